@@ -1,0 +1,172 @@
+"""Arrays that know their time: events at any moment, and rows once per TR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from voxscale.errors import AlignmentError
+
+__all__ = ["Array", "EventSeries", "TRSeries", "concatenate", "on_shared_trs"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class EventSeries:
+    """Values at moments in time, evenly spaced or not.
+
+    Parameters
+    ----------
+    values : array of shape (n_events, n_features)
+    times : array of shape (n_events,), in seconds
+        From the onset of the sound. For words: the middle of each word.
+
+    Raises
+    ------
+    AlignmentError
+        If the two differ in length, or a time is not finite.
+
+    Examples
+    --------
+    >>> EventSeries(values=np.ones((2, 1)), times=[0.5, 1.0]).times
+    array([0.5, 1. ])
+    """
+
+    values: Array
+    times: Array
+
+    def __init__(self, values: ArrayLike, times: ArrayLike) -> None:
+        values = np.asarray(values)
+        times = np.asarray(times, dtype=np.float64)
+        if values.ndim != 2:
+            msg = f"values have shape {values.shape}; expected (n_events, n_features)."
+            raise AlignmentError(msg)
+        if times.shape != (len(values),):
+            msg = (
+                f"values have shape {values.shape} but times have shape {times.shape}; "
+                f"expected one time for each of the {len(values)} events."
+            )
+            raise AlignmentError(msg)
+        if not np.isfinite(times).all():
+            first = int(np.flatnonzero(~np.isfinite(times))[0])
+            msg = f"time {first} is {times[first]}; expected finite seconds."
+            raise AlignmentError(msg)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "times", times)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, eq=False)
+class TRSeries:
+    """Rows sampled once per TR, and the TR each row belongs to.
+
+    Parameters
+    ----------
+    values : array of shape (n_trs, n_columns)
+        May be a memory map; nothing is copied.
+    run : str
+        One scan of a story.
+    first_tr : int
+        TR number of row 0, counted from the first TR of the run.
+    tr_times : array of shape (n_run_trs,), in seconds, optional
+        Middle of *every* TR of the run, TR 0 first, from the onset of the sound.
+
+    Raises
+    ------
+    AlignmentError
+        If the rows reach past the run's last TR.
+    """
+
+    values: Array
+    run: str
+    first_tr: int = 0
+    tr_times: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2:
+            msg = f"run {self.run!r}: values have shape {self.values.shape}; expected (n_trs, n)."
+            raise AlignmentError(msg)
+        if self.first_tr < 0:
+            msg = f"run {self.run!r}: first_tr is {self.first_tr}; expected 0 or more."
+            raise AlignmentError(msg)
+        if self.tr_times is not None:
+            object.__setattr__(self, "tr_times", np.asarray(self.tr_times, dtype=np.float64))
+            if self.trs.stop > len(self.tr_times):
+                msg = (
+                    f"run {self.run!r}: rows cover TRs {_span(self.trs)}, but the run has TRs "
+                    f"{_span(range(len(self.tr_times)))}; check first_tr and the TR report."
+                )
+                raise AlignmentError(msg)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def trs(self) -> range:
+        """TR numbers of the rows."""
+        return range(self.first_tr, self.first_tr + len(self.values))
+
+    def between(self, start: int, stop: int) -> TRSeries:
+        """Keep TRs ``start`` to ``stop - 1``, counted in the run, not in the array."""
+        if start < self.trs.start or stop > self.trs.stop or start >= stop:
+            msg = (
+                f"run {self.run!r}: asked for TRs {start}..{stop - 1}, but this array "
+                f"covers TRs {_span(self.trs)}."
+            )
+            raise AlignmentError(msg)
+        rows = slice(start - self.first_tr, stop - self.first_tr)
+        return replace(self, values=self.values[rows], first_tr=start)
+
+
+def on_shared_trs(*series: TRSeries) -> tuple[TRSeries, ...]:
+    """Cut series of one run to the TRs that all of them cover.
+
+    Raises
+    ------
+    AlignmentError
+        If they belong to different runs or share no TR.
+    """
+    runs = sorted({one.run for one in series})
+    if len(runs) != 1:
+        msg = f"series belong to runs {', '.join(map(repr, runs))}; join one run at a time."
+        raise AlignmentError(msg)
+    start = max(one.trs.start for one in series)
+    stop = min(one.trs.stop for one in series)
+    if start >= stop:
+        spans = ", ".join(_span(one.trs) for one in series)
+        msg = f"run {runs[0]!r}: the series cover TRs {spans} and share none."
+        raise AlignmentError(msg)
+    return tuple(one.between(start, stop) for one in series)
+
+
+def concatenate(series: Sequence[TRSeries]) -> Array:
+    """Stack the rows of several runs, in the order given.
+
+    Raises
+    ------
+    AlignmentError
+        If there is nothing to stack, or the runs differ in their number of columns.
+    """
+    if not series:
+        msg = "there is no run to concatenate; name at least one."
+        raise AlignmentError(msg)
+    first = series[0]
+    for one in series:
+        if one.values.shape[1] != first.values.shape[1]:
+            msg = (
+                f"run {one.run!r} has {one.values.shape[1]} columns, run {first.run!r} has "
+                f"{first.values.shape[1]}; every run must have the same."
+            )
+            raise AlignmentError(msg)
+    return np.concatenate([one.values for one in series])
+
+
+def _span(trs: range) -> str:
+    return f"{trs.start}..{trs.stop - 1}"

@@ -1,0 +1,60 @@
+"""Data sets and feature extractors, found by name through entry points.
+
+A package adds a row of its own in its ``pyproject.toml``::
+
+    [project.entry-points."voxscale.datasets"]
+    mystories = "mypackage.mystories"
+
+The built-in ones are registered in the same way.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib.metadata import entry_points
+from typing import Any
+
+from voxscale.errors import DataError
+
+__all__ = ["find", "names", "register"]
+
+_registered: dict[str, dict[str, Any]] = {"datasets": {}, "extractors": {}}
+
+
+def register(kind: str, name: str, plugin: Any) -> None:
+    """Add a plugin for this process alone, for instance a data set made in a notebook.
+
+    Parameters
+    ----------
+    kind : {"datasets", "extractors"}
+    name : str
+    plugin : object
+        What an entry point of that kind would load.
+    """
+    _registered[kind][name] = plugin
+
+
+def names(kind: str) -> list[str]:
+    """List what is installed or registered, sorted."""
+    installed = {entry.name for entry in entry_points(group=f"voxscale.{kind}")}
+    return sorted(installed | set(_registered[kind]))
+
+
+def find(kind: str, name: str) -> Any:
+    """Load one plugin.
+
+    Raises
+    ------
+    DataError
+        If no plugin has that name; the message lists those that exist.
+    """
+    if name in _registered[kind]:
+        return _registered[kind][name]
+    for entry in entry_points(group=f"voxscale.{kind}"):
+        if entry.name == name:
+            return entry.load()
+    known = names(kind)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    msg = f"{kind[:-1]} {name!r} is unknown; choose one of {', '.join(known)}{hint}."
+    raise DataError(msg)
