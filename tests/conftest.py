@@ -1,4 +1,4 @@
-"""What every test shares: seeded numbers, read-only inputs, no network, goldens where they exist."""
+"""What every test shares: seeded numbers, read-only inputs, no network, goldens if there are any."""
 
 from __future__ import annotations
 

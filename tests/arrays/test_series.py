@@ -1,0 +1,57 @@
+"""Series refuse to be out of step with their time."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxscale.arrays import EventSeries, TRSeries, concatenate, on_shared_trs
+from voxscale.errors import AlignmentError
+
+
+def test_events_need_a_finite_time_each():
+    with pytest.raises(AlignmentError, match="expected one time for each of the 3 events"):
+        EventSeries(np.ones((3, 1)), [0.0, 1.0])
+    with pytest.raises(AlignmentError, match=r"expected \(n_events, n_features\)"):
+        EventSeries(np.ones(3), [0.0, 1.0, 2.0])
+    with pytest.raises(AlignmentError, match="time 1 is nan"):
+        EventSeries(np.ones((2, 1)), [0.0, np.nan])
+
+
+@given(first_tr=st.integers(0, 20), n=st.integers(1, 20), data=st.data())
+def test_between_counts_in_the_run(first_tr, n, data):
+    series = TRSeries(np.arange(first_tr, first_tr + n)[:, None], "run", first_tr)
+    start = data.draw(st.integers(first_tr, first_tr + n - 1))
+    stop = data.draw(st.integers(start + 1, first_tr + n))
+    part = series.between(start, stop)
+    assert list(part.values[:, 0]) == list(part.trs) == list(range(start, stop))
+
+
+def test_between_refuses_what_is_not_held():
+    with pytest.raises(AlignmentError, match=r"asked for TRs 0\.\.9.*covers TRs 5\.\.9"):
+        TRSeries(np.ones((5, 1)), "run", 5).between(0, 10)
+
+
+def test_shared_trs():
+    early, late = TRSeries(np.ones((10, 1)), "a", 0), TRSeries(np.ones((10, 2)), "a", 4)
+    assert [one.trs for one in on_shared_trs(early, late)] == [range(4, 10)] * 2
+    with pytest.raises(AlignmentError, match="share none"):
+        on_shared_trs(early, TRSeries(np.ones((3, 1)), "a", 20))
+    with pytest.raises(AlignmentError, match="one run at a time"):
+        on_shared_trs(early, TRSeries(np.ones((3, 1)), "b"))
+
+
+def test_rows_must_lie_within_the_run():
+    with pytest.raises(AlignmentError, match=r"rows cover TRs 3\.\.7, but the run has TRs 0\.\.5"):
+        TRSeries(np.ones((5, 1)), "run", 3, np.arange(6.0))
+    with pytest.raises(AlignmentError, match="first_tr is -1"):
+        TRSeries(np.ones((5, 1)), "run", -1)
+    with pytest.raises(AlignmentError, match=r"expected \(n_trs, n\)"):
+        TRSeries(np.ones(5), "run")
+
+
+def test_concatenate_needs_equal_columns():
+    a, b = TRSeries(np.ones((2, 3)), "a"), TRSeries(np.zeros((4, 3)), "b")
+    assert concatenate([a, b]).shape == (6, 3)
+    with pytest.raises(AlignmentError, match="run 'c' has 2 columns, run 'a' has 3"):
+        concatenate([a, TRSeries(np.ones((2, 2)), "c")])

@@ -1,0 +1,113 @@
+"""Joining: by TR number, one run at a time."""
+
+import numpy as np
+import pytest
+
+from voxscale.arrays import EventSeries, TRSeries
+from voxscale.design import DesignRecipe, delay, lanczos, zscore
+from voxscale.errors import AlignmentError
+
+TR_TIMES = np.arange(30) * 2.0 + 1
+
+
+@pytest.fixture
+def events(rng):
+    return {
+        run: EventSeries(rng.standard_normal((70, 3)), np.sort(rng.uniform(0, 60, 70)))
+        for run in ("one", "two")
+    }
+
+
+@pytest.fixture
+def responses(rng):
+    return {
+        run: TRSeries(rng.standard_normal((20, 5)), run, first_tr=6, tr_times=TR_TIMES)
+        for run in ("one", "two")
+    }
+
+
+def test_join_equals_the_steps_by_hand(events, responses):
+    recipe = DesignRecipe(delays=(1, 3), trim=(7, 5))
+    X, Y = recipe.join(events, responses, ["two", "one"])
+    expected_X, expected_Y = [], []
+    for run in ("two", "one"):
+        rows = lanczos(events[run], TR_TIMES)[7:25]
+        expected_X.append(delay(zscore(rows), (1, 3)))
+        expected_Y.append(zscore(responses[run].values[1:19]))  # row 0 is TR 6
+    np.testing.assert_allclose(X, np.concatenate(expected_X), atol=1e-6)
+    np.testing.assert_allclose(Y, np.concatenate(expected_Y), atol=1e-6)
+    assert X.dtype == Y.dtype == np.float32
+    assert recipe.run_lengths(responses, ["two", "one"]) == [18, 18]
+
+
+def test_a_planted_response_lands_on_its_own_rows(rng, events):
+    """If BOLD is feature 0 two TRs later, the column of delay 2 is the response itself."""
+    responses = {}
+    for run, series in events.items():
+        bold = np.roll(lanczos(series, TR_TIMES)[:, :1], 2, axis=0)
+        responses[run] = TRSeries(bold[8:28], run, first_tr=8, tr_times=TR_TIMES)
+    X, Y = DesignRecipe(delays=(1, 2), trim=(8, 2)).join(events, responses, ["one", "two"])
+    per_run = [slice(2, 20), slice(22, 40)]  # the first rows of a run have no past
+    for rows in per_run:
+        assert np.corrcoef(X[rows, 3], Y[rows, 0])[0, 1] > 0.999999
+        assert np.corrcoef(X[rows, 0], Y[rows, 0])[0, 1] < 0.9
+
+
+def test_nothing_crosses_a_run_boundary(events, responses):
+    recipe = DesignRecipe(delays=(1, 2, 3, 4), trim=(6, 4))
+    X, _ = recipe.join(events, responses, ["one", "two"])
+    assert not X[20].any()  # the first row of the second run has no past
+
+
+def test_old_protocol_runs_on_and_keeps_responses(events, responses):
+    recipe = DesignRecipe(delays=(1,), trim=(6, 4), protocol="huth2023")
+    X, Y = recipe.join(events, responses, ["one", "two"])
+    z = np.concatenate([zscore(lanczos(events[r], TR_TIMES)[6:26]) for r in ("one", "two")])
+    np.testing.assert_allclose(X[1:], z[:-1], atol=1e-6)
+    np.testing.assert_allclose(Y[:20], responses["one"].values, atol=1e-6)
+
+
+def test_several_spaces_stand_side_by_side(events, responses):
+    recipe = DesignRecipe(delays=(1,), trim=(6, 4))
+    rate = {run: EventSeries(np.ones((70, 1)), series.times) for run, series in events.items()}
+    both, _ = recipe.join([events, rate], responses, ["one"])
+    alone, _ = recipe.join(events, responses, ["one"])
+    assert both.shape == (20, 4)
+    np.testing.assert_array_equal(both[:, :3], alone)
+
+
+def test_features_already_at_trs_are_taken_as_they_are(events, responses):
+    recipe = DesignRecipe(trim=(6, 4))
+    at_trs = {run: recipe.downsample(one, TR_TIMES, run) for run, one in events.items()}
+    np.testing.assert_array_equal(
+        recipe.join(at_trs, responses, ["one", "two"])[0],
+        recipe.join(events, responses, ["one", "two"])[0],
+    )
+
+
+def test_mismatch_names_the_run_and_both_ranges(events, responses):
+    with pytest.raises(
+        AlignmentError, match=r"run 'one'.*features cover TRs 2\.\.24.*responses TRs 6\.\.25"
+    ):
+        DesignRecipe(trim=(2, 5)).join(events, responses, ["one"])
+
+
+def test_missing_runs_times_and_rows_are_named(events, responses, rng):
+    with pytest.raises(AlignmentError, match=r"responses hold no run 'three'; they hold one, two"):
+        DesignRecipe(trim=(6, 4)).join(events, responses, ["three"])
+    with pytest.raises(AlignmentError, match=r"features hold no run 'one'; they hold none"):
+        DesignRecipe(trim=(6, 4)).join({}, responses, ["one"])
+    timeless = {"one": TRSeries(rng.standard_normal((20, 5)), "one")}
+    with pytest.raises(AlignmentError, match="carry no TR times"):
+        DesignRecipe(trim=(6, 4)).join(events, timeless, ["one"])
+    with pytest.raises(AlignmentError, match="Trim less"):
+        DesignRecipe(trim=(20, 10)).join(events, responses, ["one"])
+    with pytest.raises(AlignmentError, match="no run to concatenate"):
+        DesignRecipe(trim=(6, 4)).join(events, responses, [])
+
+
+def test_bad_settings():
+    with pytest.raises(ValueError, match="none negative"):
+        DesignRecipe(trim=(-1, 5))
+    with pytest.raises(ValueError, match="protocol 'huth' is unknown"):
+        DesignRecipe(protocol="huth")

@@ -1,0 +1,47 @@
+"""z-scores against scipy, and constant columns."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from voxscale.design import zscore
+
+
+def test_equals_scipy(rng, frozen):
+    x = frozen(rng.normal(3, 7, (50, 4)))
+    np.testing.assert_allclose(zscore(x), stats.zscore(x, axis=0), atol=1e-12)
+
+
+@given(
+    value=st.floats(-1e6, 1e6),
+    n_trs=st.integers(1, 50),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+def test_a_constant_column_is_zero_whatever_rounding_leaves(value, n_trs, dtype):
+    np.testing.assert_array_equal(zscore(np.full((n_trs, 1), value, dtype)), 0)
+
+
+def test_a_small_real_spread_on_a_large_mean_survives():
+    x = 1000 + 1e-6 * np.array([[-1.0], [1.0]])
+    np.testing.assert_allclose(zscore(x), [[-1], [1]], rtol=1e-6)
+
+
+def test_nan_spoils_its_own_column_alone(rng):
+    x = rng.standard_normal((9, 2))
+    x[4, 0] = np.nan
+    z = zscore(x)
+    assert np.isnan(z[:, 0]).all()
+    assert np.isfinite(z[:, 1]).all()
+
+
+def test_dtypes(rng):
+    assert zscore(rng.standard_normal((9, 2)).astype(np.float32)).dtype == np.float32
+    assert zscore(np.arange(6).reshape(3, 2)).dtype == np.float64
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 2), (2, 2, 2)])
+def test_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match="expected"):
+        zscore(np.zeros(shape))
