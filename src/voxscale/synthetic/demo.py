@@ -1,0 +1,155 @@
+"""The embedded data set: eight spoken stories, two planted brains.
+
+Stories, word times and audio are files of this package. Responses are planted when they are first
+loaded and kept in the cache folder: hidden states of SmolLM2 and word rate, through a double-gamma
+haemodynamic response and smooth weight maps on fsaverage5, plus autocorrelated noise and drift.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxscale.arrays import Array, TRSeries
+from voxscale.data import Dataset, Transcript, TRReport, read_textgrid, read_transcript
+from voxscale.features import extractor
+from voxscale.store import cache_folder, folder_aside, hash_array, key_of
+from voxscale.synthetic._cortex import Layout, fsaverage5_coordinates, language_network
+from voxscale.synthetic._planting import (
+    expected_correlation,
+    planted_signal,
+    principal_components,
+    slow_noise,
+)
+
+__all__ = ["LAYERS", "STUDY_FILE", "SUBJECTS", "load"]
+
+SUBJECTS = ("demo01", "demo02")
+TRAIN = ("chess", "hut", "kitchen", "market", "radio")
+TEST = ("lighthouse", "piano", "sleeper")
+REPEATED = "lighthouse"
+N_REPEATS = 5
+TR_S = 2.0
+MODEL = "smollm2"
+LAYERS = (3, 9, 15, 21, 27)  # those whose states drive the planted brains
+STUDY_FILE = files("voxscale.synthetic") / "demo.toml"
+
+_STORIES = Path(str(files("voxscale.synthetic") / "stories"))
+_N_COMPONENTS = 10
+_JITTER_MM = 3.0
+_RECIPE = 1  # raised by hand whenever planted numbers would differ
+
+
+def load(subject: str, root: Path | None = None) -> Dataset:
+    """Load one planted person; plant both first if this was not done before.
+
+    Parameters
+    ----------
+    subject : {"demo01", "demo02"}
+    root : path, optional
+        Where planted responses are kept. Default: the user's cache folder.
+
+    Returns
+    -------
+    Dataset
+        ``truth`` holds signal_share, preferred_layer, cc_max (of the mean of five repeats) and
+        accuracy (expected test correlation of the true signal), each (20484,).
+    """
+    words = {story: read_transcript(_STORIES / f"{story}.TextGrid") for story in TRAIN + TEST}
+    tr_times = {story: _tr_times(story) for story in words}
+    folder = _planted(words, tr_times, root) / subject
+    trials = tuple(
+        TRSeries(_map(folder, f"{REPEATED}_repeat{i + 1}"), REPEATED, 0, tr_times[REPEATED])
+        for i in range(N_REPEATS)
+    )
+    with np.load(folder / "truth.npz") as truth:
+        planted = {name: truth[name] for name in truth.files}
+    return Dataset(
+        name="demo",
+        subject=subject,
+        words=words,
+        responses={s: TRSeries(_map(folder, s), s, 0, tr_times[s]) for s in words},
+        trials={REPEATED: trials},
+        train=TRAIN,
+        test=TEST,
+        tr_s=TR_S,
+        audio={story: _STORIES / f"{story}.ogg" for story in words},
+        space="fsaverage5",
+        licence="MIT (stories, speech and planted responses are part of voxscale)",
+        citation="voxscale demo: synthetic responses, no person was scanned",
+        truth=planted,
+    )
+
+
+def _tr_times(story: str) -> Array:
+    """Return the TRs that the sound of a story fills."""
+    end_s = read_textgrid(_STORIES / f"{story}.TextGrid").tiers[0].end_s
+    return TRReport.simulated(int(end_s // TR_S), tr_s=TR_S).tr_times
+
+
+def _map(folder: Path, name: str) -> Array:
+    loaded: Array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    return loaded
+
+
+def _planted(words: dict[str, Transcript], tr_times: dict[str, Array], root: Path | None) -> Path:
+    """Return the folder of planted responses, made if it is not there."""
+    model = extractor(MODEL)
+    fields = {
+        "recipe": _RECIPE,
+        "model": model.identity,
+        "layers": LAYERS,
+        "words": {s: [list(t.words), hash_array(t.times)] for s, t in words.items()},
+        "tr_times": {story: hash_array(times) for story, times in tr_times.items()},
+    }
+    base = Path(root) if root is not None else cache_folder("demo")
+    target = base / key_of(fields)
+    if not target.is_dir():
+        states = model.extract(words, LAYERS, min_context=256, max_context=512)
+        components = [principal_components(states[layer], _N_COMPONENTS) for layer in LAYERS]
+        with folder_aside(target) as folder:
+            for number, subject in enumerate(SUBJECTS):
+                _plant(folder / subject, components, tr_times, seed=number + 1)
+    return target
+
+
+def _plant(folder: Path, components: list[Any], tr_times: dict[str, Array], *, seed: int) -> None:
+    """Write one person's responses and the truth behind them."""
+    folder.mkdir()
+    coordinates = fsaverage5_coordinates()
+    layout = language_network(coordinates, jitter_mm=_JITTER_MM, seed=seed)
+    steps = np.nan_to_num(layout.depth, nan=-1) * (len(LAYERS) - 1)
+    preferred = np.where(layout.signal_share > 0, np.rint(steps), -1).astype(int)
+    signal = planted_signal(components, tr_times, coordinates, preferred, seed=seed)
+    rng = np.random.default_rng([seed, _RECIPE])
+    for story, clean in signal.items():
+        if story != REPEATED:
+            np.save(folder / f"{story}.npy", _noisy(clean, layout, rng))
+            continue
+        total = np.zeros_like(clean)
+        for repeat in range(N_REPEATS):
+            one = _noisy(clean, layout, rng)
+            np.save(folder / f"{story}_repeat{repeat + 1}.npy", one)
+            total += one
+        np.save(folder / f"{story}.npy", total / N_REPEATS)
+    np.savez(folder / "truth.npz", **_truth(layout, preferred))
+
+
+def _noisy(clean: Array, layout: Layout, rng: np.random.Generator) -> Array:
+    noise = slow_noise(*clean.shape, rng)
+    share = layout.signal_share.astype(np.float32)
+    return np.sqrt(share) * clean + np.sqrt(1 - share) * noise
+
+
+def _truth(layout: Layout, preferred: Array) -> dict[str, Array]:
+    repeats = [N_REPEATS if story == REPEATED else 1 for story in TEST]
+    by_story = [expected_correlation(layout.signal_share, n) for n in repeats]
+    return {
+        "signal_share": layout.signal_share,
+        "preferred_layer": np.where(preferred >= 0, np.array(LAYERS)[preferred], np.nan),
+        "cc_max": expected_correlation(layout.signal_share, N_REPEATS),
+        "accuracy": np.mean(by_story, axis=0),
+    }
