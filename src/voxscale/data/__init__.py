@@ -1,1 +1,33 @@
-"""To be filled."""
+"""Read, check and name what was heard and how the brain responded.
+
+TextGrids, word tables, TR reports and responses are read into a `Transcript`, a `TRReport`
+and a `TRSeries`; a `Dataset` holds them for one subject. A file that is missing, truncated or
+not what it says raises a `DataError` that names the place and what to do.
+"""
+
+from voxscale.data._audio import audio_duration_s
+from voxscale.data._dataset import Dataset, check_run, datasets, load
+from voxscale.data._responses import check_responses, read_responses
+from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
+from voxscale.data._tr_report import TRReport, read_tr_report
+from voxscale.data._transcript import BAD_WORDS, Transcript, read_transcript
+
+__all__ = [
+    "BAD_WORDS",
+    "Dataset",
+    "Interval",
+    "Point",
+    "TRReport",
+    "TextGrid",
+    "Tier",
+    "Transcript",
+    "audio_duration_s",
+    "check_responses",
+    "check_run",
+    "datasets",
+    "load",
+    "read_responses",
+    "read_textgrid",
+    "read_tr_report",
+    "read_transcript",
+]

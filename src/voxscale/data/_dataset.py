@@ -1,0 +1,280 @@
+"""What one subject heard and how the brain responded, with its splits."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxscale import plugins
+from voxscale.arrays import Array, TRSeries
+from voxscale.data._files import FilePath
+from voxscale.data._transcript import Transcript
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
+
+__all__ = ["Dataset", "check_run", "datasets", "load"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """One subject's stories, responses and splits.
+
+    A mapping may be lazy and read a run when it is asked for: of a mapping that is not a plain
+    dict only the names are checked here, and nothing is read.
+
+    Parameters
+    ----------
+    name, subject : str
+    words : mapping of run to Transcript
+    responses : mapping of run to TRSeries
+        Values of shape (n_trs, n_voxels). Where a run was repeated: the mean over repeats.
+    trials : mapping of run to tuple of TRSeries
+        Each repeat, for runs with two or more; what a noise ceiling needs.
+    train, test : sequence of str
+        Runs to learn from and runs to score; no run is in both.
+    tr_s : float, in seconds
+    audio : mapping of run to Path
+    space : str, optional
+        Where the voxels lie, for instance "fsaverage5".
+    licence, citation : str
+    truth : mapping of str to array, optional
+        What was planted, where the data are simulated.
+
+    Raises
+    ------
+    AlignmentError
+        If a run of the splits has no words or responses, or runs differ in their voxels.
+    DataError
+        If the splits share a run or name one twice, or a run with trials has fewer than two.
+    ValueError
+        If ``tr_s`` is not above 0.
+
+    Examples
+    --------
+    >>> runs = {name: TRSeries(np.ones((4, 5)), name) for name in ("a", "b")}
+    >>> words = {name: Transcript(["hi"], [0.5]) for name in runs}
+    >>> data = Dataset("mine", "01", words, runs, {}, train=("a",), test=("b",), tr_s=2.0)
+    >>> data.split(), data.n_voxels
+    ((['a'], ['b']), 5)
+    """
+
+    name: str
+    subject: str
+    words: Mapping[str, Transcript]
+    responses: Mapping[str, TRSeries]
+    trials: Mapping[str, tuple[TRSeries, ...]]
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    tr_s: float
+    audio: Mapping[str, Path] = field(default_factory=dict)
+    space: str | None = None
+    licence: str = ""
+    citation: str = ""
+    truth: Mapping[str, Array] | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.tr_s > 0 and math.isfinite(self.tr_s)):
+            msg = f"{self._label}: tr_s is {self.tr_s}; expected seconds above 0."
+            raise ValueError(msg)
+        for split in ("train", "test"):
+            runs = getattr(self, split)
+            if isinstance(runs, str):
+                msg = f"{self._label}: {split} is {runs!r}; expected a sequence of runs."
+                raise TypeError(msg)
+            object.__setattr__(self, split, tuple(runs))
+        self._check_names()
+        self._check_voxels()
+
+    @property
+    def _label(self) -> str:
+        return f"dataset {self.name!r}, subject {self.subject!r}"
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of voxels; reads one run of a lazy mapping."""
+        return int(self.responses[next(iter(self.responses))].values.shape[1])
+
+    def split(self) -> tuple[list[str], list[str]]:
+        """Return the runs to train on and the runs to test on."""
+        return list(self.train), list(self.test)
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}, subject {self.subject!r}: {len(self.train)} training and "
+            f"{len(self.test)} test runs, TR {self.tr_s} s)"
+        )
+
+    def _check_names(self) -> None:
+        runs = (*self.train, *self.test)
+        if not runs:
+            msg = f"{self._label}: no runs in train or test; expected at least one; name them."
+            raise DataError(msg)
+        twice = sorted({run for run in runs if runs.count(run) > 1})
+        if twice:
+            msg = (
+                f"{self._label}: runs {_listed(twice)} are named twice in train and test; "
+                "expected each run once, or scores are of what was learned; remove one."
+            )
+            raise DataError(msg)
+        for what in ("words", "responses"):
+            # Iterating asks a lazy mapping for names; "in" could read the run.
+            known = set(getattr(self, what))
+            absent = [run for run in runs if run not in known]
+            if absent:
+                msg = (
+                    f"{self._label}: runs {_listed(absent)} are in train or test but have no "
+                    f"{what}; expected both; they exist for {_listed(sorted(known)) or 'no run'}."
+                )
+                raise AlignmentError(msg)
+        stray = sorted(set(self.trials) - set(self.responses))
+        if stray:
+            msg = (
+                f"{self._label}: runs {_listed(stray)} have trials but no responses; expected "
+                "their mean among the responses; add it."
+            )
+            raise AlignmentError(msg)
+
+    def _check_voxels(self) -> None:
+        in_hand: list[tuple[str, TRSeries]] = []
+        if isinstance(self.responses, dict):
+            in_hand += self.responses.items()
+        if isinstance(self.trials, dict):
+            for run, repeats in self.trials.items():
+                if len(repeats) < 2:
+                    msg = (
+                        f"{self._label}: run {run!r} has {len(repeats)} trials; expected two or "
+                        "more; leave a run that was not repeated out of trials."
+                    )
+                    raise DataError(msg)
+                in_hand += [(run, repeat) for repeat in repeats]
+        for run, series in in_hand:
+            first, of_first = in_hand[0]
+            if series.values.shape[1] != of_first.values.shape[1]:
+                msg = (
+                    f"{self._label}: run {run!r} has {series.values.shape[1]} voxels, run "
+                    f"{first!r} has {of_first.values.shape[1]}; expected the same for every run."
+                )
+                raise AlignmentError(msg)
+            if series.run != run:
+                msg = (
+                    f"{self._label}: the responses of run {run!r} say that they are of run "
+                    f"{series.run!r}; expected the same name; mend one."
+                )
+                raise AlignmentError(msg)
+
+
+def check_run(words: Transcript, responses: TRSeries) -> None:
+    """Check that the words of a run were heard while it was scanned.
+
+    A transcript of another story, or one on another clock, has the right type and shape; its
+    times are what gives it away. Nothing is checked where ``responses.tr_times`` is None.
+
+    Parameters
+    ----------
+    words : Transcript
+    responses : TRSeries
+
+    Raises
+    ------
+    AlignmentError
+        If no word was heard during the TRs that the responses cover.
+
+    Warns
+    -----
+    VoxscaleWarning
+        If some words lie outside all TRs of the run.
+    """
+    tr_times = responses.tr_times
+    if tr_times is None or len(tr_times) < 2:
+        return
+    half_s = float(np.diff(tr_times).mean()) / 2
+    rows = tr_times[responses.trs.start : responses.trs.stop]
+    times = words.times
+    if not ((times >= rows[0] - half_s) & (times <= rows[-1] + half_s)).any():
+        msg = (
+            f"run {responses.run!r}: its words last from {times[0]:.2f} to {times[-1]:.2f} s, its "
+            f"responses from {rows[0] - half_s:.2f} to {rows[-1] + half_s:.2f} s; expected them "
+            "to overlap; check the story, its onset in the scan, and first_tr."
+        )
+        raise AlignmentError(msg)
+    outside = (times < tr_times[0] - half_s) | (times > tr_times[-1] + half_s)
+    if outside.any():
+        msg = (
+            f"run {responses.run!r}: {int(outside.sum())} of {len(words)} words were heard "
+            "outside all of its TRs."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+
+
+def datasets() -> list[str]:
+    """List the names of the data sets that `load` knows.
+
+    Examples
+    --------
+    >>> "demo" in datasets()
+    True
+    """
+    return plugins.names("datasets")
+
+
+def load(name: str, subject: str | None = None, root: FilePath | None = None) -> Dataset:
+    """Load one subject of a data set.
+
+    Parameters
+    ----------
+    name : str
+        One of `datasets`.
+    subject : str, optional
+        By default the first subject of the data set.
+    root : path-like, optional
+        Folder that holds the files, for data sets that are not made up.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If the data set or the subject is unknown (the message lists those that exist), the
+        folder is missing, or the data set's files cannot be read.
+    """
+    plugin = plugins.find("datasets", name)
+    subjects = tuple(getattr(plugin, "SUBJECTS", ()))
+    if not subjects or not callable(getattr(plugin, "load", None)):
+        msg = (
+            f"dataset {name!r} is not one: {plugin!r} lacks SUBJECTS or load; expected "
+            "SUBJECTS, a tuple of str, and load(subject, root); mend the plugin."
+        )
+        raise DataError(msg)
+    subject = subjects[0] if subject is None else subject
+    if subject not in subjects:
+        close = difflib.get_close_matches(subject, subjects, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        msg = (
+            f"dataset {name!r} has no subject {subject!r}; choose one of "
+            f"{', '.join(subjects)}{hint}."
+        )
+        raise DataError(msg)
+    folder = None if root is None else Path(root).expanduser()
+    if folder is not None and not folder.is_dir():
+        msg = f"root is {str(folder)!r}, which is not a folder; expected where {name!r} lies."
+        raise DataError(msg)
+    loaded: Any = plugin.load(subject, folder)
+    if not isinstance(loaded, Dataset):
+        msg = (
+            f"dataset {name!r} gave a {type(loaded).__name__}; expected a Dataset; mend the plugin."
+        )
+        raise DataError(msg)
+    return loaded
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(map(repr, names[:8])) + (" …" if len(names) > 8 else "")

@@ -1,0 +1,122 @@
+"""Read a table of words and times: csv, tsv, or the events of a BIDS data set."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from voxscale.data._files import FilePath
+from voxscale.errors import DataError
+
+__all__ = ["Row", "read_word_table"]
+
+_WORD = ("word", "text")
+_WORD_IN_BIDS = (*_WORD, "value", "trial_type")
+_ONSET = ("onset", "onset_s", "start")
+_OFFSET = ("offset", "offset_s", "end", "stop")
+_DURATION = ("duration",)
+_NOT_AVAILABLE = "n/a"
+
+
+class Row(NamedTuple):
+    """One word; ``offset_s`` is None where it is not known."""
+
+    word: str
+    onset_s: float
+    offset_s: float | None
+
+
+def read_word_table(text: str, path: FilePath) -> list[Row]:
+    """Read the rows of a table whose word is given; columns are known by their names.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or a line is not what the header says.
+    """
+    lines = _lines(text, path)
+    _, header = next(lines, (1, []))
+    names = [name.strip().lower() for name in header]
+    onset, offset, duration = (_column(names, known) for known in (_ONSET, _OFFSET, _DURATION))
+    word = _column(names, _WORD if duration is None else _WORD_IN_BIDS)
+    if word is None or onset is None:
+        missing, known = ("onset", _ONSET) if word is not None else ("word", _WORD)
+        msg = (
+            f"{path}: no {missing} column; expected one called {' or '.join(known)}; its columns "
+            f"are {', '.join(header)[:200]!r}: name them in the first line."
+        )
+        raise DataError(msg)
+    end = offset if offset is not None else duration
+    rows: list[Row] = []
+    for line, cells in lines:
+        if len(cells) != len(header):
+            msg = (
+                f"{path}, line {line}: {len(cells)} cells; expected {len(header)}, as in the "
+                "header; a word that holds the separator must stand in double quotes."
+            )
+            raise DataError(msg)
+        if cells[word].strip().lower() == _NOT_AVAILABLE:
+            continue
+        onset_s = _seconds(cells[onset], "onset", path, line)
+        offset_s = None
+        if end is not None and cells[end].strip().lower() not in ("", _NOT_AVAILABLE):
+            offset_s = _seconds(cells[end], names[end], path, line)
+            if end == duration:
+                offset_s += onset_s
+        if end is not None and rows and (offset_s is None) != (rows[-1].offset_s is None):
+            msg = (
+                f"{path}, line {line}: {names[end]} is {cells[end]!r}, unlike the line before; "
+                "expected one for every word, or for none; fill the column or remove it."
+            )
+            raise DataError(msg)
+        rows.append(Row(cells[word], onset_s, offset_s))
+    return rows
+
+
+def _column(names: Sequence[str], known: Sequence[str]) -> int | None:
+    return next((names.index(name) for name in known if name in names), None)
+
+
+def _lines(text: str, path: FilePath) -> Iterator[tuple[int, list[str]]]:
+    """Yield each line that is not blank, with its number."""
+    first = text.lstrip().split("\n", 1)[0]
+    separator = max("\t,;", key=first.count)  # the first one where none occurs
+    reader = csv.reader(text.split("\n"), delimiter=separator, strict=True)
+    line = 0
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            msg = (
+                f"{path}, line {line + 1}: a double quote opens a cell here and does not close "
+                f"it ({error}); write a quote inside a cell twice."
+            )
+            raise DataError(msg) from error
+        if cells is None:
+            return
+        if reader.line_num > line + 1:
+            msg = (
+                f"{path}, line {line + 1}: a double quote opens a cell here and closes it on line "
+                f"{reader.line_num}; expected it on the same line; write a quote inside a "
+                "cell twice."
+            )
+            raise DataError(msg)
+        line = reader.line_num
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
+def _seconds(cell: str, name: str, path: FilePath, line: int) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        msg = (
+            f"{path}, line {line}: {name} is {cell!r}; expected finite seconds, written with a "
+            "decimal point; mend the line."
+        )
+        raise DataError(msg)
+    return value

@@ -1,0 +1,121 @@
+"""Files that are missing, empty, or pointers to content elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from voxscale.data._files import present, read_text
+from voxscale.errors import DataError
+
+
+def test_a_file_with_content_is_returned(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("hello")
+    assert present(str(path)) == path
+
+
+def test_the_home_folder_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.txt").write_text("hello")
+    assert read_text("~/a.txt") == "hello"
+
+
+def test_a_missing_file_names_the_one_that_was_meant(tmp_path):
+    (tmp_path / "adollshouse.TextGrid").write_text("x")
+    with pytest.raises(DataError, match=r"adolshouse.*does not exist.*did you mean 'adollshouse"):
+        present(tmp_path / "adolshouse.TextGrid")
+
+
+def test_a_missing_folder_is_said_to_be_missing(tmp_path):
+    with pytest.raises(DataError, match=r"the folder .*nowhere does not exist either"):
+        present(tmp_path / "nowhere" / "a.txt")
+
+
+def test_a_folder_is_not_a_file(tmp_path):
+    with pytest.raises(DataError, match="is a folder; expected a file"):
+        present(tmp_path)
+    assert present(tmp_path, folder=True) == tmp_path
+
+
+def test_an_empty_file_is_an_error(tmp_path):
+    path = tmp_path / "a.txt"
+    path.touch()
+    with pytest.raises(DataError, match=r"is empty \(0 bytes\)"):
+        present(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "/annex/objects/MD5E-s123--0123abcd.TextGrid\n",
+        "../../.git/annex/objects/Xq/9z/MD5E-s1--0/MD5E-s1--0",
+        ".git/annex/objects/Xq/9z/SHA256E-s1--0.hf5/SHA256E-s1--0.hf5",
+        "..\\.git\\annex\\objects\\Xq\\9z\\MD5E-s1--0",
+    ],
+)
+def test_a_git_annex_pointer_says_how_to_fetch_it(tmp_path, content):
+    path = tmp_path / "story.TextGrid"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"git-annex pointer.*not fetched.*datalad get.*story"):
+        present(path)
+
+
+def test_a_broken_link_into_the_annex_says_how_to_fetch_it(tmp_path):
+    path = tmp_path / "story.hf5"
+    path.symlink_to("../.git/annex/objects/Xq/9z/MD5E-s1--0.hf5/MD5E-s1--0.hf5")
+    with pytest.raises(DataError, match=r"not fetched.*datalad get .*git annex get"):
+        present(path)
+
+
+def test_any_other_broken_link_names_its_target(tmp_path):
+    path = tmp_path / "story.hf5"
+    path.symlink_to("elsewhere.hf5")
+    with pytest.raises(DataError, match=r"link to elsewhere\.hf5, which does not exist"):
+        present(path)
+
+
+def test_a_link_to_content_is_followed(tmp_path):
+    (tmp_path / "a.txt").write_text("hello")
+    (tmp_path / "b.txt").symlink_to("a.txt")
+    assert read_text(tmp_path / "b.txt") == "hello"
+
+
+def test_a_git_lfs_pointer_says_how_to_fetch_it(tmp_path):
+    path = tmp_path / "story.npy"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
+    with pytest.raises(DataError, match=r"Git LFS pointer.*git lfs pull --include 'story.npy'"):
+        present(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_byte_order_marks_choose_the_encoding(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    path.write_bytes("naïve – ‘quoted’\r\nline\rlast".encode(encoding))
+    assert read_text(path) == "naïve – ‘quoted’\nline\nlast"
+
+
+def test_utf_16_in_either_order_needs_its_mark(tmp_path):
+    path = tmp_path / "a.txt"
+    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        path.write_bytes(mark + "né".encode(encoding))
+        assert read_text(path) == "né"
+
+
+def test_bytes_that_are_not_utf_8_are_not_guessed(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\ntwo na\xefve\n")
+    with pytest.raises(DataError, match=r"a\.txt, line 2: byte 10 \(0xef\) is not UTF-8"):
+        read_text(path)
+    assert read_text(path, "latin-1") == "one\ntwo naïve\n"
+
+
+def test_a_file_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("x")
+
+    def refuse(self, *args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "open", refuse)
+    with pytest.raises(DataError, match=r"cannot be opened \(Permission denied\)"):
+        present(path)

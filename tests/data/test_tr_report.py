@@ -1,0 +1,174 @@
+"""Event logs of scans."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxscale.data import TRReport, read_tr_report
+from voxscale.data._tr_report import _filled
+from voxscale.errors import DataError, VoxscaleWarning
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that reads lines as a report."""
+
+    def read_it(lines, **options):
+        path = tmp_path / "story.report"
+        path.write_text(lines if isinstance(lines, str) else "\n".join(lines))
+        return read_tr_report(path, **options)
+
+    return read_it
+
+
+def log(times, sound_start=0.0):
+    return [f"{sound_start} sound-start", *(f"{time:.6f} trigger" for time in times)]
+
+
+def test_times_count_from_the_onset_of_the_sound(read):
+    report = read(
+        ["10 init-trigger", "11.5 sound-start", "12 trigger", "14 trigger", "15 sound-stop"]
+    )
+    np.testing.assert_allclose(report.trigger_times, [-1.5, 0.5, 2.5])
+    np.testing.assert_allclose(report.tr_times, [-0.5, 1.5, 3.5])
+    assert report.tr_s == 2.0
+    assert (report.sound_start_s, report.sound_stop_s) == (11.5, 15.0)
+    assert report.n_repaired == 0
+    assert len(report) == 3
+
+
+def test_labels_follow_the_rules_of_the_published_code(read):
+    lines = ["1 first trigger of all", "2 START story", "3 trigger", "4 key  press 4", "5 trigger"]
+    report = read([*lines, "6 END", "7 end", "8 triggers"])
+    np.testing.assert_allclose(report.trigger_times, [-1, 1, 3])
+    assert (report.sound_start_s, report.sound_stop_s) == (2.0, 6.0)
+    assert report.other == ((4.0, "key press 4"), (7.0, "end"), (8.0, "triggers"))
+    assert read(["0 start of it", "1 trigger", "3 trigger"]).sound_start_s == 0.0
+
+
+def test_blank_lines_tabs_and_order_do_not_matter(read):
+    report = read("\n3.0\ttrigger\r\n\r\n  1.0   trigger\n\n5.0 trigger\n2.0 sound-start\n")
+    np.testing.assert_allclose(report.trigger_times, [-1, 1, 3])
+
+
+def test_two_triggers_are_enough(read):
+    assert read(log([0, 1.5])).tr_s == 1.5
+
+
+def test_no_gap_gives_no_warning(read, rng):
+    times = np.arange(50) * 2.0045 + rng.uniform(-0.05, 0.05, 50)
+    assert read(log(times)).n_repaired == 0  # a warning would be an error
+
+
+@pytest.mark.parametrize("missing", [[5], [5, 6], [5, 9], [3, 4, 5, 9, 15, 16]])
+def test_missing_triggers_are_filled_where_they_were(read, missing):
+    times = 3.0 + np.arange(20) * 2.0
+    kept = np.delete(times, missing)
+    message = rf"story\.report: {len(missing)} of 20 TRs have no trigger and were filled in"
+    with pytest.warns(VoxscaleWarning, match=message) as caught:
+        report = read(log(kept, sound_start=7.0))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert report.n_repaired == len(missing)
+    assert report.tr_s == pytest.approx(2.0)
+    np.testing.assert_allclose(report.trigger_times, times - 7.0)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_any_missing_triggers_are_found_in_a_jittered_run(data):
+    n_trs = data.draw(st.integers(20, 60))
+    jitter = data.draw(
+        st.lists(st.floats(-0.01, 0.01), min_size=n_trs, max_size=n_trs).map(np.array)
+    )
+    missing = data.draw(st.lists(st.integers(1, n_trs - 2), max_size=n_trs // 4, unique=True))
+    times = np.arange(n_trs) * 2.0 + jitter
+    filled = _filled(np.delete(times, missing))
+    assert (np.diff(filled) > 0).all()
+    assert len(filled) == n_trs
+    np.testing.assert_allclose(filled, times, atol=0.03)
+    kept = np.delete(np.arange(n_trs), missing)
+    np.testing.assert_allclose(filled[kept], times[kept], rtol=0, atol=1e-9)
+
+
+def test_no_onset_of_the_sound_is_an_error_that_says_what_to_do(read):
+    lines = ["1 trigger", "3 trigger"]
+    with pytest.raises(DataError, match=r"0 sound-start labels \(none\).*pass sound_start_s="):
+        read(lines)
+    report = read(lines, sound_start_s=2.0)
+    np.testing.assert_allclose(report.trigger_times, [-1, 1])
+    assert report.sound_start_s == 2.0
+
+
+def test_two_onsets_of_the_sound_are_not_chosen_between(read):
+    lines = ["0 start scanner", "1 trigger", "3 trigger", "3.5 sound-start"]
+    with pytest.raises(
+        DataError, match=r"2 sound-start labels \(0\.0 'start scanner', 3\.5 'sound"
+    ):
+        read(lines)
+    assert read(lines, sound_start_s=3.5).sound_start_s == 3.5
+
+
+@pytest.mark.parametrize(("lines", "n"), [(["0 sound-start", "1 trigger"], 1), (["0 hello"], 0)])
+def test_fewer_than_two_triggers_are_an_error(read, lines, n):
+    with pytest.raises(DataError, match=f"{n} triggers; expected two or more"):
+        read(lines)
+
+
+@pytest.mark.parametrize("line", ["x trigger", "1.0", "nan trigger", "1,5 trigger"])
+def test_a_bad_line_is_named(read, line):
+    with pytest.raises(DataError, match=rf"story\.report, line 2: '{line}'; expected a time"):
+        read(["0 sound-start", line, "2 trigger"])
+
+
+def test_a_trigger_too_many_is_an_error(read):
+    with pytest.raises(DataError, match=r"triggers at 4\.0 and 4\.01 s are 0\.01 s apart"):
+        read(log([0, 2, 4, 4.01, 6, 8]))
+    with pytest.raises(DataError, match=r"triggers at 1\.0 and 1\.0 s"):
+        read(log([1, 1, 1]))
+
+
+def test_the_length_of_a_tr_may_be_checked(read):
+    assert read(log([0, 2.004, 4.01]), expected_tr_s=2.0).tr_s == pytest.approx(2.005)
+    with pytest.raises(DataError, match=r"median time between triggers is 1\.5 s; expected 2\.0 s"):
+        read(log([0, 1.5, 3]), expected_tr_s=2.0)
+
+
+def test_a_pointer_is_not_a_report(read):
+    with pytest.raises(DataError, match="not fetched"):
+        read("/annex/objects/MD5E-s1--0.report")
+
+
+def test_simulated_reports_start_where_they_are_told():
+    report = TRReport.simulated(4, tr_s=1.5, start_s=-3.0)
+    np.testing.assert_array_equal(report.trigger_times, [-3.0, -1.5, 0.0, 1.5])
+    np.testing.assert_array_equal(report.tr_times, [-2.25, -0.75, 0.75, 2.25])
+    assert (report.tr_s, report.sound_start_s, report.sound_stop_s) == (1.5, 3.0, None)
+    assert len(TRReport.simulated(1)) == 1
+    np.testing.assert_array_equal(TRReport.simulated(2).tr_times, [1.0, 3.0])
+
+
+def test_times_of_a_report_are_read_only_copies():
+    times = np.array([0.0, 2.0])
+    report = TRReport(times, 2.0)
+    times[0] = 9.0
+    assert report.trigger_times[0] == 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        report.trigger_times[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_trs": 0}, "n_trs is 0; expected 1 or more"),
+        ({"n_trs": 3, "tr_s": 0.0}, r"tr_s is 0\.0"),
+        ({"n_trs": 3, "tr_s": float("nan")}, "tr_s is nan"),
+        ({"n_trs": 3, "start_s": float("inf")}, "start_s is inf"),
+    ],
+)
+def test_impossible_simulations_are_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TRReport.simulated(**arguments)
