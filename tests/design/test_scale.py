@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -14,9 +14,10 @@ def test_equals_scipy(rng, frozen):
     np.testing.assert_allclose(zscore(x), stats.zscore(x, axis=0), atol=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     value=st.floats(-1e6, 1e6),
-    n_trs=st.integers(1, 50),
+    n_trs=st.sampled_from([1, 2, 12, 50, 300, 3000, 33000]),
     dtype=st.sampled_from(["float32", "float64"]),
 )
 def test_a_constant_column_is_zero_whatever_rounding_leaves(value, n_trs, dtype):

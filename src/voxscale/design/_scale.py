@@ -43,9 +43,9 @@ def zscore(x: ArrayLike) -> Array:
         msg = f"x has shape {x.shape}; expected (n_trs, n_columns) with at least one row."
         raise ValueError(msg)
     dtype = x.dtype if np.issubdtype(x.dtype, np.floating) else np.dtype(np.float64)
-    mean = x.mean(axis=0, dtype=np.float64)
-    centred = x - mean
+    # Seen from its own first row, a constant column is zero exactly, however long it is.
+    shifted = x.astype(np.float64) - x[0]
+    centred = shifted - shifted.mean(axis=0)
     deviation = np.sqrt(np.mean(centred**2, axis=0))
-    rounding = np.finfo(dtype).eps * np.abs(mean)
-    constant = deviation <= 4 * rounding
+    constant = deviation <= 4 * np.finfo(dtype).eps * np.abs(x[0])
     return np.where(constant, 0.0, centred / np.where(constant, 1.0, deviation)).astype(dtype)

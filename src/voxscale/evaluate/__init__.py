@@ -1,1 +1,19 @@
-"""To be filled."""
+"""From predictions to scores: correlation, explained variance, noise ceilings, significance.
+
+Responses and predictions are plain arrays of shape (n_trs, n_voxels) on the same TRs; every
+answer is one number per voxel, in float64, and NaN where there is none.
+"""
+
+from voxscale.evaluate._ceiling import NoiseCeiling, noise_ceiling
+from voxscale.evaluate._scores import correlation, r2, signed_r2
+from voxscale.evaluate._significance import PermutationTest, permutation_test
+
+__all__ = [
+    "NoiseCeiling",
+    "PermutationTest",
+    "correlation",
+    "noise_ceiling",
+    "permutation_test",
+    "r2",
+    "signed_r2",
+]

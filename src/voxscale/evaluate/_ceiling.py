@@ -1,0 +1,276 @@
+"""How well any model could do, judged by repeats of the same stimulus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from voxscale.arrays import Array
+from voxscale.errors import AlignmentError
+from voxscale.evaluate._columns import as_numbers, rounding_unit, voxel_blocks
+from voxscale.evaluate._scores import correlation
+
+__all__ = ["NoiseCeiling", "noise_ceiling"]
+
+# Signal power within this many rounding units of the total power is none.
+_ROUNDING_UNITS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseCeiling:
+    """Signal and noise of each voxel, and scores of predictions against them.
+
+    Made by :func:`noise_ceiling`. Powers are unbiased estimates, so that the signal power of a
+    voxel without signal scatters around zero; where it is not above zero (but for rounding)
+    the voxel has no ceiling, and whatever divides by one is NaN.
+
+    Parameters
+    ----------
+    mean_response : array of shape (n_trs, n_voxels), float64
+        Mean over repeats, y; what predictions are compared with.
+    total_power : array of shape (n_voxels,)
+        TP, the variance of a single repeat.
+    signal_power : array of shape (n_voxels,)
+        SP = (K · Var(y) - TP) / (K - 1), for K repeats. Can be negative.
+    n_repeats : int
+
+    References
+    ----------
+    Schoppe et al. 2016, Front. Comput. Neurosci. 10:10, doi:10.3389/fncom.2016.00010.
+    Sahani & Linden 2003, "How linear are auditory cortical responses?", NIPS 15 (SP and SPE).
+    """
+
+    mean_response: Array = field(repr=False)
+    total_power: Array = field(repr=False)
+    signal_power: Array = field(repr=False)
+    n_repeats: int
+
+    @property
+    def noise_power(self) -> Array:
+        """NP = TP - SP, of shape (n_voxels,): variance that repeats do not share."""
+        return np.asarray(self.total_power - self.signal_power)
+
+    @property
+    def cc_max(self) -> Array:
+        """Correlation of the mean response with the true signal, of shape (n_voxels,).
+
+        1 / sqrt(1 + (TP/SP - 1) / K), which equals sqrt(SP / Var(y)): the best that any model
+        can reach on average. NaN where there is no signal power.
+        """
+        power = self._usable_signal_power()
+        return np.asarray(1.0 / np.sqrt(1.0 + (self.total_power / power - 1.0) / self.n_repeats))
+
+    def spe(self, Y_pred: ArrayLike) -> Array:
+        """Compute the share of signal power that a prediction explains.
+
+        Punishes a wrong size of the prediction, and is not bounded below.
+
+        Parameters
+        ----------
+        Y_pred : array of shape (n_trs, n_voxels)
+
+        Returns
+        -------
+        array of shape (n_voxels,), float64
+            SPE = (Var(y) - Var(y - Y_pred)) / SP. NaN where there is no signal power, or where
+            trials or prediction are not finite. A constant prediction explains 0.
+
+        Raises
+        ------
+        AlignmentError
+            If the prediction has other TRs or voxels than the trials.
+        """
+        predictions = self._checked(Y_pred)
+        n_trs, n_voxels = predictions.shape
+        explained = np.empty(n_voxels)
+        for voxels in voxel_blocks(n_voxels, 4 * n_trs):
+            response = self.mean_response[:, voxels]
+            with np.errstate(invalid="ignore", over="ignore"):
+                residual = response - predictions[:, voxels]
+                explained[voxels] = response.var(axis=0, ddof=1) - residual.var(axis=0, ddof=1)
+        explained[~np.isfinite(explained)] = np.nan
+        return np.asarray(explained / self._usable_signal_power())
+
+    def cc_abs(self, Y_pred: ArrayLike) -> Array:
+        """Correlate a prediction with the mean response.
+
+        Parameters
+        ----------
+        Y_pred : array of shape (n_trs, n_voxels)
+
+        Returns
+        -------
+        array of shape (n_voxels,), float64
+            NaN where either is constant or not finite.
+
+        Raises
+        ------
+        AlignmentError
+            If the prediction has other TRs or voxels than the trials.
+        """
+        return correlation(self.mean_response, self._checked(Y_pred))
+
+    def cc_norm(self, Y_pred: ArrayLike, floor: float | None = None) -> Array:
+        """Divide the correlation by the best one possible.
+
+        Estimates the correlation with the true signal. Noisy where the ceiling is low: values
+        above 1, even far above, are to be expected there and are not clipped.
+
+        Parameters
+        ----------
+        Y_pred : array of shape (n_trs, n_voxels)
+        floor : float, optional
+            Smallest ceiling to divide by, above 0 and at most 1 (0.25 in the scaling-laws
+            paper). It also serves voxels without signal power, whose ceiling counts as 0:
+            their small correlations stay small instead of being left out.
+
+        Returns
+        -------
+        array of shape (n_voxels,), float64
+            ``cc_abs / cc_max``, or ``cc_abs / max(cc_max, floor)``. NaN where ``cc_abs`` is
+            and, without a floor, where there is no signal power.
+
+        Raises
+        ------
+        AlignmentError
+            If the prediction has other TRs or voxels than the trials.
+        ValueError
+            If the floor is not above 0 and at most 1.
+        """
+        if floor is None:
+            return np.asarray(self.cc_abs(Y_pred) / self.cc_max)
+        if not 0 < floor <= 1:
+            msg = f"floor is {floor}; expected a correlation above 0 and at most 1, such as 0.25."
+            raise ValueError(msg)
+        return np.asarray(self.cc_abs(Y_pred) / np.fmax(self.cc_max, floor))
+
+    def _usable_signal_power(self) -> Array:
+        rounding = _ROUNDING_UNITS * np.finfo(np.float64).eps * self.total_power
+        return np.where(self.signal_power > rounding, self.signal_power, np.nan)
+
+    def _checked(self, Y_pred: ArrayLike) -> Array:
+        predictions = as_numbers(Y_pred, "Y_pred")
+        if predictions.shape != self.mean_response.shape:
+            msg = (
+                f"Y_pred has shape {predictions.shape} but each trial has shape "
+                f"{self.mean_response.shape}; expected the same TRs and voxels in both."
+            )
+            raise AlignmentError(msg)
+        return predictions
+
+
+def noise_ceiling(
+    trials: ArrayLike, *, total_power: float | ArrayLike | None = None
+) -> NoiseCeiling:
+    """Separate signal from noise in repeats of one stimulus.
+
+    Works on the trials as they are: z-score each trial first where sessions differ in scale.
+
+    Parameters
+    ----------
+    trials : array of shape (n_repeats, n_trs, n_voxels), or a sequence of (n_trs, n_voxels)
+        May be a memory map; only a block of voxels at a time is taken to float64.
+    total_power : float or array of shape (n_voxels,), optional
+        Variance of a single repeat, where it is known. By default it is taken from the data:
+        the mean over repeats of the variance over TRs (ddof 1). The tutorial of the
+        scaling-laws paper takes it to be 1 for z-scored trials, although that is exact only
+        for a z-score with ddof 1.
+
+    Returns
+    -------
+    NoiseCeiling
+        Powers of shape (n_voxels,). A voxel with a NaN or an infinity in any trial is NaN
+        throughout; the others are not affected.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 repeats or 2 TRs, or ``total_power`` is not positive.
+    AlignmentError
+        If trials differ in shape.
+
+    References
+    ----------
+    Schoppe et al. 2016, Front. Comput. Neurosci. 10:10, doi:10.3389/fncom.2016.00010.
+
+    Examples
+    --------
+    >>> signal = np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    >>> noise = np.array([[[1.0], [1.0], [-1.0], [-1.0]], [[1.0], [-1.0], [-1.0], [1.0]]])
+    >>> ceiling = noise_ceiling(signal + noise)
+    >>> ceiling.signal_power.round(3), ceiling.noise_power.round(3), ceiling.cc_max.round(3)
+    (array([1.333]), array([1.333]), array([0.816]))
+    >>> ceiling.cc_abs(signal).round(3), ceiling.cc_norm(signal).round(3)
+    (array([0.816]), array([1.]))
+    """
+    stack = _stacked(trials)
+    n_repeats, n_trs, n_voxels = stack.shape
+    mean = np.empty((n_trs, n_voxels))
+    variance_of_mean = np.empty(n_voxels)
+    total = np.empty(n_voxels)
+    for voxels in voxel_blocks(n_voxels, 3 * n_repeats * n_trs):
+        mean[:, voxels], variance_of_mean[voxels], total[voxels] = _powers(stack[:, :, voxels])
+    if total_power is not None:
+        total = np.where(np.isnan(total), np.nan, _given(total_power, n_voxels))
+    signal = (n_repeats * variance_of_mean - total) / (n_repeats - 1)
+    return NoiseCeiling(mean, total, signal, n_repeats)
+
+
+def _powers(block: Array) -> tuple[Array, Array, Array]:
+    """Return the mean over repeats, its variance, and the mean variance of the repeats."""
+    trials = block.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        size = np.abs(trials).max(axis=(0, 1))
+        finite = np.isfinite(size)
+        tolerance = 4 * rounding_unit(block.dtype) * size
+        variances = trials.var(axis=1, ddof=1)
+        mean = trials.mean(axis=0)
+        variance_of_mean = mean.var(axis=0, ddof=1)
+        # What is constant but for rounding must not pass for a very small signal.
+        variances[np.ptp(trials, axis=1) <= tolerance] = 0.0
+        silent = np.ptp(mean, axis=0) <= tolerance
+    mean[:, silent] = mean[0, silent]
+    variance_of_mean[silent] = 0.0
+    total = variances.mean(axis=0)
+    for result in (mean, variance_of_mean, total):
+        result[..., ~finite] = np.nan
+    return mean, variance_of_mean, total
+
+
+def _stacked(trials: ArrayLike) -> Array:
+    """Check that there are at least two repeats of one shape."""
+    if isinstance(trials, list | tuple):
+        shapes = [np.shape(trial) for trial in trials]
+        if len(set(shapes)) > 1:
+            msg = f"trials have shapes {shapes}; expected the same TRs and voxels in all."
+            raise AlignmentError(msg)
+    stack = as_numbers(trials, "trials")
+    if stack.ndim != 3:
+        msg = f"trials have shape {stack.shape}; expected (n_repeats, n_trs, n_voxels)."
+        raise ValueError(msg)
+    if len(stack) < 2:
+        msg = (
+            f"trials have shape {stack.shape}, that is {len(stack)} repeat(s); a ceiling based on "
+            "repeats is impossible with fewer than 2: choose a stimulus that was played again."
+        )
+        raise ValueError(msg)
+    if stack.shape[1] < 2:
+        msg = f"trials have shape {stack.shape}; expected at least 2 TRs: a variance needs them."
+        raise ValueError(msg)
+    return stack
+
+
+def _given(total_power: float | ArrayLike, n_voxels: int) -> Array:
+    power = np.asarray(total_power, dtype=np.float64)
+    if power.shape not in {(), (n_voxels,)}:
+        msg = f"total_power has shape {power.shape}; expected one number, or {n_voxels}."
+        raise ValueError(msg)
+    if not (np.isfinite(power) & (power > 0)).all():
+        msg = (
+            f"total_power reaches down to {power.min()}; expected finite variances above 0, "
+            "such as 1 after z-scoring."
+        )
+        raise ValueError(msg)
+    return np.broadcast_to(power, (n_voxels,))

@@ -1,0 +1,310 @@
+import dataclasses
+import statistics
+
+import numpy as np
+import pytest
+
+from voxscale.errors import AlignmentError
+from voxscale.evaluate import NoiseCeiling, _columns, correlation, noise_ceiling
+
+
+def planted(rng, *, n_repeats, n_trs, signal_power, noise_power):
+    """Return trials whose signal and noise have the given powers, one voxel for each."""
+    n_voxels = len(signal_power)
+    signal = rng.standard_normal((n_trs, n_voxels)) * np.sqrt(signal_power)
+    noise = rng.standard_normal((n_repeats, n_trs, n_voxels)) * np.sqrt(noise_power)
+    return signal + noise, signal
+
+
+def by_hand(trials, guess):
+    """Compute the powers and scores of one voxel from the formulas of Schoppe et al."""
+    n_repeats = len(trials)
+    mean = [statistics.fmean(at_tr) for at_tr in zip(*trials, strict=True)]
+    total = statistics.fmean([statistics.variance(trial) for trial in trials])
+    signal = (n_repeats * statistics.variance(mean) - total) / (n_repeats - 1)
+    noise = total - signal
+    residual = [y - p for y, p in zip(mean, guess, strict=True)]
+    return {
+        "total_power": total,
+        "signal_power": signal,
+        "noise_power": noise,
+        "cc_max": (1 / (1 + noise / (n_repeats * signal))) ** 0.5,
+        "spe": (statistics.variance(mean) - statistics.variance(residual)) / signal,
+        "cc_abs": statistics.correlation(mean, guess),
+        "cc_norm": statistics.covariance(mean, guess)
+        / (signal * statistics.variance(guess)) ** 0.5,
+    }
+
+
+@pytest.fixture
+def example(rng, frozen):
+    powers = {"signal_power": np.array([0.5, 1.0, 4.0]), "noise_power": np.array([1.0, 1.0, 9.0])}
+    trials, signal = planted(rng, n_repeats=4, n_trs=80, **powers)
+    return frozen(trials), frozen(signal + 0.5 * rng.standard_normal(signal.shape))
+
+
+def test_every_number_is_that_of_the_naive_loop(example):
+    trials, guess = example
+    ceiling = noise_ceiling(trials)
+    assert ceiling.n_repeats == 4
+    for voxel in range(3):
+        expected = by_hand(trials[:, :, voxel].tolist(), guess[:, voxel].tolist())
+        for name in ("total_power", "signal_power", "noise_power", "cc_max"):
+            assert getattr(ceiling, name)[voxel] == pytest.approx(expected[name], rel=1e-12)
+        for name in ("spe", "cc_abs", "cc_norm"):
+            assert getattr(ceiling, name)(guess)[voxel] == pytest.approx(expected[name], rel=1e-12)
+
+
+def test_planted_powers_are_recovered(rng, frozen):
+    signal_power = np.tile([0.1, 0.5, 1.0, 3.0], 100)
+    noise_power = np.tile([1.0, 1.0, 0.5, 9.0], 100)
+    trials, signal = planted(
+        rng, n_repeats=5, n_trs=400, signal_power=signal_power, noise_power=noise_power
+    )
+    ceiling = noise_ceiling(frozen(trials))
+
+    def over_voxels(values):
+        return values.reshape(100, 4).mean(axis=0)
+
+    np.testing.assert_allclose(over_voxels(ceiling.signal_power), signal_power[:4], rtol=0.04)
+    np.testing.assert_allclose(over_voxels(ceiling.noise_power), noise_power[:4], rtol=0.02)
+    truth = correlation(trials.mean(axis=0), signal)  # the best correlation there is
+    np.testing.assert_allclose(over_voxels(ceiling.cc_max), over_voxels(truth), rtol=0.02)
+    np.testing.assert_allclose(over_voxels(ceiling.cc_norm(signal)), 1, rtol=0.02)
+    np.testing.assert_allclose(over_voxels(ceiling.spe(signal)), 1, atol=0.05)
+
+
+def test_signal_power_is_unbiased_where_there_is_no_signal(rng):
+    trials = rng.standard_normal((3, 50, 4000))
+    power = noise_ceiling(trials).signal_power
+    assert abs(power.mean()) < 4 * power.std() / np.sqrt(power.size)
+    assert (power < 0).mean() > 0.4
+
+
+def test_the_two_formulas_of_the_ceiling_agree(example):
+    trials, guess = example
+    ceiling = noise_ceiling(trials)
+    mean = trials.mean(axis=0)
+    variance = mean.var(axis=0, ddof=1)
+    np.testing.assert_allclose(ceiling.cc_max, np.sqrt(ceiling.signal_power / variance), rtol=1e-12)
+    np.testing.assert_allclose(ceiling.cc_abs(guess) / ceiling.cc_max, ceiling.cc_norm(guess))
+    size = np.sqrt(guess.var(axis=0, ddof=1) / ceiling.signal_power)
+    np.testing.assert_allclose(ceiling.spe(guess), 2 * ceiling.cc_norm(guess) * size - size**2)
+    np.testing.assert_allclose(
+        ceiling.signal_power + ceiling.noise_power, ceiling.total_power, rtol=1e-14
+    )
+
+
+def test_repeats_without_noise_have_a_ceiling_of_one(rng, frozen):
+    signal = rng.standard_normal((60, 3))
+    ceiling = noise_ceiling(frozen(np.stack([signal] * 3)))
+    np.testing.assert_allclose(ceiling.cc_max, 1, rtol=1e-12)
+    np.testing.assert_allclose(ceiling.noise_power, 0, atol=1e-12)
+    np.testing.assert_allclose(ceiling.spe(signal), 1, rtol=1e-12)
+
+
+def test_scaling_the_data_scales_the_powers_and_no_score(example):
+    trials, guess = example
+    ceiling, scaled = noise_ceiling(trials), noise_ceiling(10 * trials + 3)
+    np.testing.assert_allclose(scaled.signal_power, 100 * ceiling.signal_power)
+    np.testing.assert_allclose(scaled.cc_max, ceiling.cc_max)
+    np.testing.assert_allclose(scaled.cc_norm(guess), ceiling.cc_norm(guess))
+    np.testing.assert_allclose(scaled.spe(10 * guess - 7), ceiling.spe(guess))
+
+
+def test_without_signal_power_there_is_no_ceiling(rng, frozen):
+    half = rng.standard_normal((40, 2))
+    trials = np.stack([half, -half])
+    trials[:, :, 1] = half[:, 1]  # voxel 0 cancels, voxel 1 repeats
+    ceiling = noise_ceiling(frozen(trials))
+    guess = frozen(rng.standard_normal((40, 2)))
+    assert ceiling.signal_power[0] < 0
+    for values in (ceiling.cc_max, ceiling.cc_norm(guess), ceiling.spe(guess)):
+        np.testing.assert_array_equal(np.isnan(values), [True, False])
+
+
+def test_a_signal_power_of_rounding_alone_is_none():
+    # Two orthogonal repeats of equal variance: SP is zero in exact numbers.
+    time = np.arange(120) * 2 * np.pi / 120
+    trials = np.stack([np.sin(time), np.cos(time)])[:, :, None] * np.array([0.1, 1.0, 1 / 3])
+    ceiling = noise_ceiling(trials)
+    np.testing.assert_allclose(ceiling.signal_power, 0, atol=1e-14)
+    assert np.isnan(ceiling.cc_max).all()
+
+
+def test_the_floor_floors(rng, frozen):
+    trials, signal = planted(
+        rng,
+        n_repeats=2,
+        n_trs=60,
+        signal_power=np.repeat([0.0, 0.05, 4.0], 40),
+        noise_power=np.ones(120),
+    )
+    ceiling = noise_ceiling(frozen(trials))
+    guess = frozen(rng.standard_normal(signal.shape))
+    r, low = ceiling.cc_abs(guess), ceiling.cc_max
+    for floor in (0.25, 0.9, 1.0):
+        expected = [a / (max(b, floor) if b == b else floor) for a, b in zip(r, low, strict=True)]
+        np.testing.assert_allclose(ceiling.cc_norm(guess, floor=floor), expected)
+    assert np.isnan(low).any()
+    assert np.nanmin(low) < 0.25
+    assert np.nanmax(np.abs(ceiling.cc_norm(guess))) > np.abs(ceiling.cc_norm(guess, 0.25)).max()
+    high = low > 0.9
+    np.testing.assert_array_equal(ceiling.cc_norm(guess, 0.9)[high], ceiling.cc_norm(guess)[high])
+
+
+@pytest.mark.parametrize("floor", [0, -0.1, 1.01, np.nan])
+def test_a_floor_is_a_correlation(example, floor):
+    trials, guess = example
+    with pytest.raises(ValueError, match="expected a correlation above 0 and at most 1"):
+        noise_ceiling(trials).cc_norm(guess, floor=floor)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("total_power", [None, 1])
+def test_silent_voxels_have_no_answer_even_with_a_floor(rng, frozen, dtype, total_power):
+    trials = rng.standard_normal((3, 300, 4)).astype(dtype) + 5
+    trials[:, :, 0] = 0.1
+    trials[:, :, 1] = np.array([0.1, 0.2, 1 / 3])[:, None]
+    trials[:, :, 2] = 0.0
+    trials[:, :, 3] += 2 * np.sin(np.arange(300))
+    ceiling = noise_ceiling(frozen(trials), total_power=total_power)
+    guess = frozen(rng.standard_normal((300, 4)) + np.sin(np.arange(300))[:, None])
+    assert (ceiling.signal_power[:3] <= 0).all()
+    answers = [ceiling.cc_max, ceiling.spe(guess), ceiling.cc_abs(guess)]
+    answers += [ceiling.cc_norm(guess), ceiling.cc_norm(guess, floor=0.25)]
+    for answer in answers:
+        np.testing.assert_array_equal(np.isnan(answer), [True, True, True, False])
+    if total_power is None:
+        np.testing.assert_array_equal(ceiling.total_power[:3], 0)
+
+
+def test_trials_that_cancel_leave_no_correlation_of_their_rounding(rng):
+    first, second, third = rng.standard_normal((3, 50, 1)) * 0.1
+    trials = np.stack([first, second, third, -(first + third), -second])
+    assert trials.mean(axis=0).any()  # rounding
+    ceiling = noise_ceiling(trials)
+    assert np.isnan(ceiling.cc_abs(rng.standard_normal((50, 1)))).all()
+    assert ceiling.signal_power[0] < 0
+
+
+def test_a_constant_prediction_explains_nothing(example):
+    trials, guess = example
+    ceiling = noise_ceiling(trials)
+    flat = np.full(guess.shape, 0.1)
+    assert np.isnan(ceiling.cc_abs(flat)).all()
+    assert np.isnan(ceiling.cc_norm(flat)).all()
+    assert np.isnan(ceiling.cc_norm(flat, floor=0.25)).all()
+    np.testing.assert_allclose(ceiling.spe(flat), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("total_power", [None, 1])
+def test_a_value_that_is_not_finite_spoils_its_voxel_alone(example, frozen, bad, total_power):
+    trials, guess = example
+    clean = noise_ceiling(trials, total_power=total_power)
+    spoilt = np.array(trials)
+    spoilt[2, 5, 1] = bad
+    ceiling = noise_ceiling(frozen(spoilt), total_power=total_power)
+    for name in ("total_power", "signal_power", "noise_power", "cc_max"):
+        ours, other = getattr(ceiling, name), getattr(clean, name)
+        np.testing.assert_array_equal(np.isnan(ours), [False, True, False])
+        np.testing.assert_array_equal(ours[[0, 2]], other[[0, 2]])
+    for name in ("spe", "cc_abs", "cc_norm"):
+        ours = getattr(ceiling, name)(guess)
+        np.testing.assert_array_equal(np.isnan(ours), [False, True, False])
+    assert np.isnan(ceiling.cc_norm(guess, floor=0.25)[1])
+
+    broken = np.array(guess)
+    broken[0, 0] = bad
+    for name in ("spe", "cc_abs", "cc_norm"):
+        np.testing.assert_array_equal(np.isnan(getattr(clean, name)(broken)), [True, False, False])
+
+
+def test_the_total_power_may_be_given(rng):
+    trials, _ = planted(rng, n_repeats=3, n_trs=50, signal_power=np.ones(3), noise_power=np.ones(3))
+    zscored = (trials - trials.mean(axis=1, keepdims=True)) / trials.std(
+        axis=1, keepdims=True, ddof=1
+    )
+    # With ddof 1 the variance is exactly one, so saying so changes nothing.
+    own, given = noise_ceiling(zscored), noise_ceiling(zscored, total_power=1)
+    np.testing.assert_array_equal(given.total_power, np.ones(3))
+    np.testing.assert_allclose(given.signal_power, own.signal_power, rtol=1e-12)
+    np.testing.assert_allclose(given.cc_max, own.cc_max, rtol=1e-12)
+    each = noise_ceiling(trials, total_power=[1.0, 2.0, 3.0])
+    expected = (3 * trials.mean(axis=0).var(axis=0, ddof=1) - np.array([1.0, 2.0, 3.0])) / 2
+    np.testing.assert_allclose(each.signal_power, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("total_power", [0, -1, np.nan, np.inf, [1, 1, 0]])
+def test_a_given_total_power_is_a_variance(example, total_power):
+    with pytest.raises(ValueError, match="expected finite variances above 0"):
+        noise_ceiling(example[0], total_power=total_power)
+
+
+def test_a_given_total_power_has_one_number_per_voxel(example):
+    with pytest.raises(
+        ValueError, match=r"total_power has shape \(2,\); expected one number, or 3"
+    ):
+        noise_ceiling(example[0], total_power=[1, 1])
+
+
+def test_fewer_than_two_repeats_make_no_ceiling(example):
+    trials, _ = example
+    for few in (trials[:1], trials[:0]):
+        with pytest.raises(ValueError, match="based on repeats is impossible with fewer than 2"):
+            noise_ceiling(few)
+
+
+def test_trials_have_three_axes_two_trs_and_one_shape(example):
+    trials, _ = example
+    with pytest.raises(ValueError, match=r"expected \(n_repeats, n_trs, n_voxels\)"):
+        noise_ceiling(trials[0])
+    with pytest.raises(ValueError, match="expected at least 2 TRs"):
+        noise_ceiling(trials[:, :1])
+    with pytest.raises(AlignmentError, match=r"trials have shapes \[\(80, 3\), \(79, 3\)\]"):
+        noise_ceiling([trials[0], trials[1][1:]])
+
+
+def test_a_list_of_trials_is_stacked(example):
+    trials, _ = example
+    as_list = noise_ceiling(list(trials))
+    np.testing.assert_array_equal(as_list.signal_power, noise_ceiling(trials).signal_power)
+
+
+def test_a_prediction_has_the_trs_and_voxels_of_the_trials(example):
+    trials, guess = example
+    ceiling = noise_ceiling(trials)
+    for score in (ceiling.spe, ceiling.cc_abs, ceiling.cc_norm):
+        with pytest.raises(
+            AlignmentError, match=r"Y_pred has shape \(79, 3\) but each trial has shape \(80, 3\)"
+        ):
+            score(guess[1:])
+
+
+def test_the_size_of_blocks_changes_nothing(example, monkeypatch):
+    trials, guess = example
+    whole = noise_ceiling(trials)
+    expected = [whole.signal_power, whole.cc_norm(guess), whole.spe(guess)]
+    monkeypatch.setattr(_columns, "BLOCK_BYTES", 8)
+    by_voxel = noise_ceiling(trials)
+    ours = [by_voxel.signal_power, by_voxel.cc_norm(guess), by_voxel.spe(guess)]
+    for one, other in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_float32_is_summed_in_float64(example, frozen):
+    trials, guess = example
+    single = frozen((trials + 1000).astype(np.float32))
+    ceiling, exact = noise_ceiling(single), noise_ceiling(single.astype(np.float64))
+    assert ceiling.signal_power.dtype == np.float64
+    np.testing.assert_array_equal(ceiling.signal_power, exact.signal_power)
+    np.testing.assert_array_equal(ceiling.cc_norm(guess), exact.cc_norm(guess))
+
+
+def test_a_ceiling_is_frozen_and_short_to_print(example):
+    ceiling = noise_ceiling(example[0])
+    assert repr(ceiling) == "NoiseCeiling(n_repeats=4)"
+    assert isinstance(ceiling, NoiseCeiling)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ceiling.n_repeats = 5
