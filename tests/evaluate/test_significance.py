@@ -244,7 +244,7 @@ def test_bad_runs_and_counts_are_refused():
     with pytest.raises(TypeError):
         permutation_test(Y, Y, run_lengths=[20.5, 19.5])
     with pytest.raises(ValueError, match="a run of 15 TRs cannot be shifted by 10 TRs or more"):
-        permutation_test(Y, Y, run_lengths=[25, 15])
+        permutation_test(Y, Y, run_lengths=[25, 15], min_shift=10)
     with pytest.raises(ValueError, match="min_shift is 0; expected at least 1 TR"):
         permutation_test(Y, Y, min_shift=0)
     with pytest.raises(ValueError, match="n_permutations is 0; expected at least 1"):
