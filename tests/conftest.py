@@ -1,12 +1,17 @@
-"""What every test shares: seeded numbers, read-only inputs, no network, goldens if there are any."""
+"""What every test shares: seeded numbers, read-only inputs, no network, a tiny data set."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the hub's client is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny matrices: threads cost more than they give
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -67,4 +72,17 @@ def no_network(monkeypatch, request):
 
     connect = socket.socket.connect
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """Register the tiny data set of tests/tiny.py; return its module, which also writes studies."""
+    from voxscale import plugins
+
+    path = Path(__file__).with_name("tiny.py")
+    spec = importlib.util.spec_from_file_location("tiny", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(plugins._registered["datasets"], "tiny", module)
+        yield module

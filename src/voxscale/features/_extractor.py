@@ -1,0 +1,103 @@
+"""What turns transcripts into features, found by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from voxscale import plugins
+from voxscale.arrays import EventSeries
+from voxscale.data import Transcript
+from voxscale.features._language import LanguageExtractor
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Extractor", "extractor"]
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """What an extractor must offer; plugins of the group "extractors" are such classes."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that can change the numbers, beside words and contexts; JSON-able."""
+        ...
+
+    def extract(
+        self,
+        transcripts: Mapping[str, Transcript],
+        layers: Sequence[int],
+        *,
+        min_context: int,
+        max_context: int,
+    ) -> Mapping[int, Mapping[str, EventSeries]]:
+        """Return the states of each layer for each run.
+
+        Parameters
+        ----------
+        transcripts : mapping of run to Transcript
+        layers : sequence of int
+        min_context, max_context : int
+            In words, the current one included.
+        """
+        ...
+
+
+def extractor(
+    model: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    batch_size: int | None = None,
+    protocol: str | None = None,
+) -> Extractor:
+    """Find an extractor: a plugin of that name, else a language model.
+
+    Parameters
+    ----------
+    model : str or path
+        Name of a plugin ("echo" is a tiny one for tests), or a model as in
+        `language_states`.
+    device, dtype, batch_size, protocol
+        For a language model; see `language_states`. A plugin is made without arguments:
+        ``device`` and ``batch_size``, which change no numbers, are left aside, the others
+        are refused.
+
+    Returns
+    -------
+    Extractor
+
+    Raises
+    ------
+    DataError
+        If ``model`` is a path and nothing usable is there.
+    ValueError
+        If a plugin is given a dtype or a protocol.
+
+    Examples
+    --------
+    >>> extractor("echo").identity
+    {'model': 'echo', 'recipe': 1}
+    """
+    if isinstance(model, str) and model in plugins.names("extractors"):
+        given = {"dtype": dtype, "protocol": protocol}
+        refused = [name for name, value in given.items() if value is not None]
+        if refused:
+            msg = (
+                f"extractor {model!r} is a plugin, which takes no {' or '.join(refused)}; "
+                "leave it out."
+            )
+            raise ValueError(msg)
+        made: Extractor = plugins.find("extractors", model)()
+        return made
+    return LanguageExtractor(
+        model if isinstance(model, str) else Path(model),
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        protocol=protocol,
+    )

@@ -1,0 +1,50 @@
+"""Which layers of a model are asked for."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Literal
+
+__all__ = ["choose_layers"]
+
+
+def choose_layers(layers: Sequence[int] | Literal["all"], n_layers: int) -> list[int]:
+    """Return the layers asked for as plain numbers.
+
+    Parameters
+    ----------
+    layers : sequence of int, or "all"
+    n_layers : int
+        How many there are, the embeddings (layer 0) included.
+
+    Raises
+    ------
+    ValueError
+        If none is asked for, or one does not exist.
+    TypeError
+        If a layer is not a whole number.
+    """
+    if isinstance(layers, str):
+        if layers == "all":
+            return list(range(n_layers))
+        msg = f"layers is {layers!r}; expected 'all' or a list of layers 0 to {n_layers - 1}."
+        raise ValueError(msg)
+    chosen = []
+    for layer in layers:
+        try:
+            number = operator.index(layer)
+        except TypeError as error:
+            msg = f"layer {layer!r} is of type {type(layer).__name__}; expected a whole number."
+            raise TypeError(msg) from error
+        if not 0 <= number < n_layers:
+            msg = (
+                f"layer {number} does not exist; expected 0 (the embeddings) to {n_layers - 1} "
+                "(the last); negative numbers are not counted from the end."
+            )
+            raise ValueError(msg)
+        chosen.append(number)
+    if not chosen:
+        msg = f"layers is empty; name at least one of 0 to {n_layers - 1}, or say 'all'."
+        raise ValueError(msg)
+    return list(dict.fromkeys(chosen))

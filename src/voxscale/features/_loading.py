@@ -1,0 +1,202 @@
+"""Load a language model, and check that it is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voxscale.errors import DataError
+from voxscale.features._models import (
+    TOKENIZER_FILES,
+    ModelFiles,
+    locate,
+    n_layers_of,
+    text_config,
+    told,
+)
+from voxscale.features._packaged import quiet, read_gguf
+
+__all__ = ["LanguageModel", "choose_device", "choose_dtype", "load_model", "wrap_model"]
+
+# What config.json calls the number of positions; rotary and learned ones alike.
+_LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
+_DTYPES = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16"}
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A loaded model, without its head where it has one, and its tokenizer."""
+
+    name: str
+    base: Any
+    tokenizer: Any
+    config: Any = field(repr=False)
+
+    @property
+    def n_layers(self) -> int:
+        """Layers, the embeddings included."""
+        return n_layers_of(self.config)
+
+    @property
+    def limit(self) -> int | None:
+        """Tokens that the model has positions for; None if there is no limit."""
+        config = text_config(self.config)
+        for name in _LIMITS:
+            limit = getattr(config, name, None)
+            if isinstance(limit, int) and limit > 0:
+                return limit
+        return None
+
+
+def load_model(
+    files: ModelFiles, *, device: Any = None, dtype: Any = None, tokenizer: Any = None
+) -> LanguageModel:
+    """Load a model, put it on a device, and check that it is a causal language model.
+
+    Only safetensors and GGUF are read, and no code that comes with a model is run.
+
+    Raises
+    ------
+    DataError
+        If it cannot be loaded, lacks weights or a tokenizer, or is not causal.
+    ValueError
+        If the device or the dtype is unknown here.
+    """
+    device, dtype = choose_device(device), choose_dtype(dtype)
+    if files.gguf is not None:
+        with told(files):
+            model, own_tokenizer = read_gguf(files.gguf)
+        tokenizer = own_tokenizer if tokenizer is None else tokenizer
+    else:
+        where, local = locate(files)
+        if tokenizer is None:
+            tokenizer = _load_tokenizer(files, where, local=local)
+        with told(files):
+            model = _load_weights(files, where, dtype, local=local)
+    model = model.to(device=device, dtype=dtype).eval()
+    return _checked(files.name, model, tokenizer)
+
+
+def wrap_model(model: Any, tokenizer: Any) -> LanguageModel:
+    """Use a model that is already loaded, where it is and as it is.
+
+    Raises
+    ------
+    TypeError
+        If it is no transformers model.
+    ValueError
+        If no tokenizer is given.
+    DataError
+        If it is not causal, or the tokenizer belongs to another model.
+    """
+    if not hasattr(model, "config") or not hasattr(model, "get_input_embeddings"):
+        msg = (
+            f"model is of type {type(model).__name__}; expected a name, a path, or a loaded "
+            "transformers model."
+        )
+        raise TypeError(msg)
+    name = type(model).__name__
+    if tokenizer is None:
+        msg = f"model is a loaded {name}, which has no tokenizer; pass tokenizer= its own."
+        raise ValueError(msg)
+    return _checked(name, model, tokenizer)
+
+
+def choose_device(device: Any) -> Any:
+    """Return the torch device asked for; by default cuda where there is one, else cpu."""
+    import torch
+
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        msg = f"device {device!r} is unknown; expected 'cpu', 'cuda', 'cuda:0', …"
+        raise ValueError(msg) from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        msg = f"device is {str(device)!r}, but torch finds no GPU here; leave device out."
+        raise ValueError(msg)
+    return chosen
+
+
+def choose_dtype(dtype: Any) -> Any:
+    """Return the torch dtype asked for, by name or as such; by default float32."""
+    import torch
+
+    if isinstance(dtype, str):
+        dtype = getattr(torch, _DTYPES.get(dtype, dtype), dtype)
+    if dtype is None:
+        return torch.float32
+    if dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        msg = f"dtype is {dtype!r}; expected one of float32, float16, bfloat16, float64."
+        raise ValueError(msg)
+    return dtype
+
+
+def _checked(name: str, model: Any, tokenizer: Any) -> LanguageModel:
+    # Without the head no scores over the vocabulary are computed, which cost more than a layer.
+    base = getattr(model, "base_model", model)
+    loaded = LanguageModel(name, base, tokenizer, model.config)
+    if getattr(model.config, "is_encoder_decoder", False) or not _is_causal(base):
+        msg = (
+            f"model {name!r} is not causal: what comes after a word changes its state; expected "
+            "a decoder such as GPT-2, OPT or Llama."
+        )
+        raise DataError(msg)
+    return loaded
+
+
+def _is_causal(base: Any) -> bool:
+    """Run two tiny texts that differ in their last token: no state before it may differ."""
+    import torch
+
+    ids = torch.tensor([[0, 1, 0, 1, 0, 0], [0, 1, 0, 1, 0, 1]], device=base.device)
+    was_training = base.training
+    base.eval()
+    try:
+        with torch.inference_mode():
+            last = base(input_ids=ids, use_cache=False, return_dict=True).last_hidden_state
+    finally:
+        base.train(was_training)
+    first, second = last[:, :-1].float()
+    # Said so that states that are not numbers pass: they are told of when words are read.
+    tolerance = min(1e-3, 100 * torch.finfo(last.dtype).eps) * first.abs().max()
+    return not bool((first - second).abs().max() > tolerance)
+
+
+def _load_tokenizer(files: ModelFiles, where: str, *, local: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    if local and not any(Path(where, name).is_file() for name in TOKENIZER_FILES):
+        msg = (
+            f"folder {where} has no tokenizer; expected tokenizer.json or the like; copy it "
+            "there, or pass tokenizer= one."
+        )
+        raise DataError(msg)
+    with told(files, "the tokenizer of "), quiet(keep_bars=not local):
+        return AutoTokenizer.from_pretrained(where, local_files_only=local, trust_remote_code=False)
+
+
+def _load_weights(files: ModelFiles, where: str, dtype: Any, *, local: bool) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    # Attention is left to transformers: scaled_dot_product_attention where a model has it.
+    with quiet(keep_bars=not local):
+        model, report = AutoModelForCausalLM.from_pretrained(
+            where,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=local,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    prefix = f"{model.base_model_prefix}."
+    missing = sorted(name for name in report["missing_keys"] if name.startswith(prefix))
+    if missing:
+        msg = (
+            f"model {files.name!r} lacks {len(missing)} of its weights ({missing[0]} for one), "
+            "which would be random numbers; expected a complete model; save or download it again."
+        )
+        raise DataError(msg)
+    return model

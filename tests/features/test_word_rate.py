@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import numpy as np
+
+from voxscale.features import word_rate
+
+
+def test_every_word_is_a_one(story):
+    transcript = story("the quick brown fox")
+    rate = word_rate(transcript)
+    np.testing.assert_array_equal(rate.values, np.ones((4, 1)))
+    assert rate.values.dtype == np.float32
+    np.testing.assert_array_equal(rate.times, transcript.times)
+
+
+def test_mapping_in_is_mapping_out(story):
+    rates = word_rate({"one": story("the fox"), "two": story("jumps")})
+    assert {run: len(rate) for run, rate in rates.items()} == {"one": 2, "two": 1}
