@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from voxscale._version import __version__
+from voxscale._version import __version__ as __version__
 
 # A row per public name: where it lives.
 _HOMES = {
@@ -52,11 +52,46 @@ _HOMES = {
     "zscore": "design",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = sorted(["__version__", *_HOMES])
 
 if TYPE_CHECKING:
     from voxscale.arrays import EventSeries as EventSeries
     from voxscale.arrays import TRSeries as TRSeries
+    from voxscale.data import Dataset as Dataset
+    from voxscale.data import Transcript as Transcript
+    from voxscale.data import datasets as datasets
+    from voxscale.data import load as load
+    from voxscale.data import read_responses as read_responses
+    from voxscale.data import read_textgrid as read_textgrid
+    from voxscale.data import read_tr_report as read_tr_report
+    from voxscale.data import read_transcript as read_transcript
+    from voxscale.design import DesignRecipe as DesignRecipe
+    from voxscale.design import delay as delay
+    from voxscale.design import lanczos as lanczos
+    from voxscale.design import zscore as zscore
+    from voxscale.errors import AlignmentError as AlignmentError
+    from voxscale.errors import ConfigError as ConfigError
+    from voxscale.errors import DataError as DataError
+    from voxscale.errors import FitError as FitError
+    from voxscale.errors import StoreError as StoreError
+    from voxscale.errors import VoxscaleError as VoxscaleError
+    from voxscale.evaluate import correlation as correlation
+    from voxscale.evaluate import noise_ceiling as noise_ceiling
+    from voxscale.evaluate import permutation_test as permutation_test
+    from voxscale.evaluate import r2 as r2
+    from voxscale.evaluate import signed_r2 as signed_r2
+    from voxscale.features import language_states as language_states
+    from voxscale.features import word_rate as word_rate
+    from voxscale.fit import RidgeCV as RidgeCV
+    from voxscale.fit import chunk_holdout as chunk_holdout
+    from voxscale.reports import flatmap as flatmap
+    from voxscale.reports import report as report
+    from voxscale.reports import scaling_curve as scaling_curve
+    from voxscale.scaling import fit_scaling_law as fit_scaling_law
+    from voxscale.study import Study as Study
+    from voxscale.study import plan as plan
+    from voxscale.study import results as results
+    from voxscale.study import run as run
 
 
 def __getattr__(name: str) -> Any:

@@ -1,1 +1,21 @@
-"""To be filled."""
+"""Results on disk, by a key that holds everything that can change their numbers.
+
+Files are written aside, forced to disk and renamed: what exists is complete.
+"""
+
+from voxscale.store._aside import check_writable, folder_aside, write_aside
+from voxscale.store._cache import cache_folder
+from voxscale.store._key import hash_array, hash_arrays, hash_file, key_of
+from voxscale.store._store import Store
+
+__all__ = [
+    "Store",
+    "cache_folder",
+    "check_writable",
+    "folder_aside",
+    "hash_array",
+    "hash_arrays",
+    "hash_file",
+    "key_of",
+    "write_aside",
+]

@@ -1,1 +1,31 @@
-"""To be filled."""
+"""A sweep over layers, contexts and training stories: described, planned, run, collected.
+
+A study is a table of cells; running it fills those that are missing. Only this folder reads
+and writes results.
+"""
+
+from voxscale.study._cells import Cell
+from voxscale.study._config import AlphaRange, ChunkCV, Design, Evaluate, Fit, Study
+from voxscale.study._plan import Plan, Status, plan, status
+from voxscale.study._progress import Progress
+from voxscale.study._results import Results, results
+from voxscale.study._run import RunSummary, run
+
+__all__ = [
+    "AlphaRange",
+    "Cell",
+    "ChunkCV",
+    "Design",
+    "Evaluate",
+    "Fit",
+    "Plan",
+    "Progress",
+    "Results",
+    "RunSummary",
+    "Status",
+    "Study",
+    "plan",
+    "results",
+    "run",
+    "status",
+]

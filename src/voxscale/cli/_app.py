@@ -1,0 +1,53 @@
+"""The commands, a row each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from voxscale._version import __version__
+from voxscale.cli._demo import demo
+from voxscale.cli._plan import plan
+from voxscale.cli._report import report
+from voxscale.cli._run import run
+from voxscale.cli._status import status
+
+__all__ = ["app", "main"]
+
+_HELP = "Voxelwise encoding models of fMRI from the hidden states of language models."
+
+# Plain text and plain tracebacks: rich would be imported for every --help.
+app = typer.Typer(
+    name="voxscale",
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, plan, run, status, report):
+    app.command()(command)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"voxscale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="voxscale")

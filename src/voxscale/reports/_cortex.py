@@ -1,0 +1,72 @@
+"""Four maps of one subject in one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.reports._flatmap import draw_flatmap
+from voxscale.reports._style import PAGE_WIDTH, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from voxscale.reports._reading import SubjectMaps
+
+__all__ = ["subject_maps"]
+
+
+@styled
+def subject_maps(maps: SubjectMaps, layers: Sequence[int], *, r_end: float = 1.0) -> Figure:
+    """Draw correlation, its share of the ceiling, best layer and room for improvement.
+
+    Parameters
+    ----------
+    maps : SubjectMaps
+        On fsaverage5.
+    layers : sequence of int
+        Those of the study, so that subjects share their colours.
+    r_end : float
+        Upper end of the colour bar of the correlation.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    VoxscaleError
+        If nilearn, which brings the surface, is not installed.
+    """
+    from matplotlib.figure import Figure
+
+    significant = maps.is_significant
+    room = maps.cc_max - maps.r_repeated
+    rows: list[tuple[str, Any, dict[str, Any]]] = [
+        ("test correlation", maps.r, {"label": "r", "vmin": 0.0, "vmax": r_end}),
+        (
+            "share of the noise ceiling",
+            np.where(significant, maps.cc_norm, np.nan),
+            {"label": "cc_norm = r / cc_max", "vmin": 0.0, "vmax": 1.0},
+        ),
+        (
+            "best layer",
+            np.where(significant, maps.best_layer, np.nan),
+            {"label": "layer", "levels": layers},
+        ),
+        (
+            "room for improvement",
+            room,
+            {"label": "cc_max − r", "vmin": 0.0, "vmax": 1.0, "cmap": "cividis"},
+        ),
+    ]
+    figure = Figure(figsize=(PAGE_WIDTH, 0.56 * PAGE_WIDTH), dpi=150, layout="constrained")
+    parts: Any = figure.subfigures(2, 2, wspace=0.02, hspace=0.04)
+    for part, (title, values, options) in zip(parts.ravel(), rows, strict=True):
+        heading = f"{maps.subject}: {title}"
+        part.suptitle(heading, x=0.01, ha="left", fontsize=10, fontweight="bold")
+        axes = part.subplots(1, 2)
+        draw_flatmap(axes, values, **options)
+    return figure

@@ -1,0 +1,165 @@
+"""Score against size: points, the law through them, and how sure it is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from voxscale.arrays import Array
+from voxscale.reports._style import MUTED, PAGE_WIDTH, colour_of, new_figure, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from voxscale.scaling import ScalingLaw
+
+__all__ = ["LawPanel", "described_slope", "scaling_curve", "scaling_curves"]
+
+_MOST_TICKS = 9  # sizes that are named one by one on the axis
+_CLOSEST_TICKS = 0.08  # of its width; closer ones would run into each other
+
+
+class LawPanel(NamedTuple):
+    """What one panel of :func:`scaling_curves` shows."""
+
+    law: ScalingLaw
+    xlabel: str
+    draws: tuple[Array, Array] | None = None
+    title: str | None = None
+
+
+def scaling_curve(
+    law: ScalingLaw,
+    *,
+    xlabel: str = "size",
+    ylabel: str = "score",
+    title: str | None = None,
+    draws: tuple[ArrayLike, ArrayLike] | None = None,
+) -> Figure:
+    """Draw a scaling law: its points, its line, and the interval around it.
+
+    The line ends where the points end; what lies beyond is not drawn.
+
+    Parameters
+    ----------
+    law : ScalingLaw
+        From :func:`voxscale.fit_scaling_law`.
+    xlabel, ylabel : str
+        What was varied and what was scored, each with its unit: "training data (hours)".
+    title : str, optional
+    draws : tuple of two arrays of shape (n_draws,), optional
+        x and score of single draws, shown as faint points behind those of the law.
+
+    Returns
+    -------
+    matplotlib Figure
+        Not in pyplot's list; save it with ``.savefig(path)``.
+
+    Examples
+    --------
+    >>> from voxscale.scaling import fit_scaling_law
+    >>> law = fit_scaling_law([1.0, 10.0], [[0.10, 0.12], [0.13, 0.17]])
+    >>> figure = scaling_curve(law, xlabel="training data (hours)", ylabel="correlation")
+    >>> figure.axes[0].get_xlabel()
+    'training data (hours)'
+    """
+    points = None if draws is None else (np.asarray(draws[0]), np.asarray(draws[1]))
+    return scaling_curves([LawPanel(law, xlabel, points, title)], ylabel=ylabel)
+
+
+@styled
+def scaling_curves(panels: Sequence[LawPanel], *, ylabel: str) -> Figure:
+    """Draw several laws of one score side by side, on one scale of scores.
+
+    Parameters
+    ----------
+    panels : sequence of LawPanel
+    ylabel : str
+        The score, with its unit and reducer.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    width = PAGE_WIDTH if len(panels) > 1 else 0.6 * PAGE_WIDTH
+    figure, grid = new_figure(1, len(panels), width=width, height=3.6, sharey=True)
+    for i, (ax, panel) in enumerate(zip(grid[0], panels, strict=True)):
+        _draw(ax, panel, colour_of(i))
+        ax.set_ylabel(ylabel)
+        ax.yaxis.set_tick_params(labelleft=True)
+    return figure
+
+
+def described_slope(law: ScalingLaw, *, digits: int = 4) -> str:
+    """Say the slope of a law with its interval.
+
+    Parameters
+    ----------
+    law : ScalingLaw
+    digits : int
+        Decimals.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from voxscale.scaling import fit_scaling_law
+    >>> described_slope(fit_scaling_law([1.0, 10.0], [0.10, 0.125]), digits=3)
+    '+0.025 per decade (no interval: one unit)'
+    """
+    slope, low, high = (
+        f"{one:+.{digits}f}".replace("-", "−") for one in (law.slope, *law.slope_interval)
+    )
+    if math.isnan(law.slope_interval[0]):
+        return f"{slope} per decade (no interval: one unit)"
+    return f"{slope} per decade, {100 * law.level:g} % interval {low} to {high}"
+
+
+def _draw(ax: Axes, panel: LawPanel, colour: str) -> None:
+    law = panel.law
+    x = np.geomspace(law.x.min(), law.x.max(), 100)
+    if panel.draws is not None:
+        ax.plot(*panel.draws, "o", color=MUTED, alpha=0.45, ms=3.5, mew=0, label="one draw")
+    low, high = law.interval(x)
+    if np.isfinite(low).all():
+        share = f"{100 * law.level:g} % interval of the line"
+        ax.fill_between(x, low, high, color=colour, alpha=0.16, lw=0, label=share)
+    ax.plot(x, law.predict(x), color=colour, label=described_slope(law).split(",")[0])
+    ax.plot(law.x, law.mean_scores, "o", color=colour, ms=6, mec="white", label="mean")
+    ax.set_xscale("log")
+    _name_sizes(ax, law.x)
+    ax.set_xlabel(panel.xlabel)
+    ax.set_title(panel.title or "")
+    ax.legend(loc="best")
+
+
+def _name_sizes(ax: Axes, sizes: Array) -> None:
+    """Write the sizes themselves on the axis where they are few."""
+    from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
+
+    different: list[float] = np.unique(sizes).tolist()
+    if len(different) > _MOST_TICKS:
+        return
+    closest = _CLOSEST_TICKS * math.log10(different[-1] / different[0])
+    shown = different[:1]
+    for size in different[1:]:
+        if math.log10(size / shown[-1]) > closest:
+            shown.append(size)
+    large = EngFormatter(sep="")
+    ax.set_xticks(shown, labels=[large(s) if s >= 1e4 else _size_text(s) for s in shown])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _size_text(size: float) -> str:
+    if size == round(size):
+        return f"{size:.0f}"
+    return f"{size:.3g}" if size >= 1 else f"{size:.2g}"

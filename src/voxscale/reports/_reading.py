@@ -1,0 +1,231 @@
+"""What the figures show, read from a study's results: one subject at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale import data
+from voxscale.arrays import Array
+from voxscale.reports._found import P_LEVEL
+from voxscale.reports._timecourse import course_table
+
+if TYPE_CHECKING:
+    from voxscale.data import Dataset
+    from voxscale.study import Cell, Results
+
+__all__ = ["Material", "SubjectMaps", "read_material", "sweep_points"]
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectMaps:
+    """One number per voxel and score, each at the layer that is best for that voxel.
+
+    The layer is chosen by the validation score, which knows the training stories alone, so
+    that scores on the test stories stay honest.
+
+    Parameters
+    ----------
+    subject : str
+    cells : tuple of Cell
+        The layer sweep.
+    choice : array of int, shape (n_voxels,)
+        Which of the cells is best; -1 where no layer has a validation score.
+    best_layer, r, p_value, r_repeated, cc_max, cc_norm, spe : arrays of shape (n_voxels,)
+        NaN throughout where the study has no p-values, or no test story was repeated.
+        ``r_repeated`` is the correlation in the story by which the ceiling is judged.
+    space : str or None
+    truth : dict of str to array
+        What was planted; empty for real data.
+    licence, citation, ceiling_run : str
+    n_repeats : int
+    """
+
+    subject: str
+    cells: tuple[Cell, ...]
+    choice: Array
+    best_layer: Array
+    r: Array
+    p_value: Array
+    r_repeated: Array
+    cc_max: Array
+    cc_norm: Array
+    spe: Array
+    space: str | None
+    truth: dict[str, Array]
+    licence: str
+    citation: str
+    ceiling_run: str
+    n_repeats: int
+
+    @property
+    def has_p_values(self) -> bool:
+        """Whether the study was asked for them."""
+        return bool(np.isfinite(self.p_value).any())
+
+    @property
+    def is_significant(self) -> Array:
+        """Where p < 0.05, not corrected; everywhere with a score where there are no p-values."""
+        return np.asarray(self.p_value < P_LEVEL) if self.has_p_values else np.isfinite(self.r)
+
+    def frame(self, *names: str) -> Any:
+        """Put named arrays, planted ones included, into a table with subject and voxel."""
+        import pandas as pd
+
+        columns = {name: self._column(name) for name in names}
+        voxels = np.arange(len(self.choice))
+        return pd.DataFrame({"subject": self.subject, "voxel": voxels, **columns})
+
+    def _column(self, name: str) -> Array:
+        if hasattr(self, name):
+            return np.asarray(getattr(self, name))
+        return np.asarray(self.truth[name], dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Everything a page is made of.
+
+    Parameters
+    ----------
+    results : Results
+    maps : tuple of SubjectMaps
+        Of the subjects with a layer done.
+    courses : DataFrame or None
+        Example time courses of the first subject with a repeated test story.
+    courses_of : tuple of str
+        That subject and that story.
+    """
+
+    results: Results
+    maps: tuple[SubjectMaps, ...]
+    courses: Any
+    courses_of: tuple[str, str]
+
+
+def read_material(results: Results) -> Material:
+    """Read what is needed of every subject; one data set is in memory at a time."""
+    maps: list[SubjectMaps] = []
+    courses, courses_of = None, ("", "")
+    for subject in results.subjects:
+        cells = results.sweep("layer", subject)
+        if not cells:
+            continue
+        dataset = data.load(results.study.dataset, subject, results.study.root)
+        maps.append(_maps_of(results, cells, dataset))
+        if courses is None and maps[-1].ceiling_run:
+            courses = _courses_of(results, maps[-1], dataset)
+            courses_of = subject, maps[-1].ceiling_run
+    return Material(results, tuple(maps), courses, courses_of)
+
+
+def sweep_points(results: Results, axis: str) -> Any:
+    """List the mean score of every draw along a sweep, for each subject and test story.
+
+    Parameters
+    ----------
+    results : Results
+    axis : {"context", "n_stories"}
+
+    Returns
+    -------
+    DataFrame
+        Columns ``subject``, ``story``, ``context``, ``n_stories``, ``hours``, ``draw`` and
+        ``mean_r``, the mean over voxels with a score.
+    """
+    table, stories = results.table, results.story_table
+    keys = set(table.loc[table[f"in_{axis}_sweep"], "key"])
+    columns = ["subject", "story", "context", "n_stories", "hours", "draw", "mean_r"]
+    return stories.loc[stories["key"].isin(keys), columns].reset_index(drop=True)
+
+
+def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> SubjectMaps:
+    cv_scores = np.stack([results.array(cell, "cv_score") for cell in cells])
+    known = np.isfinite(cv_scores).any(axis=0)
+    choice = np.where(known, np.argmax(np.nan_to_num(cv_scores, nan=-np.inf), axis=0), -1)
+    meta = results.meta(cells[0])
+    run = meta["ceiling_run"] or ""
+    layers = np.array([cell.layer for cell in cells], dtype=np.float64)
+
+    def at_best(name: str, *, exists: bool = True) -> Array:
+        picked = np.full(len(choice), np.nan)
+        for i, cell in enumerate(cells if exists else ()):
+            here = choice == i
+            picked[here] = (
+                results.by_story(cell)[run] if name == "r_repeated" else results.array(cell, name)
+            )[here]
+        return picked
+
+    return SubjectMaps(
+        subject=dataset.subject,
+        cells=cells,
+        choice=choice,
+        best_layer=np.where(known, layers[choice], np.nan),
+        r=at_best("r"),
+        p_value=at_best("p_value", exists=results.study.evaluate.n_permutations > 0),
+        **{
+            name: at_best(name, exists=bool(run))
+            for name in ("r_repeated", "cc_max", "cc_norm", "spe")
+        },
+        space=dataset.space,
+        truth=dict(dataset.truth or {}),
+        licence=dataset.licence,
+        citation=dataset.citation,
+        ceiling_run=run,
+        n_repeats=int(meta["n_repeats"]),
+    )
+
+
+def _courses_of(results: Results, maps: SubjectMaps, dataset: Dataset) -> Any:
+    """Tabulate the time courses of a few voxels in the repeated story."""
+    import pandas as pd
+
+    run = maps.ceiling_run
+    tables = []
+    for what, voxel in _examples(maps):
+        cell = maps.cells[maps.choice[voxel]]
+        prediction = results.prediction(cell, run)
+        trs = prediction.trs
+        tr_times = dataset.responses[run].tr_times
+        if tr_times is None:  # a study cannot have been run without
+            continue
+        repeats = [one.between(trs.start, trs.stop).values[:, voxel] for one in dataset.trials[run]]
+        r = round(float(maps.r_repeated[voxel]), 2) + 0.0  # no minus before a zero
+        title = f"{what}: number {voxel}, layer {cell.layer}, r = {r:.2f}"
+        time_s = tr_times[trs.start : trs.stop]
+        tables.append(course_table(title, time_s, repeats, prediction.values[:, voxel]))
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _examples(maps: SubjectMaps) -> list[tuple[str, int]]:
+    """Choose the best voxel, the middle one of the significant, and one without signal."""
+    scored = np.isfinite(maps.r_repeated) & (maps.choice >= 0)
+    significant = scored & maps.is_significant
+    silent = scored & _has_no_signal(maps)
+    examples = []
+    if scored.any():
+        examples.append(("Best voxel", _ranked(maps.r_repeated, scored, 1.0)))
+    if significant.any():
+        which = "Middle of the significant voxels" if maps.has_p_values else "Middle voxel"
+        examples.append((which, _ranked(maps.r_repeated, significant, 0.5)))
+    if silent.any():
+        examples.append(("A voxel without signal", _ranked(maps.r_repeated, silent, 0.5)))
+    elif scored.any():
+        examples.append(("Worst voxel", _ranked(maps.r_repeated, scored, 0.0)))
+    return examples
+
+
+def _has_no_signal(maps: SubjectMaps) -> Array:
+    """Where none was planted; on real data, where repeats share nothing."""
+    if "signal_share" in maps.truth:
+        return np.asarray(maps.truth["signal_share"]) <= 0
+    return np.isnan(maps.cc_max)
+
+
+def _ranked(scores: Array, where: Array, place: float) -> int:
+    """Return the voxel at a place (0 lowest, 1 highest) among those allowed."""
+    voxels = np.flatnonzero(where)
+    order = voxels[np.argsort(scores[voxels], kind="stable")]
+    return int(order[round(place * (len(order) - 1))])

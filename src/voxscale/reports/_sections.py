@@ -1,0 +1,370 @@
+"""The sections of a page that show scores; each says in a sentence what it lacks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.errors import VoxscaleError
+from voxscale.reports._ceiling import ceiling_density
+from voxscale.reports._cortex import subject_maps
+from voxscale.reports._curves import LawPanel, described_slope, scaling_curves
+from voxscale.reports._flatmap import N_VERTICES
+from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
+from voxscale.reports._layers import layer_curves
+from voxscale.reports._reading import sweep_points
+from voxscale.reports._tables import Drawing, Section, Table, as_text
+from voxscale.reports._timecourse import time_courses
+from voxscale.scaling import ScalingLaw, fit_scaling_law
+
+if TYPE_CHECKING:
+    from voxscale.reports._reading import Material, SubjectMaps
+
+__all__ = [
+    "against_ceiling",
+    "by_layer",
+    "by_size",
+    "found_and_planted",
+    "on_cortex",
+    "single_voxels",
+]
+
+_CV_LABELS = {"r2": "R²", "correlation": "correlation", "huth2023": "signed root of R²"}
+_PLANTED = ("signal_share", "accuracy", "preferred_layer")
+
+
+def by_layer(material: Material) -> Section:
+    """Show the validation and the test score of each layer."""
+    results = material.results
+    section = Section("layers", "Score by layer")
+    table = results.table[results.table["in_layer_sweep"]]
+    scores = table[["subject", "layer", "mean_cv_score", "mean_r"]].rename(
+        columns={"mean_cv_score": "cv_score", "mean_r": "r"}
+    )
+    if scores["layer"].nunique() < 2:
+        n = scores["layer"].nunique()
+        section.paragraphs.append(f"{_n_points(n, 'layer')} done, so there is no curve to draw.")
+        return section
+    best = scores.loc[scores.dropna(subset=["cv_score"]).groupby("subject")["cv_score"].idxmax()]
+    told = [f"{row.layer} in {row.subject} (test r {row.r:.3f})" for row in best.itertuples()]
+    told = told or ["unknown, since no voxel has a score"]
+    section = Section(
+        section.anchor,
+        section.title,
+        headline=f"Best layer by validation: {', '.join(told)}.",
+        paragraphs=[
+            "The validation score comes from training stories that were held out in turn, and "
+            "is what chooses a layer; the test score comes from stories that no fit has seen. "
+            f"By validation the best layer is {', '.join(told)}."
+        ],
+    )
+    scoring = _CV_LABELS.get(results.study.fit.scoring, results.study.fit.scoring)
+    figure = layer_curves(
+        scores,
+        cv_label=f"validation {scoring}, mean over voxels",
+        r_label="test correlation r, mean over voxels",
+    )
+    caption = (
+        f"Score against the layer of {results.study.model}, at a context of "
+        f"{max(results.study.contexts)} words with all training stories. Left: {scoring} on "
+        "held-out training data at the penalty chosen for each voxel, mean over splits, then "
+        "over voxels with a score. Right: correlation of responses and predictions over all "
+        "test TRs, mean over voxels with a score. Rings mark each subject's best layer."
+    )
+    section.drawings.append(Drawing("layers", figure, caption, scores))
+    return section
+
+
+def by_size(material: Material) -> Section:
+    """Show the score against hours of training data and against context, with laws."""
+    results = material.results
+    laws: dict[str, ScalingLaw] = {}
+    panels: list[LawPanel] = []
+    paragraphs: list[str] = []
+    tables = []
+    for axis, what, xlabel in (
+        ("n_stories", "hours of training data", "training data (hours)"),
+        ("context", "context", "context (words at most)"),
+    ):
+        points = sweep_points(results, axis)
+        tables.append(points.assign(sweep=axis))
+        law, told = _law_of(points, axis)
+        paragraphs.append(f"{what[0].upper()}{what[1:]}: {told}")
+        if law is not None:
+            laws[what] = law
+            x = "hours" if axis == "n_stories" else "context"
+            of_draws = points.groupby([axis, "draw"], as_index=False)[[x, "mean_r"]].mean()
+            drawn = (of_draws[x].to_numpy(), of_draws["mean_r"].to_numpy())
+            has_draws = of_draws["draw"].nunique() > 1
+            panels.append(LawPanel(law, xlabel, drawn if has_draws else None))
+    headline = "; ".join(f"{what}: {described_slope(law)}" for what, law in laws.items())
+    section = Section(
+        "size",
+        "Score against hours and context",
+        headline=f"Test r against {headline}." if laws else "",
+        paragraphs=paragraphs + _exchange(laws),
+    )
+    if panels:
+        import pandas as pd
+
+        figure = scaling_curves(panels, ylabel="test correlation r, mean over voxels")
+        section.drawings.append(Drawing("size", figure, _LAW_CAPTION, pd.concat(tables)))
+    return section
+
+
+_LAW_CAPTION = (
+    "Test correlation against size, on a logarithmic axis, at the reference layer. Large points: "
+    "mean over voxels with a score, then over draws, then over subjects and test stories. Grey "
+    "points, if any: single draws of training stories. Line: least squares of score on log10 of "
+    "size. Band: percentile interval of the line, from resampling each subject's test stories "
+    "2000 times with replacement; the sizes are kept as they are. With fewer than about ten such "
+    "units the interval is too narrow."
+)
+
+
+def _law_of(points: Any, axis: str) -> tuple[ScalingLaw | None, str]:
+    """Fit the law of a sweep, or say why there is none."""
+    n_sizes = points[axis].nunique()
+    if n_sizes < 2:
+        what = "size" if axis == "n_stories" else "context"
+        return None, f"{_n_points(n_sizes, what)} done, so no law can be fitted."
+    units = points.pivot_table(
+        index=axis, columns=["subject", "story"], values="mean_r", aggfunc="mean", dropna=False
+    )
+    complete = units.dropna(axis="index", how="all").dropna(axis="columns", how="any")
+    if complete.shape[0] < 2 or not complete.shape[1]:
+        return None, "no test story has a score at two sizes or more, so no law can be fitted."
+    x = points.groupby(axis)["hours"].mean()[complete.index] if axis == "n_stories" else None
+    sizes = complete.index.to_numpy(dtype=np.float64) if x is None else x.to_numpy()
+    law = fit_scaling_law(sizes, complete.to_numpy())
+    n_subjects = complete.columns.get_level_values("subject").nunique()
+    told = (
+        f"{described_slope(law)}; {len(sizes)} sizes, {_plural(complete.shape[1], 'unit')} "
+        f"({_plural(n_subjects, 'subject')}, each test story of each)."
+    )
+    if len(sizes) == 2:
+        told += " Two sizes cannot show whether the line is straight."
+    left = units.shape[1] - complete.shape[1]
+    return law, told + (f" Left out for want of a size: {_plural(left, 'unit')}." if left else "")
+
+
+def _exchange(laws: dict[str, ScalingLaw]) -> list[str]:
+    """Say what ten times the context is worth in hours, where both gains are certain."""
+    certain = [len(law.x) > 2 and law.slope_interval[0] > 0 for law in laws.values()]
+    if len(certain) < 2 or not all(certain):
+        return []
+    hours, context = laws.values()
+    factor = context.exchange(hours)
+    return [
+        f"Within these ranges, ten times the context brings as much as {factor:.2g} times the "
+        "hours of training data."
+    ]
+
+
+def against_ceiling(material: Material) -> Section:
+    """Show scores in the repeated test story against the best any model could reach."""
+    import pandas as pd
+
+    section = Section("ceiling", "Scores against the noise ceiling")
+    repeated = [maps for maps in material.maps if maps.ceiling_run]
+    if not repeated:
+        text = "No test story was heard more than once, so there is no noise ceiling."
+        section.paragraphs.append(text)
+        return section
+    scores = pd.concat([maps.frame("r_repeated", "cc_max", "cc_norm", "spe") for maps in repeated])
+    scores = scores.rename(columns={"r_repeated": "r"})
+    stories = dict.fromkeys(f"{m.ceiling_run!r} ({m.n_repeats} repeats)" for m in repeated)
+    section.paragraphs.append(
+        f"The ceiling cc_max is the best correlation that any model could have with the mean over "
+        f"repeats of {', '.join(stories)}, judged by how far the repeats agree (Schoppe et al. "
+        "2016). cc_norm is the correlation over this ceiling. A voxel whose repeats share no "
+        "signal has no ceiling and is left out."
+    )
+    section.tables.append(_ceiling_table(repeated))
+    caption = (
+        "Correlation in the repeated test story against the noise ceiling, each voxel at the "
+        "layer that is best for it by validation. Colour: number of voxels, on a logarithmic "
+        "scale. Dashed: as good as the noise allows. Orange: median r of voxels with a similar "
+        "ceiling, where there are 20 or more. Ceilings are estimates: with few repeats, voxels "
+        "without any signal can have one too."
+    )
+    drawing = Drawing("ceiling", ceiling_density(scores), caption, scores, is_per_voxel=True)
+    section.drawings.append(drawing)
+    return section
+
+
+def _ceiling_table(repeated: list[SubjectMaps]) -> Table:
+    rows = []
+    for maps in repeated:
+        here = maps.is_significant & np.isfinite(maps.cc_norm)
+        lower, middle, upper = _quartiles(maps.cc_norm[here])
+        numbers = (
+            int(np.isfinite(maps.cc_max).sum()),
+            int(here.sum()),
+            *(_quartiles(one[here])[1] for one in (maps.r_repeated, maps.cc_max)),
+            middle,
+        )
+        spread = f"{as_text(lower, 2)} to {as_text(upper, 2)}"
+        spe = as_text(_quartiles(maps.spe[here])[1], 2)
+        rows.append((maps.subject, *(as_text(one, 2) for one in numbers), spread, spe))
+    has_p_values = any(maps.has_p_values for maps in repeated)
+    columns = (
+        "subject", "with a ceiling", "of these p < 0.05" if has_p_values else "and a score",
+        "r", "cc_max", "cc_norm", "quartiles of cc_norm", "share of signal power",
+    )  # fmt: skip
+    which = "p < 0.05 (not corrected)" if has_p_values else "a score (there are no p-values)"
+    note = f"Medians over the voxels with a ceiling and {which}, in the repeated story."
+    return Table(columns, rows, note)
+
+
+def on_cortex(material: Material) -> Section:
+    """Show scores on the flattened cortex, a figure per subject."""
+    section = Section("cortex", "Flat maps")
+    drawable = []
+    for maps in material.maps:
+        if maps.space == "fsaverage5" and len(maps.r) == N_VERTICES:
+            drawable.append(maps)
+        else:
+            where = f"in {maps.space!r}" if maps.space else "in no space that the data set names"
+            section.paragraphs.append(
+                f"The responses of {maps.subject} lie {where}; flat maps exist for 'fsaverage5'."
+            )
+    ends = _common_end([maps.r for maps in drawable])
+    for maps in drawable:
+        try:
+            figure = subject_maps(maps, material.results.study.layers, r_end=ends)
+        except VoxscaleError as error:
+            section.paragraphs.append(f"There are no flat maps: {error}")
+            break
+        numbers = maps.frame("r", "cc_norm", "best_layer", "cc_max", "r_repeated", "p_value")
+        numbers["room"] = maps.cc_max - maps.r_repeated
+        name = f"flatmaps-{maps.subject}"
+        where = (
+            "only where p < 0.05 by circular shifts, not corrected for the number of vertices"
+            if maps.has_p_values
+            else "wherever there is a score, since the study has no p-values"
+        )
+        caption = f"{maps.subject} on the flattened fsaverage5. {_MAPS_CAPTION.format(where)}"
+        section.drawings.append(Drawing(name, figure, caption, numbers, is_per_voxel=True))
+    return section
+
+
+_MAPS_CAPTION = (
+    "Each vertex is shown at the layer with its best validation score (training stories alone). "
+    "Correlation: over all test TRs. Share of the noise ceiling and best layer: {}. Room for "
+    "improvement: ceiling minus correlation in the repeated story. Where there is no answer, or "
+    "none to show, the folds of the cortex are seen, sulci dark. Arrows on a colour bar: values "
+    "lie beyond. The medial wall is at the top; parts of it are not on the sheet."
+)
+
+
+def single_voxels(material: Material) -> Section:
+    """Show the time courses of three voxels."""
+    section = Section("courses", "Example time courses")
+    if material.courses is None:
+        text = "No test story was heard more than once, so no predicted time courses were kept."
+        section.paragraphs.append(text)
+        return section
+    subject, story = material.courses_of
+    caption = (
+        f"Responses of {subject} to the test story {story!r}, and their predictions by the layer "
+        "that is best for the voxel by validation. Grey: single repeats. Black: their mean. "
+        "Orange: prediction. All in standard deviations of the mean over repeats; r is the "
+        "correlation of the mean with the prediction in this story."
+    )
+    figure = time_courses(material.courses, story=story)
+    section.drawings.append(Drawing("time-courses", figure, caption, material.courses))
+    return section
+
+
+def found_and_planted(material: Material) -> Section:
+    """Compare found with planted numbers, where the data are simulated."""
+    import pandas as pd
+
+    section = Section("found", "Found against planted")
+    planted = [maps for maps in material.maps if set(_PLANTED) <= set(maps.truth)]
+    if not planted:
+        section.paragraphs.append("These are not simulated data: there is no planted truth.")
+        return section
+    names = (*_PLANTED, "r", "best_layer", "p_value")
+    found = pd.concat([maps.frame(*names) for maps in planted], ignore_index=True)
+    numbers = found_table(found)
+    n_met, n_goals = int((numbers["is_met"] == "yes").sum()), len(numbers)
+    told = f"{n_met} of {n_goals} goals of the planted data are met"
+    section = Section(section.anchor, section.title, headline=f"{told}.")
+    section.paragraphs.append(
+        f"The responses were simulated, so every number can be checked against what was put in: "
+        f"{told}. Planted accuracy is the correlation that the true signal, without any noise of "
+        "its own, would be expected to have with the test responses; a model that has to learn "
+        "from noisy data stays below it."
+    )
+    rows = [
+        (row.subject, row.quantity, row.goal, as_text(row.found, 4), row.is_met,
+         as_text(row.n_vertices))
+        for row in numbers.itertuples()
+    ]  # fmt: skip
+    columns = ("subject", "quantity", "goal", "found", "met", "vertices")
+    note = "Each vertex at the layer that is best for it by validation."
+    section.tables.append(Table(columns, rows, note, "found", numbers))
+    section.drawings.extend(_found_drawings(found))
+    return section
+
+
+def _found_drawings(found: Any) -> list[Drawing]:
+    rows = (
+        (
+            "found-accuracy",
+            accuracy_found,
+            ["signal_share", "accuracy", "r"],
+            "Found test correlation against the planted one, a hexagon for vertices with signal "
+            "(colour: how many, logarithmic). The orange bar holds the middle 90 % of the "
+            "vertices without signal, its dot their median. Titles: Pearson correlation over all "
+            "vertices with a score.",
+        ),
+        (
+            "found-layers",
+            layers_found,
+            ["signal_share", "preferred_layer", "best_layer"],
+            "Layer found by validation for the vertices of each planted layer, in per cent of the "
+            "column; vertices with a signal share above 0.2. Layers that were not planted are "
+            "offered too. Titles: Spearman rank correlation.",
+        ),
+        (
+            "found-nothing",
+            nothing_found,
+            ["signal_share", "r", "p_value"],
+            "Test correlation of vertices without signal, at the layer that is best by "
+            "validation. Orange: those with p < 0.05 by circular shifts, 5 % if the test holds "
+            "what it says.",
+        ),
+    )
+    return [
+        Drawing(name, draw(found), caption, found[["subject", "voxel", *columns]], True)  # noqa: FBT003
+        for name, draw, columns, caption in rows
+    ]
+
+
+def _quartiles(values: Array) -> tuple[float, float, float]:
+    if not values.size:
+        return math.nan, math.nan, math.nan
+    lower, middle, upper = np.percentile(values, [25, 50, 75])
+    return float(lower), float(middle), float(upper)
+
+
+def _common_end(maps: list[Array]) -> float:
+    """Return one end for the colour bars of all subjects: nearly their largest value."""
+    known = np.concatenate([one[np.isfinite(one)] for one in maps]) if maps else np.empty(0)
+    if not known.size:
+        return 1.0
+    return max(0.1, math.ceil(10 * float(np.percentile(known, 99.8))) / 10)
+
+
+def _n_points(n: int, what: str) -> str:
+    return f"No {what} is" if n == 0 else f"Only one {what} is"
+
+
+def _plural(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -1,0 +1,157 @@
+"""The first section of a page: what was compared, with which settings, on whose data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from voxscale.reports._tables import Section, Table, as_text, fields_table
+from voxscale.store import key_of
+
+if TYPE_CHECKING:
+    from voxscale.reports._reading import Material
+    from voxscale.study import Results, Study
+
+__all__ = ["what_ran"]
+
+_MOST_FAILURES = 20  # listed one by one
+_HASH_DIGITS = 12
+
+
+def what_ran(material: Material) -> Section:
+    """Say what was run, with settings, versions, hashes, failures, licence and citation."""
+    results = material.results
+    n_done, n_missing, n_failed = len(results.cells), len(results.missing), len(results.failed)
+    n_cells = n_done + n_missing
+    told = f"{n_done} of {n_cells} cells are done"
+    if n_missing:
+        never = n_missing - n_failed
+        told += f"; {n_failed} failed and {never} were not run, and are missing from what follows"
+    reducers: Mapping[str, str] = results.meta(results.cells[0]).get("reducers", {})
+    section = Section(
+        "what-was-run",
+        "What was run",
+        headline=f"{told}.",
+        paragraphs=[
+            f"{told}. A cell is one fit: a subject, a layer, a context and the stories it learns "
+            "from. Layers were swept with all training stories at the longest context; contexts "
+            f"and numbers of stories at layer {results.study.reference_layer}.",
+            *_sources(material),
+        ],
+        tables=[
+            _subjects_table(results),
+            fields_table(_settings(results.study), "Settings that can change the numbers."),
+            fields_table(_provenance(results), "Where the numbers come from.", heading="source"),
+        ],
+    )
+    if reducers:
+        rows = [(name, reducer) for name, reducer in reducers.items()]
+        note = "How means over voxels were made. A voxel without an answer is left out."
+        section.tables.append(Table(("mean", "reducer"), rows, note))
+    if results.failed:
+        section.tables.append(_failures_table(results))
+    return section
+
+
+def _settings(study: Study) -> list[tuple[str, Any]]:
+    design, fit = study.design, study.fit
+    penalties = fit.penalties
+    span = f"{len(penalties)} from {min(penalties):g} to {max(penalties):g}"
+    cv = fit.cv if isinstance(fit.cv, str) else ", ".join(f"{k} {v}" for k, v in fit.cv)
+    stories = study.training_stories
+    return [
+        ("study", study.name),
+        ("data set", study.dataset),
+        ("model", study.model),
+        ("layers", study.layers),
+        ("contexts (words at most)", study.contexts),
+        ("training stories", "all" if stories is None else stories),
+        ("draws of fewer stories", study.draws),
+        ("reference layer", study.reference_layer),
+        ("seed", study.seed),
+        ("delays (TRs)", design.delays),
+        ("trimmed (TRs at start, end)", design.trim),
+        ("word rate as a feature", design.word_rate),
+        ("Lanczos weights normalised", design.normalize),
+        ("penalties alpha", span),
+        ("validation", cv),
+        ("validation score", fit.scoring),
+        ("permutations", study.evaluate.n_permutations),
+    ]
+
+
+def _subjects_table(results: Results) -> Table:
+    table = results.table
+    rows = []
+    missing = Counter(cell.subject for cell in results.missing)
+    for subject in results.subjects:
+        own = table[table["subject"] == subject]
+        largest = own.loc[own["hours"].idxmax()]
+        meta = results.meta(results.select(subject=subject)[0])
+        rows.append(
+            (
+                subject,
+                as_text(len(own)),
+                as_text(missing[subject]),
+                as_text(float(largest["hours"]), 2),
+                as_text(int(largest["n_train_trs"])),
+                as_text(int(largest["n_test_trs"])),
+                as_text(meta["tr_s"], 1),
+                as_text(meta["test"]),
+                as_text(int(largest["n_voxels"])),
+                as_text(int(largest["n_scored"])),
+            )
+        )
+    columns = (
+        "subject", "cells", "missing", "hours", "train TRs", "test TRs", "TR (s)",
+        "test stories", "voxels", "with a score",
+    )  # fmt: skip
+    note = "Hours and TRs of training data are of the largest training set, after trimming."
+    return Table(columns, rows, note)
+
+
+def _provenance(results: Results) -> list[tuple[str, Any]]:
+    metas = [results.meta(cell) for cell in results.cells]
+    fields: list[tuple[str, Any]] = []
+    for package in metas[0].get("versions", {}):
+        versions = sorted({str(meta["versions"].get(package) or "absent") for meta in metas})
+        fields.append((package, versions))
+    for name, value in _leaves("model", metas[0].get("extractor", {})):
+        fields.append((name, value))
+    for subject in results.subjects:
+        cells = results.select(subject=subject)
+        inputs = {one["run"]: one for cell in cells for one in results.meta(cell).get("inputs", [])}
+        name = f"inputs of {subject} ({len(inputs)} stories)"
+        fields.append((name, key_of(inputs)[:_HASH_DIGITS]))
+    return fields
+
+
+def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
+    """Flatten a mapping; long hashes are cut to what tells them apart."""
+    if isinstance(value, Mapping):
+        return [leaf for key, one in value.items() for leaf in _leaves(f"{name}: {key}", one)]
+    text = as_text(value) if not isinstance(value, int) else str(value)
+    is_hash = len(text) in (32, 40, 64) and set(text) <= set("0123456789abcdef")
+    return [(name, text[:_HASH_DIGITS] if is_hash else text)]
+
+
+def _failures_table(results: Results) -> Table:
+    rows = []
+    for cell, failure in results.failed[:_MOST_FAILURES]:
+        message = (str(failure.get("message", "")).splitlines() or [""])[0]
+        rows.append((cell.label, str(failure.get("error", "")), message))
+    left = len(results.failed) - len(rows)
+    note = "Cells that failed; running the study again tries them again."
+    return Table(
+        ("cell", "error", "message"), rows, note + (f" {left} more are not shown." if left else "")
+    )
+
+
+def _sources(material: Material) -> list[str]:
+    """Name licence and citation, once for all subjects that share them."""
+    licences = list(dict.fromkeys(one.licence for one in material.maps if one.licence))
+    citations = list(dict.fromkeys(one.citation for one in material.maps if one.citation))
+    licence = "; ".join(licences) or "not stated by the data set"
+    citation = "; ".join(citations) or "not stated by the data set"
+    return [f"Licence of the data: {licence}.", f"Please cite: {citation}."]

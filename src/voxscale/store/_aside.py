@@ -1,0 +1,185 @@
+"""Write files and folders so that they are complete or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from voxscale.errors import StoreError
+
+__all__ = ["check_writable", "folder_aside", "write_aside"]
+
+# A row per way in which a disk says no: what it means, and what to do about it.
+_TROUBLES = {
+    errno.ENOSPC: ("the disk is full", "free some space, or choose another folder"),
+    errno.EDQUOT: ("your disk quota is used up", "free some space, or choose another folder"),
+    errno.EFBIG: ("the file is larger than is allowed here", "raise the limit (ulimit -f)"),
+    errno.EACCES: ("permission denied", "choose a folder that you may write to"),
+    errno.EPERM: ("permission denied", "choose a folder that you may write to"),
+    errno.EROFS: ("the disk is read-only", "choose another folder"),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another folder"),
+    errno.EEXIST: ("a part of the path is a file, not a folder", "choose another folder"),
+    errno.EISDIR: ("there is a folder of that name", "move it away, or choose another name"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+    errno.EIO: ("the disk reports an error", "check the disk"),
+}
+
+
+@contextmanager
+def write_aside(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; put it in place once all is written.
+
+    The file is forced to disk and then renamed, so that a reader sees the old file,
+    or none, until the new one is complete. Folders above it are made as needed.
+
+    Parameters
+    ----------
+    path : path
+        Where the file shall be.
+
+    Yields
+    ------
+    Path
+        Write here. It is removed if the block raises.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full, read-only or not ours to write.
+    """
+    path = Path(path)
+    with _told(path):
+        temporary = _beside(path)
+        try:
+            yield temporary
+            _force(temporary)
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        _force_folder(path.parent)
+
+
+@contextmanager
+def folder_aside(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; put it in place once it is complete.
+
+    A folder that is already at ``path`` is replaced.
+
+    Parameters
+    ----------
+    path : path
+        Where the folder shall be.
+
+    Yields
+    ------
+    Path
+        An empty folder. It is removed with all it holds if the block raises.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full, read-only or not ours to write.
+    """
+    path = Path(path)
+    with _told(path):
+        temporary = _beside(path)
+        try:
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _force(file)
+            _swap(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        _force_folder(path.parent)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Make a folder and write one file in it, which is removed again.
+
+    Raises
+    ------
+    StoreError
+        If that cannot be done; the message says why.
+    """
+    probe = Path(folder) / f"{uuid.uuid4().hex}.probe"
+    with write_aside(probe) as temporary:
+        temporary.write_bytes(b"voxscale")
+    probe.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what a disk says into a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _TROUBLES:
+            raise
+        what, remedy = _TROUBLES[error.errno]
+        msg = f"cannot write {path}: {what} ({error.strerror}); {remedy}."
+        raise StoreError(msg) from error
+
+
+def _beside(path: Path) -> Path:
+    """Choose a temporary name; the dot, the machine and the process are part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mine = f".{path.name}.{_machine()}."
+    for left in path.parent.glob(f"{mine}*.tmp"):
+        if not _lives(left.name.removeprefix(mine).split(".")[0]):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f"{mine}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def _machine() -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in socket.gethostname())
+
+
+def _lives(process: str) -> bool:
+    """Tell whether a process of this machine may still be writing."""
+    if os.name == "nt" or not process.isdigit():  # os.kill(…, 0) is no question on Windows
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES) or not path.is_dir():
+            raise
+        old = _beside(path)
+        path.replace(old)
+        temporary.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _force(file: Path) -> None:
+    with file.open("r+b") as handle:
+        os.fsync(handle.fileno())
+
+
+def _force_folder(folder: Path) -> None:
+    """Make the renaming itself last; not every system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,198 @@
+"""Features at TR rate, computed once for each story and context and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxscale.arrays import EventSeries, TRSeries
+from voxscale.design import DesignRecipe
+from voxscale.errors import FitError
+from voxscale.store import Store, key_of
+from voxscale.study._cells import min_context_of
+
+if TYPE_CHECKING:
+    from voxscale.study._cells import Cell
+    from voxscale.study._config import Study
+    from voxscale.study._inputs import Inputs, SubjectFacts
+
+__all__ = [
+    "FeaturePass",
+    "Target",
+    "compute_pass",
+    "feature_key",
+    "passes_for",
+    "read_features",
+    "recipe_of",
+]
+
+RECIPE = 1  # raised by hand whenever stored features would differ
+
+
+@dataclass(frozen=True)
+class Target:
+    """One file of features: a story on the TRs of one run.
+
+    Parameters
+    ----------
+    key : str
+        Its name in the store.
+    subject, run : str
+        A subject whose run it is; others who heard the same on the same TRs share it.
+    n_trs : int
+        TRs of the whole run.
+    """
+
+    key: str
+    subject: str
+    run: str
+    n_trs: int
+
+
+@dataclass(frozen=True)
+class FeaturePass:
+    """One story through the model at one context, for every run that needs it.
+
+    Parameters
+    ----------
+    context : int
+    layers : tuple of int
+    words : str
+        Hash of the transcript.
+    targets : tuple of Target
+    """
+
+    context: int
+    layers: tuple[int, ...]
+    words: str
+    targets: tuple[Target, ...]
+
+    @property
+    def label(self) -> str:
+        """What it is, in words."""
+        return f"story {self.targets[0].run}, context {self.context}"
+
+
+def recipe_of(study: Study) -> DesignRecipe:
+    """Return how this study's features become a design matrix."""
+    design = study.design
+    return DesignRecipe(design.delays, design.trim, normalize=design.normalize)
+
+
+def layers_at(study: Study, context: int) -> tuple[int, ...]:
+    """Return the layers that some cell needs at a context."""
+    return study.layers if context == max(study.contexts) else (study.reference_layer,)
+
+
+def feature_key(inputs: Inputs, facts: SubjectFacts, run: str, context: int) -> str:
+    """Name the features of a run by everything that can change their numbers."""
+    recipe = recipe_of(inputs.study)
+    return key_of(
+        {
+            "recipe": RECIPE,
+            "extractor": dict(inputs.identity),
+            "words": facts.hashes[run]["words"],
+            "tr_times": facts.hashes[run]["tr_times"],
+            "layers": layers_at(inputs.study, context),
+            "context": context,
+            "min_context": min_context_of(context),
+            "lobes": recipe.lobes,
+            "cutoff_hz": recipe.cutoff_hz,
+            "normalize": recipe.normalize,
+        }
+    )
+
+
+def passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[FeaturePass]:
+    """List what must go through the model so that the cells have their features."""
+    passes: dict[tuple[int, str], FeaturePass] = {}
+    seen: set[str] = set()
+    for cell in cells:
+        facts = inputs.facts(cell.subject)
+        for run in (*cell.stories, *facts.test):
+            key = feature_key(inputs, facts, run, cell.context)
+            if key in seen:
+                continue
+            seen.add(key)
+            target = Target(key, cell.subject, run, len(facts.tr_times[run]))
+            words = str(facts.hashes[run]["words"])
+            layers = layers_at(inputs.study, cell.context)
+            found = passes.get((cell.context, words))
+            before = () if found is None else found.targets
+            passes[cell.context, words] = FeaturePass(
+                cell.context, layers, words, (*before, target)
+            )
+    return list(passes.values())
+
+
+def missing_passes(passes: Iterable[FeaturePass], store: Store) -> list[FeaturePass]:
+    """Keep what is not in the store."""
+    absent = []
+    for one in passes:
+        targets = tuple(target for target in one.targets if target.key not in store)
+        if targets:
+            absent.append(replace(one, targets=targets))
+    return absent
+
+
+def compute_pass(inputs: Inputs, one: FeaturePass, store: Store) -> None:
+    """Run a story through the model and store its layers, at the TRs of every run."""
+    states = _extract(inputs, one)
+    recipe = recipe_of(inputs.study)
+    for target in one.targets:
+        tr_times = inputs.facts(target.subject).tr_times[target.run]
+        arrays = {
+            f"layer_{layer}": np.asarray(
+                recipe.downsample(states[layer], tr_times, target.run).values, dtype=np.float32
+            )
+            for layer in one.layers
+        }
+        meta = {
+            "run": target.run,
+            "context": one.context,
+            "layers": one.layers,
+            "extractor": dict(inputs.identity),
+        }
+        store.put(target.key, arrays, meta)
+
+
+def read_features(
+    inputs: Inputs, store: Store, cell: Cell, runs: Sequence[str]
+) -> dict[str, TRSeries]:
+    """Read the features of a cell's layer for several runs.
+
+    Raises
+    ------
+    FitError
+        If they could not be computed; says why.
+    """
+    facts = inputs.facts(cell.subject)
+    features = {}
+    for run in runs:
+        key = feature_key(inputs, facts, run, cell.context)
+        failure = None if key in store else store.failure(key)
+        if failure is not None:
+            msg = (
+                f"the features of story {run!r} at context {cell.context} could not be computed "
+                f"({failure['error']}: {failure['message']}); see {store.failure_path(key)}."
+            )
+            raise FitError(msg)
+        name = f"layer_{cell.layer}"
+        values = store.get(key, [name])[0][name]
+        features[run] = TRSeries(values, run, 0, facts.tr_times[run])
+    return features
+
+
+def _extract(inputs: Inputs, one: FeaturePass) -> dict[int, EventSeries]:
+    target = one.targets[0]
+    transcript = inputs.facts(target.subject).transcripts[target.run]
+    states = inputs.extractor.extract(
+        {target.run: transcript},
+        one.layers,
+        min_context=min_context_of(one.context),
+        max_context=one.context,
+    )
+    return {layer: states[layer][target.run] for layer in one.layers}

@@ -1,0 +1,198 @@
+"""What a study reads: checked before any work, hashed once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from voxscale import data, plugins
+from voxscale.arrays import Array, TRSeries
+from voxscale.data import Dataset, Transcript
+from voxscale.errors import AlignmentError, ConfigError, DataError
+from voxscale.features import Extractor, extractor
+from voxscale.store import hash_array, hash_arrays, key_of
+
+if TYPE_CHECKING:
+    from voxscale.study._config import Study
+
+__all__ = ["Inputs", "SubjectFacts"]
+
+
+@dataclass(frozen=True)
+class SubjectFacts:
+    """What the names of results need to know of one subject; small, unlike the data.
+
+    Parameters
+    ----------
+    subject : str
+    train, test : tuple of str
+    tr_s : float, in seconds
+    n_voxels : int
+    transcripts : mapping of run to Transcript
+    tr_times : mapping of run to array of shape (n_run_trs,), in seconds
+    hashes : mapping of run to dict
+        Of its words, TR times, responses, and (None without) its trials.
+    """
+
+    subject: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    tr_s: float
+    n_voxels: int
+    transcripts: Mapping[str, Transcript]
+    tr_times: Mapping[str, Array]
+    hashes: Mapping[str, dict[str, str | None]]
+
+    def inputs_of(self, run: str) -> dict[str, str | None]:
+        """Return what the numbers of one run depend on."""
+        return {"run": run, **self.hashes[run]}
+
+    def repeated(self) -> tuple[str, ...]:
+        """Return the test runs with repeats."""
+        return tuple(run for run in self.test if self.hashes[run]["trials"])
+
+
+class Inputs:
+    """The data and the extractor of one study, loaded when asked for.
+
+    Parameters
+    ----------
+    study : Study
+    device : str, optional
+        For the extractor.
+
+    Raises
+    ------
+    ConfigError
+        If the data set or a subject is unknown.
+    """
+
+    def __init__(self, study: Study, device: str | None = None) -> None:
+        self.study = study
+        self._device = device
+        self._facts: dict[str, SubjectFacts] = {}
+        self._latest: tuple[str, Dataset] | None = None
+        self.subjects = _subjects_of(study)
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """What turns words into features; a language model is not loaded yet."""
+        try:
+            found = extractor(self.study.model, device=self._device)
+        except DataError as error:
+            msg = f"{self.study.where('model')}{error}"
+            raise ConfigError(msg) from error
+        n_layers = getattr(found, "n_layers", None)
+        if n_layers is not None and max(self.study.layers) >= n_layers:
+            msg = (
+                f"{self.study.where('layers')}[study] layers has {max(self.study.layers)}; model "
+                f"{self.study.model!r} has layers 0 to {n_layers - 1}; leave out those above."
+            )
+            raise ConfigError(msg)
+        return found
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """What of the extractor can change the numbers."""
+        return self.extractor.identity
+
+    def check_model(self) -> None:
+        """Find out whether the model and its layers exist, before any data are read."""
+        _ = self.identity
+
+    def dataset(self, subject: str) -> Dataset:
+        """Load a subject; only the latest one is kept."""
+        if self._latest is None or self._latest[0] != subject:
+            self._latest = None  # lets go of the other before this one is read
+            self._latest = subject, data.load(self.study.dataset, subject, self.study.root)
+        return self._latest[1]
+
+    def facts(self, subject: str) -> SubjectFacts:
+        """Check and hash a subject's inputs, once.
+
+        Raises
+        ------
+        DataError
+            If there is nothing to train or to test on, or a run has no TR times.
+        """
+        if subject not in self._facts:
+            self._facts[subject] = _facts_of(self.dataset(subject), subject)
+        return self._facts[subject]
+
+
+def _subjects_of(study: Study) -> tuple[str, ...]:
+    try:
+        plugin = plugins.find("datasets", study.dataset)
+    except DataError as error:
+        msg = f"{study.where('dataset')}{error}"
+        raise ConfigError(msg) from error
+    known = tuple(getattr(plugin, "SUBJECTS", ()))
+    for subject in study.subjects or ():
+        if subject not in known:
+            close = difflib.get_close_matches(subject, known, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            msg = (
+                f"{study.where('subjects')}[study] subjects has {subject!r}; dataset "
+                f"{study.dataset!r} has {', '.join(known) or 'none'}{hint}."
+            )
+            raise ConfigError(msg)
+    return study.subjects or known
+
+
+def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
+    for split in ("train", "test"):
+        if not getattr(dataset, split):
+            msg = (
+                f"dataset {dataset.name!r}, subject {subject!r}: no {split} runs; a study needs "
+                "runs to train on and others to test on; name some."
+            )
+            raise DataError(msg)
+    tr_times, hashes = {}, {}
+    n_voxels = 0
+    repeated = set(dataset.trials).intersection(dataset.test)
+    for run in (*dataset.train, *dataset.test):
+        response = dataset.responses[run]
+        if response.tr_times is None:
+            msg = (
+                f"dataset {dataset.name!r}, subject {subject!r}, run {run!r}: its responses "
+                "carry no TR times, so words cannot be placed; read them with tr_times=."
+            )
+            raise AlignmentError(msg)
+        data.check_run(dataset.words[run], response)
+        n_voxels = response.values.shape[1]
+        tr_times[run] = response.tr_times
+        hashes[run] = {
+            "words": _hash_words(dataset.words[run]),
+            "tr_times": hash_array(response.tr_times),
+            "responses": _hash_series([response]),
+            "trials": _hash_series(dataset.trials[run]) if run in repeated else None,
+        }
+    return SubjectFacts(
+        subject=subject,
+        train=dataset.train,
+        test=dataset.test,
+        tr_s=dataset.tr_s,
+        n_voxels=n_voxels,
+        transcripts={run: dataset.words[run] for run in tr_times},
+        tr_times=tr_times,
+        hashes=hashes,
+    )
+
+
+def _hash_words(transcript: Transcript) -> str:
+    offsets = transcript.offset_s
+    return key_of(
+        {
+            "words": transcript.words,
+            "onset_s": hash_array(transcript.onset_s),
+            "offset_s": None if offsets is None else hash_array(offsets),
+        }
+    )
+
+
+def _hash_series(series: Sequence[TRSeries]) -> str:
+    first_trs = [one.first_tr for one in series]
+    return key_of({"first_tr": first_trs, "values": hash_arrays(one.values for one in series)})

@@ -1,0 +1,225 @@
+"""What a study would do, and how far it is; no model is loaded for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from voxscale.store import Store
+from voxscale.study._cells import AXES, Cell, axes_of, cell_key, cells_of
+from voxscale.study._features import FeaturePass, missing_passes, passes_for
+from voxscale.study._inputs import Inputs
+
+if TYPE_CHECKING:
+    from voxscale.study._config import Study
+
+__all__ = ["Plan", "Status", "cell_store", "feature_store", "make_plan", "plan", "status"]
+
+_ARRAYS_PER_CELL = 8  # r, r2, cv_score, best_alpha, cc_max, cc_norm, spe, p_value
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a study, and which of them are there.
+
+    ``str(plan)`` is a page for people.
+
+    Parameters
+    ----------
+    study : Study
+    cells : tuple of Cell
+        All of them, by subject.
+    keys : dict of Cell to str
+        Their names in the store.
+    done, missing, failed : tuple of Cell
+        Those with a result; those without; and those of the latter that failed last time.
+    passes : tuple of FeaturePass
+        Stories to run through the model, one entry for each story and context.
+    bytes_needed : int
+        About how much the missing results and features will take on disk.
+    is_exact : bool
+        False when the size of the features is not known before the first of them is there.
+    """
+
+    study: Study
+    cells: tuple[Cell, ...]
+    keys: dict[Cell, str] = field(repr=False)
+    done: tuple[Cell, ...]
+    missing: tuple[Cell, ...]
+    failed: tuple[Cell, ...]
+    passes: tuple[FeaturePass, ...]
+    bytes_needed: int
+    is_exact: bool
+
+    def __str__(self) -> str:
+        study = self.study
+        subjects = list(dict.fromkeys(cell.subject for cell in self.cells))
+        sizes = sorted({cell.n_stories for cell in self.cells})
+        contexts = Counter(one.context for one in self.passes)
+        stories = ", ".join(f"{n} at context {context}" for context, n in contexts.items())
+        rows = [
+            ("study", study.name),
+            ("results", str(study.out)),
+            ("data set", f"{study.dataset}: {', '.join(subjects)}"),
+            ("model", study.model),
+            ("layers", _listed(study.layers)),
+            ("contexts", f"{_listed(study.contexts)} words (layer {study.reference_layer})"),
+            ("stories", f"{_listed(sizes)} to train on (layer {study.reference_layer})"),
+            ("cells", f"{len(self.cells)}: {len(self.done)} done, {len(self.missing)} to do"),
+            ("features", f"{len(self.passes)} stories to run{f': {stories}' if stories else ''}"),
+            ("disk", f"about {_size(self.bytes_needed)}" + _unsure(self)),
+        ]
+        if self.failed:
+            rows.insert(-2, ("failed", f"{len(self.failed)}, to be tried again"))
+        return "\n".join(f"{name:>9}  {text}" for name, text in rows)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a study is.
+
+    ``str(status)`` is a page for people.
+
+    Parameters
+    ----------
+    plan : Plan
+    by_axis : dict
+        ``by_axis[axis][value]`` is (done, total), for the axes "subject", "layer", "context"
+        and "n_stories".
+    failures : tuple of (Cell, str)
+        The first line of each error.
+    """
+
+    plan: Plan
+    by_axis: dict[str, dict[Any, tuple[int, int]]]
+    failures: tuple[tuple[Cell, str], ...]
+
+    def __str__(self) -> str:
+        plan = self.plan
+        lines = [f"{len(plan.done)} of {len(plan.cells)} cells done in {plan.study.out}"]
+        for axis, counts in self.by_axis.items():
+            told = ", ".join(f"{value}: {done}/{total}" for value, (done, total) in counts.items())
+            lines.append(f"{axis:>9}  {told}")
+        if self.failures:
+            lines.append(f"{len(self.failures)} failed:")
+            lines += [f"  {cell.label}: {error}" for cell, error in self.failures]
+        return "\n".join(lines)
+
+
+def plan(study: Study) -> Plan:
+    """Count what a study would compute, and check its inputs; nothing is computed.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ConfigError
+        If the data set, a subject, a layer, the model or a number of stories does not exist.
+    DataError
+        If the data cannot be read, or a run's words and responses do not belong together.
+    """
+    return make_plan(Inputs(study))
+
+
+def status(study: Study) -> Status:
+    """Count what is done along each axis, and list what failed.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    Status
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`plan`.
+    """
+    inputs = Inputs(study)
+    made = make_plan(inputs)
+    done = set(made.done)
+    by_axis: dict[str, dict[Any, tuple[int, int]]] = {"subject": {}, **{axis: {} for axis in AXES}}
+    for cell in made.cells:
+        n_train = len(inputs.facts(cell.subject).train)
+        for axis in ("subject", *axes_of(study, cell, n_train)):
+            value = getattr(cell, axis)
+            n_done, total = by_axis[axis].get(value, (0, 0))
+            by_axis[axis][value] = n_done + (cell in done), total + 1
+    store = cell_store(study)
+    failures = []
+    for cell in made.failed:
+        failure = store.failure(made.keys[cell]) or {}
+        first = (str(failure.get("message", "")).splitlines() or [""])[0]
+        failures.append((cell, f"{failure.get('error', '')}: {first}"))
+    ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items()}
+    return Status(made, ordered, tuple(failures))
+
+
+def make_plan(inputs: Inputs) -> Plan:
+    """Make the plan of a study whose inputs are at hand."""
+    study, store = inputs.study, cell_store(inputs.study)
+    inputs.check_model()
+    cells, keys = [], {}
+    for subject in inputs.subjects:
+        facts = inputs.facts(subject)
+        for cell in cells_of(study, facts):
+            cells.append(cell)
+            keys[cell] = cell_key(study, cell, facts, inputs.identity)
+    done = tuple(cell for cell in cells if keys[cell] in store)
+    missing = tuple(cell for cell in cells if keys[cell] not in store)
+    failed = tuple(cell for cell in missing if store.failure_path(keys[cell]).is_file())
+    passes = tuple(missing_passes(passes_for(inputs, missing), feature_store(study)))
+    n_bytes, is_exact = _bytes_needed(inputs, missing, passes)
+    return Plan(study, tuple(cells), keys, done, missing, failed, passes, n_bytes, is_exact)
+
+
+def cell_store(study: Study) -> Store:
+    """Return where a study keeps the results of its cells."""
+    return Store(study.out / "cells")
+
+
+def feature_store(study: Study) -> Store:
+    """Return where a study keeps features at TR rate."""
+    return Store(study.out / "features")
+
+
+def _bytes_needed(
+    inputs: Inputs, missing: tuple[Cell, ...], passes: tuple[FeaturePass, ...]
+) -> tuple[int, bool]:
+    needed = 0
+    for cell in missing:
+        facts = inputs.facts(cell.subject)
+        n_arrays = _ARRAYS_PER_CELL + len(facts.test)
+        if cell.reference:
+            n_arrays += sum(len(facts.tr_times[run]) for run in facts.repeated())
+        needed += 4 * facts.n_voxels * n_arrays
+    if not passes:
+        return needed, True
+    n_dims = getattr(inputs.extractor, "n_dims", None)
+    rows = sum(len(one.layers) * target.n_trs for one in passes for target in one.targets)
+    return needed + 4 * rows * (n_dims or 0), n_dims is not None
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(map(str, values))
+
+
+def _size(n_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def _unsure(made: Plan) -> str:
+    return "" if made.is_exact else ", and the features"

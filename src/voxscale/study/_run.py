@@ -1,0 +1,238 @@
+"""Fill the cells of a study that are missing."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+from voxscale._version import __version__
+from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
+from voxscale.store import check_writable
+from voxscale.study._cells import RECIPE, REDUCERS, Cell, min_context_of
+from voxscale.study._features import compute_pass, recipe_of
+from voxscale.study._inputs import Inputs
+from voxscale.study._plan import Plan, cell_store, feature_store, make_plan
+from voxscale.study._progress import Progress, Steps, duration, reporting
+
+if TYPE_CHECKING:
+    from voxscale.study._config import Study
+
+__all__ = ["RunSummary", "run"]
+
+# What stops a run at once: going on would meet it again.
+_FATAL = (ConfigError, StoreError)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did.
+
+    ``str(summary)`` is a page for people.
+
+    Parameters
+    ----------
+    n_cells : int
+        Cells of the study.
+    computed : tuple of Cell
+        Those that this run computed.
+    failed : tuple of (Cell, str)
+        Those that failed, with the first line of the error. They are tried again next time.
+    n_passes : int
+        Stories that were run through the model.
+    seconds : float
+    out : str
+        Where the results are.
+    warnings : dict of str to int
+        What was warned of, and how many times.
+    """
+
+    n_cells: int
+    computed: tuple[Cell, ...]
+    failed: tuple[tuple[Cell, str], ...]
+    n_passes: int
+    seconds: float
+    out: str
+    warnings: dict[str, int]
+
+    @property
+    def n_done(self) -> int:
+        """Cells that have a result now."""
+        return self.n_cells - len(self.failed)
+
+    def __str__(self) -> str:
+        already = self.n_done - len(self.computed)
+        lines = [
+            f"{self.n_done} of {self.n_cells} cells done ({len(self.computed)} now, {already} "
+            f"before; {self.n_passes} stories run) in {duration(self.seconds)}: {self.out}"
+        ]
+        if self.failed:
+            lines.append(f"{len(self.failed)} cells failed; running again tries them again:")
+            lines += [f"  {cell.label}: {error}" for cell, error in self.failed]
+        return "\n".join(lines)
+
+
+def run(
+    study: Study,
+    *,
+    progress: bool | Callable[[Progress], None] = True,
+    device: str | None = None,
+) -> RunSummary:
+    """Compute what a study still lacks; running again is resuming.
+
+    A cell that fails is recorded with its traceback, and the run goes on. Interrupting it
+    loses nothing but the cell at work.
+
+    Parameters
+    ----------
+    study : Study
+    progress : bool or callable
+        True: a bar in a terminal, lines elsewhere, on stderr. A callable is given a
+        :class:`Progress` at every step.
+    device : str, optional
+        For the model and the fits. Default: cuda when there is one, else cpu.
+
+    Returns
+    -------
+    RunSummary
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`plan`, before any work.
+    StoreError
+        If results cannot be written, before any work where that can be known.
+
+    Warns
+    -----
+    VoxscaleWarning
+        Once at the end for each thing that the cells warned of.
+    """
+    began = time.monotonic()
+    check_writable(study.out)
+    inputs = Inputs(study, device)
+    warned: Counter[str] = Counter()
+    with _counted(warned):
+        made = make_plan(inputs)
+        with reporting(progress) as tell:
+            n_passes = _fill_features(inputs, made, tell)
+            computed, failed = _fill_cells(inputs, made, tell, device)
+    for text, count in warned.items():
+        times = f" ({count} times)" if count > 1 else ""
+        warnings.warn(f"{text}{times}", VoxscaleWarning, stacklevel=2)
+    return RunSummary(
+        n_cells=len(made.cells),
+        computed=tuple(computed),
+        failed=tuple(failed),
+        n_passes=n_passes,
+        seconds=time.monotonic() - began,
+        out=str(study.out),
+        warnings=dict(warned),
+    )
+
+
+def _fill_features(inputs: Inputs, made: Plan, tell: Callable[[Progress], None]) -> int:
+    store = feature_store(inputs.study)
+    steps = Steps("features", len(made.passes), tell)
+    n_done = 0
+    for one in made.passes:
+        steps.start(one.label)
+        try:
+            compute_pass(inputs, one, store)
+        except _FATAL:
+            raise
+        except Exception as error:
+            for target in one.targets:
+                store.fail(target.key, {"run": target.run, "context": one.context}, error)
+            steps.end(one.label, is_failed=True)
+        else:
+            n_done += 1
+            steps.end(one.label)
+    return n_done
+
+
+def _fill_cells(
+    inputs: Inputs, made: Plan, tell: Callable[[Progress], None], device: str | None
+) -> tuple[list[Cell], list[tuple[Cell, str]]]:
+    from voxscale.study._fit_cell import SubjectData, fit_cell  # brings torch
+
+    store, features = cell_store(inputs.study), feature_store(inputs.study)
+    steps = Steps("cells", len(made.missing), tell)
+    computed: list[Cell] = []
+    failed: list[tuple[Cell, str]] = []
+    for subject, cells in groupby(made.missing, key=lambda cell: cell.subject):
+        shared = SubjectData(inputs.dataset(subject), recipe_of(inputs.study))
+        for cell in cells:
+            steps.start(cell.label)
+            began = time.monotonic()
+            try:
+                arrays, meta = fit_cell(inputs, cell, features, shared, device)
+            except _FATAL:
+                raise
+            except Exception as error:
+                first = (str(error).splitlines() or [""])[0]
+                store.fail(made.keys[cell], {"cell": cell.as_dict()}, error)
+                failed.append((cell, f"{type(error).__name__}: {first}"))
+                steps.end(cell.label, is_failed=True)
+            else:
+                meta |= _provenance(inputs, cell) | {"seconds": time.monotonic() - began}
+                store.put(made.keys[cell], arrays, meta)
+                computed.append(cell)
+                steps.end(cell.label)
+    return computed, failed
+
+
+def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
+    """Say where numbers come from: settings, inputs, versions."""
+    study, facts = inputs.study, inputs.facts(cell.subject)
+    runs = (*cell.stories, *facts.test)
+    return {
+        "cell": cell.as_dict(),
+        "study": study.name,
+        "dataset": study.dataset,
+        "extractor": dict(inputs.identity),
+        "min_context": min_context_of(cell.context),
+        "design": study.design.model_dump(),
+        "fit": study.fit.model_dump(exclude={"memory_gib"}),
+        "evaluate": study.evaluate.model_dump(),
+        "seed": study.seed,
+        "recipe": RECIPE,
+        "reducers": REDUCERS,
+        "inputs": [facts.inputs_of(run) for run in runs],
+        "versions": {
+            "voxscale": __version__,
+            "python": python_version(),
+            **{name: _version(name) for name in ("numpy", "torch", "transformers")},
+        },
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@contextmanager
+def _counted(counter: Counter[str]) -> Iterator[None]:
+    """Count our own warnings instead of showing each of them; others pass."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Any, category: Any, *rest: Any, **named: Any) -> None:
+            if issubclass(category, VoxscaleWarning):
+                counter[str(message)] += 1
+            else:
+                shown(message, category, *rest, **named)
+
+        warnings.simplefilter("always", VoxscaleWarning)
+        warnings.showwarning = show
+        yield

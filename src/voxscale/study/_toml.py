@@ -1,0 +1,160 @@
+"""Read a study file, and say what is wrong with it by field and line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxscale.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+__all__ = ["explain", "line_of", "read_study_file"]
+
+_TABLE = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
+_NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
+_FIELD = re.compile(rf"\s*({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
+_TABLES = ("design", "fit", "evaluate")
+
+
+def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read a TOML file: its text, and its tables.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or is not TOML; names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"study file {path} cannot be read: {error.strerror}; check its name and folder."
+        raise ConfigError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"study file {path} is not text in UTF-8; expected TOML; save it as UTF-8."
+        raise ConfigError(msg) from error
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else text.count("\n") + 1
+        reason = re.sub(r"\s*\(at .*\)$", "", str(error))
+        given = (text.splitlines() or [""])[line - 1 : line]
+        shown = f"; the line is {given[0].strip()!r}" if given else ""
+        msg = f"{path.name}, line {line}: not TOML: {reason}{shown}; text needs quotes, lists [ ]."
+        raise ConfigError(msg) from error
+
+
+def line_of(text: str, path: Sequence[str]) -> int | None:
+    """Find the line (from 1) where a field is set, or the closest thing above it."""
+    wanted = tuple(path)
+    table: tuple[str, ...] = ()
+    best: tuple[int, int] | None = None  # parts that match, line
+    for number, line in enumerate(text.splitlines(), start=1):
+        if heading := _TABLE.match(line):
+            table = here = _parts(heading[1])
+        elif field := _FIELD.match(line):
+            here = (*table, *_parts(field[1]))
+        else:
+            continue
+        if here == wanted[: len(here)] and (best is None or len(here) > best[0]):
+            best = (len(here), number)
+    return None if best is None else best[1]
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], source: tuple[str, str]
+) -> str:
+    """Say what is wrong with each field: file, line, value, what was expected, what to do."""
+    name, text = source
+    told: dict[tuple[str, ...], tuple[int, str]] = {}
+    for one in error.errors(include_url=False):
+        absent = one["type"] in ("extra_forbidden", "missing") and isinstance(one["loc"][-1], str)
+        path = _path_in(data, one["loc"], keep_last=absent)
+        if path not in told:
+            line = line_of(text, _file_path(path)) or line_of(text, ["study"]) or 1
+            told[path] = line, f"{name}, line {line}: {_sentence(one, path, model, absent=absent)}"
+    return "\n".join(sentence for _, sentence in sorted(told.values()))
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+
+
+def _path_in(data: Mapping[str, Any], loc: Sequence[Any], *, keep_last: bool) -> tuple[str, ...]:
+    """Keep the parts of a pydantic location that the file knows; it also names unions."""
+    path: list[str] = []
+    here: Any = data
+    for i, part in enumerate(loc):
+        if isinstance(here, Mapping) and part in here:
+            here = here[part]
+            path.append(str(part))
+        elif keep_last and i == len(loc) - 1:
+            path.append(str(part))
+    return tuple(path)
+
+
+def _file_path(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Where a field stands in the file: those of the study itself are in [study]."""
+    return path if path and path[0] in _TABLES else ("study", *path)
+
+
+def _owner(model: type[BaseModel], path: tuple[str, ...]) -> tuple[type[BaseModel] | None, str]:
+    """Find the model that holds a field, and how its table is called in the file."""
+    owner: type[BaseModel] | None = model
+    for part in path[:-1]:
+        owner = _inner_model(owner, part)
+    return owner, ".".join(_file_path(path)[:-1]) or "study"
+
+
+def _inner_model(model: type[BaseModel] | None, field: str) -> type[BaseModel] | None:
+    from pydantic import BaseModel
+
+    def models(kind: Any) -> list[type[BaseModel]]:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return [kind]
+        return [one for part in getattr(kind, "__args__", ()) for one in models(part)]
+
+    if model is None or field not in model.model_fields:
+        return None
+    return next(iter(models(model.model_fields[field].annotation)), None)
+
+
+def _sentence(
+    one: Mapping[str, Any], path: tuple[str, ...], model: type[BaseModel], *, absent: bool
+) -> str:
+    owner, table = _owner(model, path)
+    fields = {} if owner is None else owner.model_fields
+    field = path[-1] if path else ""
+    expected = fields[field].description if field in fields else None
+    if absent and one["type"] == "missing":
+        return f"[{table}] lacks {field!r}; expected {expected or 'a value'}; add it."
+    if absent:
+        known = [name for name in fields if name not in _TABLES]
+        return (
+            f"[{table}] has no field {field!r}; expected one of {', '.join(known)}; "
+            f"{_hint(field, known, model)}"
+        )
+    reason = str(one["msg"]).removeprefix("Value error, ")
+    shown = repr(one["input"])
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    if one["type"] == "missing":
+        reason = "it has too few values"
+    wanted = f"; expected {expected}" if expected else ""
+    return f"[{table}] {field} cannot be {shown}: {reason[:1].lower()}{reason[1:]}{wanted}."
+
+
+def _hint(field: str, known: Sequence[str], model: type[BaseModel]) -> str:
+    for table in _TABLES:
+        inner = _inner_model(model, table)
+        if inner is not None and field in inner.model_fields and field not in known:
+            return f"it belongs to [{table}]."
+    if field in model.model_fields:
+        return "it belongs to [study]."
+    close = difflib.get_close_matches(field, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else "remove it."

@@ -1,0 +1,108 @@
+"""Commands that read a study: plan, run, status, report."""
+
+import pytest
+from typer.testing import CliRunner
+
+from voxscale import reports
+from voxscale.cli import app
+from voxscale.study import _fit_cell as fitting
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def file(tiny, tmp_path):
+    return tiny.write_study(tmp_path, layers="[2]", contexts="[8]", training_stories="[1, 3]")
+
+
+def test_plan_prints_a_page_and_writes_nothing(file, tmp_path):
+    done = invoke("plan", file)
+    assert done.exit_code == 0
+    assert "cells  6: 0 done, 6 to do" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_run_status_run_again(file, tmp_path):
+    first = invoke("run", file, "--device", "cpu")
+    assert first.exit_code == 0
+    assert first.stdout.startswith("6 of 6 cells done (6 now, 0 before; 5 stories run)")
+    assert "[cells 6/6]" in first.stderr
+    status = invoke("status", file)
+    assert status.exit_code == 0
+    assert "n_stories  1: 4/4, 3: 2/2" in status.stdout
+    second = invoke("run", file)
+    assert second.exit_code == 0
+    assert second.stdout.startswith("6 of 6 cells done (0 now, 6 before; 0 stories run)")
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["cells", "features"]
+
+
+def test_results_can_go_elsewhere(file, tmp_path):
+    out = tmp_path / "elsewhere"
+    assert invoke("run", file, "--out", out).exit_code == 0
+    assert len(list((out / "cells").iterdir())) == 6
+    assert not (tmp_path / "results").exists()
+    assert "6 of 6 cells done" in invoke("status", file, "--out", out).stdout
+
+
+def test_failed_cells_are_told_with_code_1(file, monkeypatch):
+    def broken(inputs, cell, *rest):
+        message = "no luck"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(fitting, "fit_cell", broken)
+    done = invoke("run", file)
+    assert done.exit_code == 1
+    assert "6 cells failed; running again tries them again:" in done.stdout
+    assert "s1, layer 2, context 8, 3 stories: RuntimeError: no luck" in done.stdout
+    assert "results/cells/*.failed.json" in done.stderr
+    assert "Traceback" not in done.output
+    status = invoke("status", file)
+    assert status.exit_code == 0
+    assert "6 failed:" in status.stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "status", "report"])
+def test_a_mistake_in_the_file_is_told_with_code_2(file, command):
+    file.write_text(file.read_text().replace("layers", "layer"))
+    done = invoke(command, file)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: tiny.toml, line 2: [study] lacks 'layers'")
+    assert "tiny.toml, line 6: [study] has no field 'layer'" in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_interruption_is_told_with_code_130(file, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "fit_cell", interrupt)
+    done = invoke("run", file)
+    assert done.exit_code == 130
+    assert "the same command goes on" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_told_first(file, tmp_path):
+    (tmp_path / "results").write_text("a file")
+    done = invoke("run", file)
+    assert done.exit_code == 2
+    assert "results" in done.stderr
+    assert "a part of the path is a file, not a folder" in done.stderr
+
+
+def test_report_prints_where_it_is(file, monkeypatch):
+    studies = []
+
+    def report(study):
+        studies.append(study)
+        return study.out / "report.html"
+
+    monkeypatch.setattr(reports, "report", report, raising=False)
+    done = invoke("report", file)
+    assert done.exit_code == 0
+    assert done.stdout == f"{studies[0].out}/report.html\n"
+
+
+def test_status_before_any_run(file):
+    assert "0 of 6 cells done" in invoke("status", file).stdout

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from voxscale.reports import LawPanel, scaling_curve, scaling_curves
+from voxscale.reports._curves import described_slope
+from voxscale.reports._style import png
+from voxscale.scaling import fit_scaling_law
+
+
+@pytest.fixture
+def law(rng):
+    x = np.array([1.0, 2.0, 4.0, 8.0])
+    return fit_scaling_law(x, 0.1 + 0.02 * np.log10(x)[:, None] + 0.01 * rng.normal(size=(4, 6)))
+
+
+def lines(ax):
+    return {line.get_label(): line.get_xydata() for line in ax.get_lines()}
+
+
+def test_axes_are_labelled(law):
+    ax = scaling_curve(law, xlabel="hours (h)", ylabel="r", title="Hours").axes[0]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("hours (h)", "r", "log")
+    assert ax.get_title(loc="left") == "Hours"
+
+
+def test_points_line_and_band_are_those_of_the_law(law):
+    ax = scaling_curve(law).axes[0]
+    drawn = lines(ax)
+    np.testing.assert_array_equal(drawn["mean"], np.column_stack([law.x, law.mean_scores]))
+    (slope,) = [label for label in drawn if "per decade" in label]
+    x, y = drawn[slope].T
+    np.testing.assert_allclose(y, law.predict(x))
+    assert x.min() == pytest.approx(1.0)
+    assert x.max() == pytest.approx(8.0)  # nothing beyond the points
+    low, high = law.interval(np.array([1.0, 8.0]))
+    band = ax.collections[0].get_paths()[0].vertices
+    for at, bottom, top in zip((1.0, 8.0), low, high, strict=True):
+        ends = band[np.isclose(band[:, 0], at), 1]
+        assert ends.min() == pytest.approx(bottom)
+        assert ends.max() == pytest.approx(top)
+
+
+def test_the_legend_gives_the_slope(law):
+    texts = [text.get_text() for text in scaling_curve(law).axes[0].get_legend().get_texts()]
+    assert f"{law.slope:+.4f} per decade" in texts
+    assert "95 % interval of the line" in texts
+
+
+def test_single_draws_are_faint_points(law):
+    draws = ([1.0, 1.1], [0.09, 0.11])
+    ax = scaling_curve(law, draws=draws).axes[0]
+    np.testing.assert_array_equal(lines(ax)["one draw"], np.column_stack(draws))
+    assert "one draw" not in lines(scaling_curve(law).axes[0])
+
+
+def test_one_unit_has_a_line_and_no_band():
+    law = fit_scaling_law([1.0, 10.0], [0.1, 0.2])
+    ax = scaling_curve(law).axes[0]
+    assert not ax.collections
+    assert described_slope(law, digits=2) == "+0.10 per decade (no interval: one unit)"
+
+
+def test_a_slope_is_told_with_its_interval(law):
+    low, high = law.slope_interval
+    told = described_slope(law, digits=3).replace("−", "-")
+    assert told == f"{law.slope:+.3f} per decade, 95 % interval {low:+.3f} to {high:+.3f}"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "labels"),
+    [
+        ([2, 8, 32, 128, 1024], ["2", "8", "32", "128", "1024"]),
+        ([0.0711, 0.212, 0.359], ["0.071", "0.21", "0.36"]),
+        ([1.25e8, 1.3e9], ["125M", "1.3G"]),
+        ([100, 101, 1000], ["100", "1000"]),  # 100 and 101 would run into each other
+    ],
+)
+def test_sizes_are_named_on_the_axis(sizes, labels):
+    law = fit_scaling_law(sizes, np.linspace(0.1, 0.2, len(sizes)))
+    figure = scaling_curve(law)
+    png(figure)
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == labels
+
+
+def test_many_sizes_leave_the_ticks_to_matplotlib():
+    law = fit_scaling_law(np.geomspace(1, 1000, 30), np.linspace(0.1, 0.2, 30))
+    figure = scaling_curve(law)
+    png(figure)
+    assert len(figure.axes[0].get_xticks()) < 30
+
+
+def test_panels_share_the_scale_of_scores(law):
+    other = fit_scaling_law([2, 512], [0.3, 0.4])
+    figure = scaling_curves([LawPanel(law, "hours"), LawPanel(other, "words")], ylabel="score r")
+    one, two = figure.axes
+    assert one.get_ylim() == two.get_ylim()
+    assert [ax.get_xlabel() for ax in figure.axes] == ["hours", "words"]
+    assert {ax.get_ylabel() for ax in figure.axes} == {"score r"}

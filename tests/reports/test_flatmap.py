@@ -1,0 +1,212 @@
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import TriMesh
+from matplotlib.figure import Figure
+
+from voxscale.errors import VoxscaleError
+from voxscale.reports import _flatmap, flatmap
+from voxscale.reports._flatmap import face_values
+
+nilearn_datasets = pytest.importorskip("nilearn.datasets")
+
+N = 20_484
+HALF = N // 2
+
+
+@pytest.fixture(scope="module")
+def surfaces():
+    """Return flat and pial coordinates and flat faces per side, straight from nilearn."""
+    meshes = nilearn_datasets.load_fsaverage("fsaverage5")
+    return {
+        side: {
+            "flat": np.asarray(meshes["flat"].parts[side].coordinates)[:, :2],
+            "pial": np.asarray(meshes["pial"].parts[side].coordinates),
+            "faces": np.asarray(meshes["flat"].parts[side].faces),
+        }
+        for side in ("left", "right")
+    }
+
+
+def pixels(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+
+
+def colour_at(figure, image, ax, xy):
+    column, row = ax.transData.transform(xy)
+    return image[image.shape[0] - 1 - int(row), int(column)]
+
+
+def is_grey(colour):
+    return np.ptp(colour) <= 8
+
+
+def near(surface, position):
+    """Return the vertex on the flat sheet whose pial position is nearest."""
+    distance = np.linalg.norm(surface["pial"] - np.asarray(position), axis=1)
+    distance[np.setdiff1d(np.arange(HALF), np.unique(surface["faces"]))] = np.inf
+    return int(np.argmin(distance))
+
+
+@pytest.mark.parametrize(("side", "x"), [("left", -1), ("right", 1)])
+@pytest.mark.parametrize("place", [(58, -25, 5), (45, 25, 12), (40, -70, 20)])
+def test_a_planted_vertex_is_coloured_where_nilearn_says_it_lies(surfaces, side, x, place):
+    position = (x * place[0], place[1], place[2])
+    vertex = near(surfaces[side], position)
+    assert np.sign(surfaces[side]["pial"][vertex, 0]) == x
+    # The vertex and its neighbours: one alone is smaller than a pixel or two.
+    faces = surfaces[side]["faces"]
+    patch = np.unique(faces[(faces == vertex).any(axis=1)])
+    values = np.full(N, np.nan)
+    values[patch + (HALF if side == "right" else 0)] = 1.0
+
+    figure = flatmap(values, vmin=0, vmax=2)
+    image = pixels(figure)
+    axes = {"left": figure.axes[0], "right": figure.axes[1]}
+
+    assert not is_grey(colour_at(figure, image, axes[side], surfaces[side]["flat"][vertex]))
+    other = "right" if side == "left" else "left"
+    for shown, vertices in ((other, near(surfaces[other], (-position[0], *position[1:]))),):
+        mirrored = surfaces[shown]["flat"][vertices]
+        assert is_grey(colour_at(figure, image, axes[shown], mirrored))
+        assert is_grey(colour_at(figure, image, axes[side], mirrored))
+
+
+def test_colours_are_those_of_the_colour_map(surfaces):
+    values = np.zeros(N)
+    values[HALF:] = 1.0
+    figure = flatmap(values, cmap="viridis", vmin=0, vmax=1)
+    image = pixels(figure)
+    middle = {s: surfaces[s]["flat"][near(surfaces[s], (x * 60, -20, 5))] for s, x in SIGNS}
+    dark = colour_at(figure, image, figure.axes[0], middle["left"])
+    light = colour_at(figure, image, figure.axes[1], middle["right"])
+    np.testing.assert_allclose(dark, (68, 1, 84), atol=2)
+    np.testing.assert_allclose(light, (253, 231, 37), atol=2)
+
+
+SIGNS = (("left", -1), ("right", 1))
+
+
+def test_hemispheres_and_colour_bar_are_labelled(frozen):
+    figure = flatmap(frozen(np.linspace(0, 1, N)), label="correlation")
+    left, right, bar = figure.axes
+    assert left.get_title() == "left hemisphere"
+    assert right.get_title() == "right hemisphere"
+    assert "front" in left.get_xlabel()
+    assert "back" in right.get_xlabel()
+    assert bar.get_ylabel() == "correlation"
+
+
+def test_fronts_point_outwards(surfaces):
+    for side, sign in (("left", -1), ("right", 1)):
+        vertices = np.unique(surfaces[side]["faces"])
+        x = surfaces[side]["flat"][vertices, 0]
+        front = surfaces[side]["pial"][vertices, 1]
+        assert np.sign(np.corrcoef(x, front)[0, 1]) == sign
+    figure = flatmap(np.zeros(N), vmin=0, vmax=1)
+    assert figure.axes[0].get_xlabel().startswith("← front")
+    assert figure.axes[1].get_xlabel().endswith("front →")
+
+
+def test_a_subject_names_the_figure_and_the_surface_does_not():
+    assert flatmap(np.zeros(N), "demo01", vmax=1).get_suptitle() == "demo01"
+    assert flatmap(np.zeros(N), vmax=1).get_suptitle() == ""
+    assert flatmap(np.zeros(N), "demo01", title="r", vmax=1).get_suptitle() == "r"
+
+
+@pytest.mark.parametrize("n", [10_242, 95_556])
+def test_a_wrong_number_of_values_says_what_was_expected(n):
+    with pytest.raises(ValueError, match=rf"of subject 'UTS03' have shape \({n},\).*\(20484,\)"):
+        flatmap(np.zeros(n), "UTS03")
+
+
+def test_two_axes_of_values_are_refused():
+    with pytest.raises(ValueError, match=r"values have shape \(1, 20484\); expected \(20484,\)"):
+        flatmap(np.zeros((1, N)))
+
+
+def test_nothing_but_nan_shows_the_folds_alone(frozen):
+    image = pixels(flatmap(frozen(np.full(N, np.nan)), label="r"))[:, :780]
+    assert np.ptp(image, axis=2).max() <= 40  # text and shades of grey
+
+
+def test_infinities_are_no_answer():
+    values = np.full(N, np.inf)
+    values[:HALF] = 0.5
+    figure = flatmap(values)
+    assert np.ma.getmaskarray(painted(figure.axes[1])).all()
+    assert not np.ma.getmaskarray(painted(figure.axes[0])).any()
+
+
+def painted(ax):
+    """Return the values of the faces of the upper layer."""
+    return ax.collections[-1].get_array()
+
+
+@pytest.mark.parametrize(
+    ("vmin", "vmax", "extend"),
+    [
+        (0, 1, "neither"),
+        (0.1, 1, "min"),
+        (0, 0.9, "max"),
+        (0.1, 0.9, "both"),
+        (None, None, "neither"),
+    ],
+)
+def test_arrows_tell_that_values_lie_beyond_the_colour_bar(vmin, vmax, extend):
+    figure = flatmap(np.linspace(0, 1, N), vmin=vmin, vmax=vmax)
+    assert figure.axes[0].collections[-1].colorbar is None
+    assert figure.axes[1].collections[-1].colorbar.extend == extend
+
+
+def test_a_triangle_across_a_cut_is_left_out(surfaces):
+    figure = flatmap(np.zeros(N), vmax=1)
+    for ax, side in zip(figure.axes, ("left", "right"), strict=False):
+        flat, faces = surfaces[side]["flat"], surfaces[side]["faces"]
+        longest = [
+            max(np.linalg.norm(flat[f[i]] - flat[f[(i + 1) % 3]]) for i in range(3)) for f in faces
+        ]
+        assert len(painted(ax)) == sum(one <= 30 for one in longest) < len(faces)
+
+
+def test_levels_have_ticks_of_their_own_and_are_never_averaged():
+    layers = [3, 9, 27]
+    values = np.random.default_rng(0).choice([3.0, 9.0, 27.0, np.nan], N)
+    figure = flatmap(values, levels=layers, label="layer")
+    assert [tick.get_text() for tick in figure.axes[2].get_yticklabels()] == ["3", "9", "27"]
+    shown = painted(figure.axes[0]).compressed()
+    assert set(shown) == {0.0, 1.0, 2.0}  # places among the levels
+
+
+def test_a_value_between_levels_is_refused():
+    with pytest.raises(ValueError, match=r"values hold 4; expected only the levels \[3.0, 9.0\]"):
+        flatmap(np.full(N, 4.0), levels=[3, 9])
+
+
+def test_it_draws_into_axes_at_hand(frozen):
+    figure = Figure(figsize=(8, 4))
+    axes = figure.subplots(1, 2)
+    assert flatmap(frozen(np.arange(N)), axes=axes) is figure
+    assert all(
+        any(isinstance(one, TriMesh) or len(one.get_array()) for one in ax.collections)
+        for ax in axes
+    )
+
+
+def test_faces_take_the_mean_of_what_is_known():
+    nan = np.nan
+    corners = np.array([[1, 2, 6], [1, nan, 2], [nan, nan, 5], [nan, nan, nan]], dtype=float)
+    np.testing.assert_array_equal(face_values(corners, is_discrete=False), [3, 1.5, 5, nan])
+    np.testing.assert_array_equal(face_values(corners, is_discrete=True), [2, 1, 5, nan])
+
+
+def test_without_nilearn_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nilearn", None)
+    _flatmap._sheet.cache_clear()
+    with pytest.raises(VoxscaleError, match=r"flat maps need.*pip install 'voxscale\[brain\]'"):
+        flatmap(np.zeros(N), vmax=1)
+    _flatmap._sheet.cache_clear()

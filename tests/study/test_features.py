@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from voxscale.errors import FitError
+from voxscale.features.echo import Echo
+from voxscale.store import Store
+from voxscale.study import Study
+from voxscale.study._cells import cells_of
+from voxscale.study._features import (
+    compute_pass,
+    feature_key,
+    missing_passes,
+    passes_for,
+    read_features,
+)
+from voxscale.study._inputs import Inputs
+
+
+@pytest.fixture
+def inputs(tiny, tmp_path):
+    return Inputs(Study.from_toml(tiny.write_study(tmp_path)))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "features")
+
+
+def cells_in(inputs, subject="s1"):
+    return cells_of(inputs.study, inputs.facts(subject))
+
+
+def test_each_story_runs_once_at_each_context(inputs):
+    passes = passes_for(inputs, cells_in(inputs))
+    assert sorted((one.context, one.targets[0].run) for one in passes) == [
+        (context, run) for context in (4, 32) for run in "abcxy"
+    ]
+    assert {one.context: one.layers for one in passes} == {32: (0, 1, 2), 4: (2,)}
+
+
+def test_subjects_who_heard_the_same_share_everything(inputs):
+    both = [*cells_in(inputs, "s1"), *cells_in(inputs, "s2")]
+    assert passes_for(inputs, both) == passes_for(inputs, cells_in(inputs))
+
+
+def test_only_the_stories_of_the_cells_run(inputs):
+    cell = next(cell for cell in cells_in(inputs) if cell.n_stories == 1)
+    runs = [one.targets[0].run for one in passes_for(inputs, [cell])]
+    assert runs == [*cell.stories, "x", "y"]
+
+
+def test_stored_features_are_the_states_at_the_trs(inputs, store, tiny):
+    cells = cells_in(inputs)
+    passes = passes_for(inputs, cells)
+    for one in passes:
+        compute_pass(inputs, one, store)
+    assert missing_passes(passes, store) == []
+    cell = next(cell for cell in cells if cell.layer == 1)
+    features = read_features(inputs, store, cell, ("a", "x"))
+    words = tiny.load("s1").words["x"]
+    states = Echo().extract({"x": words}, [1], min_context=16, max_context=32)[1]["x"]
+    # The filter, from its formula: sinc(t) sinc(t / 3) within three TRs, summed over words.
+    t = (tiny.TR_TIMES[:, None] - words.times[None, :]) / tiny.TR_S
+    naive = np.where(abs(t) <= 3, np.sinc(t) * np.sinc(t / 3), 0) @ states.values.astype(float)
+    assert list(features) == ["a", "x"]
+    assert features["x"].values.dtype == np.float32
+    assert features["x"].trs == range(60)
+    np.testing.assert_allclose(features["x"].values, naive, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(features["x"].tr_times, tiny.TR_TIMES)
+
+
+def test_only_what_is_missing_is_listed(inputs, store):
+    passes = passes_for(inputs, cells_in(inputs))
+    compute_pass(inputs, passes[0], store)
+    assert missing_passes(passes, store) == passes[1:]
+
+
+def test_the_same_words_on_other_trs_run_once_but_are_two_files(inputs):
+    facts = inputs.facts("s1")
+    other = {run: dict(one) for run, one in inputs.facts("s2").hashes.items()}
+    for one in other.values():
+        one["tr_times"] = "shifted"
+    inputs._facts["s2"] = replace(inputs.facts("s2"), hashes=other)
+    passes = passes_for(inputs, [*cells_in(inputs, "s1"), *cells_in(inputs, "s2")])
+    assert len(passes) == 10
+    for one in passes:
+        assert [target.subject for target in one.targets] == ["s1", "s2"]
+        run = one.targets[0].run
+        assert one.targets[0].key == feature_key(inputs, facts, run, one.context)
+        assert one.targets[1].key != one.targets[0].key
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [{"layers": "[1, 2]"}, {"contexts": "[4, 33]"}, {"delays": "[1]\nnormalize = true"}],
+)
+def test_what_changes_features_changes_their_key(inputs, tiny, tmp_path, replaced):
+    other = Inputs(Study.from_toml(tiny.write_study(tmp_path, **replaced)))
+    context = max(other.study.contexts)
+    assert feature_key(other, other.facts("s1"), "a", context) != (
+        feature_key(inputs, inputs.facts("s1"), "a", 32)
+    )
+
+
+@pytest.mark.parametrize("replaced", [{"delays": "[1]"}, {"trim": "[1, 1]"}, {"alphas": "[1.0]"}])
+def test_what_comes_after_features_does_not(inputs, tiny, tmp_path, replaced):
+    other = Inputs(Study.from_toml(tiny.write_study(tmp_path, **replaced)))
+    assert feature_key(other, other.facts("s1"), "a", 32) == (
+        feature_key(inputs, inputs.facts("s1"), "a", 32)
+    )
+
+
+def test_features_that_failed_say_why(inputs, store):
+    cell = cells_in(inputs)[0]
+    key = feature_key(inputs, inputs.facts("s1"), "a", 32)
+    store.fail(key, {}, RuntimeError("out of memory"))
+    match = r"features of story 'a' at context 32 .* \(RuntimeError: out of memory\); see .*failed"
+    with pytest.raises(FitError, match=match):
+        read_features(inputs, store, cell, ("a",))

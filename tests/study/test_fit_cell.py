@@ -1,0 +1,220 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from voxscale.design import DesignRecipe, delay, lanczos, zscore
+from voxscale.features import word_rate
+from voxscale.features.echo import Echo
+from voxscale.store import Store
+from voxscale.study import Study
+from voxscale.study._cells import REDUCERS, cells_of
+from voxscale.study._features import compute_pass, passes_for
+from voxscale.study._fit_cell import SubjectData, fit_cell, mean_over_voxels, splits_of
+from voxscale.study._inputs import Inputs
+
+RECIPE = DesignRecipe((1, 2), (5, 2))
+LEAST = {"name": "n", "dataset": "tiny", "model": "echo", "layers": [2], "contexts": [8]}
+
+
+class Fitted:
+    """A cell fitted by the package, and its data joined by hand."""
+
+    def __init__(self, tiny, folder, choose, **replaced):
+        inputs = Inputs(Study.from_toml(tiny.write_study(folder, **replaced)))
+        self.cell = next(c for c in cells_of(inputs.study, inputs.facts("s1")) if choose(c))
+        store = Store(folder / "features")
+        for one in passes_for(inputs, [self.cell]):
+            compute_pass(inputs, one, store)
+        self.data = inputs.dataset("s1")
+        shared = SubjectData(self.data, RECIPE)
+        self.arrays, self.meta = fit_cell(inputs, self.cell, store, shared, "cpu")
+
+    def joined(self, run):
+        words = self.data.words[run]
+        states = Echo().extract(
+            {run: words},
+            [self.cell.layer],
+            min_context=self.cell.context // 2,
+            max_context=self.cell.context,
+        )
+        spaces = [states[self.cell.layer][run], word_rate(words)]
+        times = self.data.responses[run].tr_times
+        X = np.hstack([zscore(lanczos(space, times)[5:-2]) for space in spaces])
+        return delay(X, (1, 2)), zscore(self.data.responses[run].values[5:-2].astype(float))
+
+    def by_hand(self, alphas):
+        """Leave one story out, refit with the best alpha: voxel by voxel, with scikit-learn."""
+        runs = [self.joined(run) for run in self.cell.stories]
+        X_test, Y_test = map(np.vstack, zip(*map(self.joined, self.data.test), strict=True))
+        cv = np.empty((len(alphas), len(runs), Y_test.shape[1]))
+        for i, alpha in enumerate(alphas):
+            for j, (X, Y) in enumerate(runs):
+                others = [runs[k] for k in range(len(runs)) if k != j]
+                model = Ridge(alpha, fit_intercept=False).fit(
+                    np.vstack([one[0] for one in others]), np.vstack([one[1] for one in others])
+                )
+                error = ((Y - model.predict(X)) ** 2).sum(0)
+                cv[i, j] = 1 - error / ((Y - Y.mean(0)) ** 2).sum(0)
+        best = cv.mean(1).argmax(0)
+        X, Y = map(np.vstack, zip(*runs, strict=True))
+        prediction = np.stack(
+            [
+                Ridge(alphas[best[v]], fit_intercept=False).fit(X, Y[:, v]).predict(X_test)
+                for v in range(Y.shape[1])
+            ],
+            axis=1,
+        )
+        return cv.mean(1).max(0), np.asarray(alphas)[best], Y_test, prediction
+
+
+@pytest.fixture(scope="module")
+def reference(tiny, tmp_path_factory):
+    return Fitted(tiny, tmp_path_factory.mktemp("r"), lambda c: c.layer == 2 and c.reference)
+
+
+def pearson(Y, P):
+    return np.array([np.corrcoef(Y[:, v], P[:, v])[0, 1] for v in range(Y.shape[1])])
+
+
+def test_scores_are_those_of_scikit_learn(reference):
+    cv_score, alphas, Y, prediction = reference.by_hand([1.0, 30.0, 1000.0])
+    arrays = reference.arrays
+    np.testing.assert_allclose(arrays["cv_score"], cv_score, atol=2e-4)
+    np.testing.assert_array_equal(arrays["best_alpha"], alphas)
+    np.testing.assert_allclose(arrays["r"], pearson(Y, prediction), atol=2e-4)
+    by_story = [pearson(Y[:53], prediction[:53]), pearson(Y[53:], prediction[53:])]
+    np.testing.assert_allclose(arrays["r_by_story"], by_story, atol=2e-4)
+    r2 = 1 - ((Y - prediction) ** 2).sum(0) / ((Y - Y.mean(0)) ** 2).sum(0)
+    np.testing.assert_allclose(arrays["r2"], r2, atol=5e-4)
+    np.testing.assert_allclose(arrays["prediction_x"], prediction[:53], atol=2e-3)
+
+
+def test_scores_without_a_word_rate_and_with_fewer_stories(tiny, tmp_path):
+    fitted = Fitted(tiny, tmp_path, lambda c: c.n_stories == 2, alphas="[30.0]")
+    assert len(fitted.cell.stories) == 2
+    cv_score, _, Y, prediction = fitted.by_hand([30.0])
+    np.testing.assert_allclose(fitted.arrays["cv_score"], cv_score, atol=2e-4)
+    np.testing.assert_allclose(fitted.arrays["r"], pearson(Y, prediction), atol=2e-4)
+    assert fitted.meta["n_features"] == 2 * (8 + 1)
+    bare = Fitted(tiny, tmp_path, lambda c: c.n_stories == 2, delays="[1, 2]\nword_rate = false")
+    assert bare.meta["n_features"] == 2 * 8
+
+
+def test_ceilings_follow_the_formulas(reference):
+    """Schoppe et al. 2016, equations 3 to 6, from trials z-scored one by one."""
+    trials = np.stack([one.values[5:-2] for one in reference.data.trials["x"]]).astype(float)
+    trials = (trials - trials.mean(1, keepdims=True)) / trials.std(1, keepdims=True)
+    y, prediction = trials.mean(0), reference.arrays["prediction_x"].astype(float)
+    K = len(trials)
+    TP = trials.var(1, ddof=1).mean(0)
+    SP = (K * y.var(0, ddof=1) - TP) / (K - 1)
+    has = SP > 0
+    cc_max = np.sqrt(SP[has] / y.var(0, ddof=1)[has])
+    arrays = reference.arrays
+    np.testing.assert_allclose(arrays["cc_max"][has], cc_max, rtol=1e-3)
+    cc_norm = pearson(y, prediction)[has] / cc_max
+    np.testing.assert_allclose(arrays["cc_norm"][has], cc_norm, rtol=1e-3, atol=1e-4)
+    explained = y.var(0, ddof=1) - (y - prediction).var(0, ddof=1)
+    np.testing.assert_allclose(arrays["spe"][has], explained[has] / SP[has], rtol=1e-2, atol=1e-3)
+    for name in ("cc_max", "cc_norm", "spe"):
+        assert np.isnan(arrays[name][~has]).all()
+    assert reference.meta["ceiling_run"] == "x"
+    assert reference.meta["n_repeats"] == 3
+
+
+def test_planted_voxels_are_significant_and_noise_is_not(reference, tiny):
+    p = reference.arrays["p_value"]
+    assert (p[: tiny.N_PLANTED] <= 0.05).mean() > 0.95
+    assert (p[tiny.N_PLANTED :] > 0.05).mean() >= 0.7
+    assert p.min() >= 1 / 31 - 1e-6
+
+
+def test_only_reference_cells_keep_time_courses_and_p_values(tiny, tmp_path, reference):
+    other = Fitted(tiny, tmp_path, lambda c: not c.reference)
+    assert set(reference.arrays) - set(other.arrays) == {"prediction_x", "p_value"}
+    none = Fitted(tiny, tmp_path, lambda c: c.reference, n_permutations="0")
+    assert set(reference.arrays) - set(none.arrays) == {"p_value"}
+
+
+def test_arrays_are_float32_of_the_promised_shapes(reference):
+    shapes = {name: array.shape for name, array in reference.arrays.items()}
+    assert shapes.pop("r_by_story") == (2, 40)
+    assert shapes.pop("prediction_x") == (53, 40)
+    assert set(shapes.values()) == {(40,)}
+    assert {array.dtype for array in reference.arrays.values()} == {np.dtype(np.float32)}
+
+
+def test_numbers_of_the_row_are_means_of_the_arrays(reference):
+    arrays, meta = reference.arrays, reference.meta
+    assert meta["mean_r"] == pytest.approx(arrays["r"].mean(), rel=1e-5)
+    r = arrays["r"]
+    assert meta["mean_signed_r2"] == pytest.approx((r * abs(r)).mean(), rel=1e-5)
+    assert meta["mean_cc_norm"] == pytest.approx(np.nanmean(arrays["cc_norm"]), rel=1e-4)
+    assert meta["mean_r_by_story"] == pytest.approx(arrays["r_by_story"].mean(1), rel=1e-5)
+    assert set(REDUCERS) <= set(meta)
+    assert (meta["n_train_trs"], meta["n_test_trs"], meta["n_voxels"]) == (159, 106, 40)
+    assert meta["hours"] == pytest.approx(159 * 2.0 / 3600)
+    assert meta["first_tr"] == {"x": 5, "y": 5}
+
+
+def test_the_run_with_most_repeats_is_the_ceiling(tiny):
+    data = tiny.load("s1")
+    y = data.responses["y"]
+    trials = {"x": data.trials["x"], "y": tuple(replace(y) for _ in range(4))}
+    assert SubjectData(replace(data, trials=trials), RECIPE).ceiling_run == "y"
+    fewer = {"x": data.trials["x"], "y": tuple(replace(y) for _ in range(3))}
+    shared = SubjectData(replace(data, trials=fewer), RECIPE)
+    assert shared.ceiling_run == "x"
+    assert shared.repeated_runs == ["x", "y"]
+
+
+def test_trials_need_no_tr_times_of_their_own(tiny):
+    data = tiny.load("s1")
+    timeless = {"x": tuple(replace(one, tr_times=None) for one in data.trials["x"])}
+    np.testing.assert_array_equal(
+        SubjectData(replace(data, trials=timeless), RECIPE).ceiling.cc_max,
+        SubjectData(data, RECIPE).ceiling.cc_max,
+    )
+
+
+def test_without_repeats_there_is_no_ceiling(tiny):
+    shared = SubjectData(replace(tiny.load("s1"), trials={}), RECIPE)
+    assert shared.ceiling is None
+    assert shared.ceiling_run is None
+
+
+def test_stories_are_left_out_one_at_a_time():
+    splits = splits_of(Study(**LEAST), [3, 2])
+    assert [(t.tolist(), v.tolist()) for t, v in splits] == [
+        ([3, 4], [0, 1, 2]),
+        ([0, 1, 2], [3, 4]),
+    ]
+
+
+@pytest.mark.parametrize("delays", [[1, 2, 3], [-3, 1]])
+def test_one_story_is_cut_into_five_with_a_gap(delays):
+    splits = splits_of(Study(**LEAST, design={"delays": delays}), [52])
+    assert np.concatenate([held for _, held in splits]).tolist() == list(range(52))
+    assert len(splits) == 5
+    for train, held in splits:
+        far = [row for row in range(52) if min(abs(row - other) for other in held) > 3]
+        assert train.tolist() == far
+
+
+def test_chunks_can_be_held_out_instead():
+    cv = {"chunk_len": 5, "n_chunks": 2, "n_repeats": 7, "gap": 1}
+    splits = splits_of(Study(**LEAST, fit={"cv": cv}), [20, 20])
+    assert len(splits) == 7
+    assert all(len(held) == 10 for _, held in splits)
+    again = splits_of(Study(**LEAST, fit={"cv": cv}), [20, 20])
+    other = splits_of(Study(**LEAST, fit={"cv": cv}, seed=1), [20, 20])
+    assert all((one[1] == two[1]).all() for one, two in zip(splits, again, strict=True))
+    assert any((one[1] != two[1]).any() for one, two in zip(splits, other, strict=True))
+
+
+def test_means_are_over_voxels_with_a_score():
+    assert mean_over_voxels(np.array([1.0, np.nan, 3.0, np.inf])) == 2.0
+    assert np.isnan(mean_over_voxels(np.array([np.nan])))
+    assert np.isnan(mean_over_voxels(np.array([])))

@@ -1,0 +1,187 @@
+import warnings
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from voxscale import plugins
+from voxscale.arrays import TRSeries
+from voxscale.data import Transcript
+from voxscale.errors import AlignmentError, ConfigError, DataError, VoxscaleWarning
+from voxscale.study import Study
+from voxscale.study._inputs import Inputs
+
+
+def study(tiny, tmp_path, **replaced):
+    return Study.from_toml(tiny.write_study(tmp_path, **replaced))
+
+
+def changed(tiny, monkeypatch, **fields):
+    """Register the tiny data set with some fields of it changed; its inputs' facts."""
+
+    def load(subject, root):
+        data = tiny.load(subject)
+        given = {name: make(data) for name, make in fields.items()}
+        return replace(data, **given)
+
+    plugin = SimpleNamespace(SUBJECTS=tiny.SUBJECTS, load=load)
+    monkeypatch.setitem(plugins._registered["datasets"], "tiny", plugin)
+
+
+def test_facts_are_what_the_data_set_has(tiny, tmp_path):
+    inputs = Inputs(study(tiny, tmp_path))
+    facts = inputs.facts("s1")
+    assert inputs.subjects == ("s1", "s2")
+    assert (facts.train, facts.test, facts.tr_s) == (("a", "b", "c"), ("x", "y"), 2.0)
+    assert facts.n_voxels == 40
+    assert facts.repeated() == ("x",)
+    assert facts.inputs_of("x")["trials"] is not None
+    assert facts.inputs_of("y")["trials"] is None
+    np.testing.assert_array_equal(facts.tr_times["a"], tiny.TR_TIMES)
+
+
+def test_subjects_share_what_they_heard_but_not_their_responses(tiny, tmp_path):
+    inputs = Inputs(study(tiny, tmp_path))
+    one, other = (inputs.facts(subject).inputs_of("a") for subject in ("s1", "s2"))
+    assert (one["words"], one["tr_times"]) == (other["words"], other["tr_times"])
+    assert one["responses"] != other["responses"]
+
+
+def test_hashes_are_the_same_every_time(tiny, tmp_path):
+    made = study(tiny, tmp_path)
+    assert Inputs(made).facts("s1").hashes == Inputs(made).facts("s1").hashes
+
+
+def later(run):
+    return lambda data: {
+        **data.words,
+        run: Transcript(data.words[run].words, data.words[run].onset_s + 0.01),
+    }
+
+
+def louder(run):
+    return lambda data: {
+        **data.responses,
+        run: replace(data.responses[run], values=data.responses[run].values * np.float32(1.5)),
+    }
+
+
+def one_trial_less(data):
+    return {"x": data.trials["x"][:-1]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "run", "what"),
+    [
+        ({"words": later("a")}, "a", "words"),
+        ({"responses": louder("y")}, "y", "responses"),
+        ({"trials": one_trial_less}, "x", "trials"),
+    ],
+)
+def test_a_changed_input_changes_its_hash_alone(tiny, tmp_path, monkeypatch, fields, run, what):
+    made = study(tiny, tmp_path)
+    before = Inputs(made).facts("s1").hashes
+    changed(tiny, monkeypatch, **fields)
+    after = Inputs(made).facts("s1").hashes
+    different = {
+        (name, field)
+        for name, one in before.items()
+        for field in one
+        if one[field] != after[name][field]
+    }
+    assert different == {(run, what)}
+
+
+def test_the_same_rows_on_other_trs_are_another_input(tiny, tmp_path, monkeypatch):
+    made = study(tiny, tmp_path)
+    hashes = []
+    for first_tr in (0, 1):
+
+        def shifted(data, first_tr=first_tr):
+            one = data.responses["a"]
+            moved = TRSeries(one.values[:-1], "a", first_tr, one.tr_times)
+            return {**data.responses, "a": moved}
+
+        changed(tiny, monkeypatch, responses=shifted)
+        hashes.append(Inputs(made).facts("s1").hashes["a"]["responses"])
+    assert hashes[0] != hashes[1]
+
+
+def test_only_one_subject_is_kept_in_memory(tiny, tmp_path):
+    inputs = Inputs(study(tiny, tmp_path))
+    first = inputs.dataset("s1")
+    assert inputs.dataset("s1") is first
+    inputs.dataset("s2")
+    assert inputs.dataset("s1") is not first
+
+
+@pytest.mark.parametrize(
+    ("replaced", "match"),
+    [
+        ({"dataset": '"tinyy"'}, r"tiny\.toml, line 4: dataset 'tinyy' is unknown; .*tiny "
+         r"\(did you mean 'tiny'"),
+        ({"model": '"./no/such"'}, r"tiny\.toml, line 5: there is no model at "),
+        ({"layers": "[2, 3]"}, r"tiny\.toml, line 6: \[study\] layers has 3; model 'echo' has "
+         r"layers 0 to 2; leave out"),
+    ],
+)  # fmt: skip
+def test_what_does_not_exist_is_told_with_its_line(tiny, tmp_path, replaced, match):
+    made = study(tiny, tmp_path, **replaced)
+    with pytest.raises(ConfigError, match=match):
+        Inputs(made).check_model()
+
+
+def test_an_unknown_subject_is_told_with_its_line(tiny, tmp_path):
+    path = tiny.write_study(tmp_path)
+    path.write_text(path.read_text().replace("seed = 1", 'subjects = ["s1", "ss1"]'))
+    match = r"line \d+: \[study\] subjects has 'ss1'; dataset 'tiny' has s1, s2 \(did you mean 's"
+    with pytest.raises(ConfigError, match=match):
+        Inputs(Study.from_toml(path))
+
+
+def test_a_study_from_keywords_has_no_line(tiny):
+    made = Study(name="n", dataset="tiny", model="echo", layers=[9], contexts=[4])
+    with pytest.raises(ConfigError, match=r"^\[study\] layers has 9"):
+        Inputs(made).check_model()
+
+
+def test_subjects_can_be_chosen(tiny):
+    made = Study(name="n", dataset="tiny", model="echo", layers=[1], contexts=[4], subjects=["s2"])
+    assert Inputs(made).subjects == ("s2",)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_nothing_to_train_or_test_on_is_told(tiny, tmp_path, monkeypatch, split):
+    changed(tiny, monkeypatch, **{split: lambda data: ()})
+    with pytest.raises(DataError, match=rf"'tiny', subject 's1': no {split} runs"):
+        Inputs(study(tiny, tmp_path)).facts("s1")
+
+
+def test_responses_without_tr_times_are_told(tiny, tmp_path, monkeypatch):
+    def timeless(data):
+        return {run: replace(one, tr_times=None) for run, one in data.responses.items()}
+
+    changed(tiny, monkeypatch, responses=timeless)
+    with pytest.raises(AlignmentError, match=r"run 'a': its responses carry no TR times"):
+        Inputs(study(tiny, tmp_path)).facts("s1")
+
+
+def test_words_outside_the_scan_are_told(tiny, tmp_path, monkeypatch):
+    def elsewhere(data):
+        a = data.words["a"]
+        return {**data.words, "a": Transcript(a.words, a.onset_s + 1000)}
+
+    changed(tiny, monkeypatch, words=elsewhere)
+    with pytest.raises(AlignmentError, match="run 'a': its words last from"):
+        Inputs(study(tiny, tmp_path)).facts("s1")
+
+    def partly(data):
+        a = data.words["a"]
+        return {**data.words, "a": Transcript(a.words, a.onset_s + 60)}
+
+    changed(tiny, monkeypatch, words=partly)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Inputs(study(tiny, tmp_path)).facts("s1")
+    assert [one.category for one in caught] == [VoxscaleWarning]

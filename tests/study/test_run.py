@@ -1,0 +1,224 @@
+import errno
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from voxscale import plugins
+from voxscale.arrays import TRSeries
+from voxscale.data import Dataset
+from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
+from voxscale.features.echo import Echo
+from voxscale.store import Store
+from voxscale.study import Study, plan, results, run
+from voxscale.study import _fit_cell as fitting
+from voxscale.study._plan import cell_store
+
+
+@pytest.fixture
+def study(tiny, tmp_path):
+    path = tiny.write_study(tmp_path, layers="[1, 2]", training_stories="[3]", contexts="[8]")
+    return Study.from_toml(path)
+
+
+def fill(study):
+    return run(study, progress=False, device="cpu")
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make the fit of some cells fail; return the list of those tried."""
+    tried = []
+
+    def make(is_broken, error):
+        fit = fitting.fit_cell
+
+        def broken(inputs, cell, *rest):
+            tried.append(cell)
+            if is_broken(cell):
+                raise error
+            return fit(inputs, cell, *rest)
+
+        monkeypatch.setattr(fitting, "fit_cell", broken)
+        return tried
+
+    return make
+
+
+def test_a_summary_tells_what_was_done(study):
+    summary = fill(study)
+    assert summary.n_cells == summary.n_done == len(summary.computed) == 4
+    assert summary.n_passes == 5
+    assert summary.failed == ()
+    assert str(summary).startswith("4 of 4 cells done (4 now, 0 before; 5 stories run) in ")
+    again = fill(study)
+    assert (again.computed, again.n_passes, again.n_done) == ((), 0, 4)
+
+
+def test_where_numbers_come_from_is_kept(study):
+    fill(study)
+    found = results(study)
+    meta = found.meta(found.cells[0])
+    assert meta["cell"]["stories"] == ["a", "b", "c"]
+    assert meta["seed"] == 1
+    assert meta["extractor"] == {"model": "echo", "recipe": 1}
+    assert meta["design"]["trim"] == [5, 2]
+    assert "memory_gib" not in meta["fit"]
+    assert [one["run"] for one in meta["inputs"]] == ["a", "b", "c", "x", "y"]
+    assert set(meta["versions"]) == {"voxscale", "python", "numpy", "torch", "transformers"}
+    assert meta["versions"]["numpy"] == np.__version__
+    assert meta["reducers"]["mean_r"] == "mean of r over voxels with a score"
+    assert meta["seconds"] > 0
+
+
+def test_a_failed_cell_is_recorded_and_the_others_go_on(study, failing):
+    tried = failing(lambda cell: cell.layer == 1, ArithmeticError("one\ntwo"))
+    summary = fill(study)
+    assert len(tried) == 4
+    assert len(summary.computed) == 2
+    assert [(cell.layer, error) for cell, error in summary.failed] == [
+        (1, "ArithmeticError: one")
+    ] * 2
+    assert "2 cells failed" in str(summary)
+    made = plan(study)
+    record = cell_store(study).failure(made.keys[made.failed[0]])
+    assert record["message"] == "one\ntwo"
+    assert "ArithmeticError" in record["traceback"]
+    assert record["meta"]["cell"]["layer"] == 1
+
+
+@pytest.mark.parametrize("error", [ConfigError("bad field"), StoreError("disk full")])
+def test_what_would_be_met_again_stops_at_once(study, failing, error):
+    tried = failing(lambda cell: cell.layer == 2, error)
+    with pytest.raises(type(error), match=str(error)):
+        fill(study)
+    assert [cell.layer for cell in tried] == [1, 2]
+    assert len(plan(study).done) == 1
+
+
+def test_an_interruption_keeps_what_is_done(study, failing):
+    failing(lambda cell: cell.subject == "s2", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        fill(study)
+    made = plan(study)
+    assert [cell.subject for cell in made.done] == ["s1", "s1"]
+    assert made.failed == ()
+    assert not list(study.out.rglob("*.tmp"))
+
+
+def test_a_disk_that_fills_up_stops_the_run(study, monkeypatch):
+    put = Store.put
+
+    def full(self, key, arrays, meta):
+        if self.folder.name == "cells" and self.keys():
+            with monkeypatch.context() as patch:
+
+                def no_space(*args, **options):
+                    raise OSError(errno.ENOSPC, "No space left on device")
+
+                patch.setattr(np.lib.format, "write_array", no_space)
+                return put(self, key, arrays, meta)
+        return put(self, key, arrays, meta)
+
+    monkeypatch.setattr(Store, "put", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        fill(study)
+
+
+def test_a_folder_that_cannot_be_written_is_found_first(tiny, tmp_path, monkeypatch):
+    (tmp_path / "results").write_text("a file")
+    study = Study.from_toml(tiny.write_study(tmp_path))
+
+    def refuse(*args):
+        message = "the data were read"
+        raise AssertionError(message)
+
+    monkeypatch.setattr(tiny, "load", refuse)
+    with pytest.raises(StoreError, match="a part of the path is a file"):
+        fill(study)
+
+
+def test_features_that_fail_fail_their_cells_alone(tiny, tmp_path, monkeypatch):
+    extract = Echo.extract
+
+    def broken(self, transcripts, *args, **options):
+        if "b" in transcripts:
+            message = "no memory for b"
+            raise MemoryError(message)
+        return extract(self, transcripts, *args, **options)
+
+    study = Study.from_toml(tiny.write_study(tmp_path, layers="[2]", contexts="[8]", draws="3"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Echo, "extract", broken)
+        summary = fill(study)
+    assert summary.n_passes == 4
+    assert summary.computed
+    assert not any("b" in cell.stories for cell in summary.computed)
+    assert all("b" in cell.stories for cell, _ in summary.failed)
+    assert "could not be computed (MemoryError: no memory for b)" in summary.failed[0][1]
+    again = fill(study)
+    assert again.n_passes == 1
+    assert set(again.computed) == {cell for cell, _ in summary.failed}
+    assert not list(study.out.rglob("*.failed.json"))
+
+
+def test_progress_is_told(study):
+    told = []
+    run(study, progress=told.append, device="cpu")
+    ends = [(one.phase, one.done, one.total) for one in told if one.state == "done"]
+    assert ends == [("features", i, 5) for i in range(1, 6)] + [
+        ("cells", i, 4) for i in range(1, 5)
+    ]
+    assert told[-1].label == "s2, layer 2, context 8, 3 stories"
+
+
+def test_warnings_of_many_cells_are_told_once_with_their_count(study, tiny, monkeypatch):
+    def load(subject, root):
+        data = tiny.load(subject)
+
+        def silenced(one):
+            values = np.array(one.values)
+            values[:, 7] = 3.0
+            return TRSeries(values, one.run, one.first_tr, one.tr_times)
+
+        responses = {name: silenced(one) for name, one in data.responses.items()}
+        trials = {name: tuple(map(silenced, all_)) for name, all_ in data.trials.items()}
+        return Dataset(
+            "tiny", subject, data.words, responses, trials, data.train, data.test, data.tr_s
+        )
+
+    monkeypatch.setitem(
+        plugins._registered["datasets"], "tiny", SimpleNamespace(SUBJECTS=("s1", "s2"), load=load)
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        summary = fill(study)
+        found = results(study)
+    texts = [str(one.message) for one in caught if one.category is VoxscaleWarning]
+    assert len(texts) == 1
+    assert texts[0].startswith("1 of 40 voxels could not be fitted (1 are constant)")
+    assert texts[0].endswith("(4 times)")
+    assert list(summary.warnings.values()) == [4]
+    for cell in found.cells:
+        arrays = found.arrays(cell)
+        for name in ("r", "r2", "cv_score", "best_alpha", "cc_norm", "cc_max", "p_value"):
+            assert np.isnan(arrays[name][7]), name
+            assert np.isfinite(arrays[name][:7]).all() or name.startswith("cc")
+    assert set(found.table["n_scored"]) == {39}
+    assert np.isfinite(found.table["mean_r"]).all()
+
+
+def test_other_warnings_pass(study, monkeypatch):
+    fit = fitting.fit_cell
+
+    def warn(*args):
+        warnings.warn("somebody else's", UserWarning, stacklevel=1)
+        return fit(*args)
+
+    monkeypatch.setattr(fitting, "fit_cell", warn)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        summary = fill(study)
+    assert "somebody else's" in {str(one.message) for one in caught}
+    assert summary.warnings == {}
