@@ -65,8 +65,10 @@ def load(subject: str, root: Path | None = None) -> Dataset:
         TRSeries(_map(folder, f"{REPEATED}_repeat{i + 1}"), REPEATED, 0, tr_times[REPEATED])
         for i in range(N_REPEATS)
     )
-    with np.load(folder / "truth.npz") as truth:
-        planted = {name: truth[name] for name in truth.files}
+    truth = {
+        path.stem.removeprefix("truth_"): np.load(path, allow_pickle=False)
+        for path in sorted(folder.glob("truth_*.npy"))
+    }
     return Dataset(
         name="demo",
         subject=subject,
@@ -80,7 +82,7 @@ def load(subject: str, root: Path | None = None) -> Dataset:
         space="fsaverage5",
         licence="MIT (stories, speech and planted responses are part of voxscale)",
         citation="voxscale demo: synthetic responses, no person was scanned",
-        truth=planted,
+        truth=truth,
     )
 
 
@@ -135,13 +137,16 @@ def _plant(folder: Path, components: list[Any], tr_times: dict[str, Array], *, s
             np.save(folder / f"{story}_repeat{repeat + 1}.npy", one)
             total += one
         np.save(folder / f"{story}.npy", total / N_REPEATS)
-    np.savez(folder / "truth.npz", **_truth(layout, preferred))
+    for name, values in _truth(layout, preferred).items():
+        np.save(folder / f"truth_{name}.npy", values)
 
 
 def _noisy(clean: Array, layout: Layout, rng: np.random.Generator) -> Array:
-    noise = slow_noise(*clean.shape, rng)
-    share = layout.signal_share.astype(np.float32)
-    return np.sqrt(share) * clean + np.sqrt(1 - share) * noise
+    n_trs, n_vertices = clean.shape
+    noise = slow_noise(n_trs, n_vertices, rng)
+    share: Array = layout.signal_share.astype(np.float32)
+    noisy: Array = np.sqrt(share) * clean + np.sqrt(1 - share) * noise
+    return noisy
 
 
 def _truth(layout: Layout, preferred: Array) -> dict[str, Array]:
