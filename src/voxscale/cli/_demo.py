@@ -15,6 +15,10 @@ from voxscale.cli._run import tell
 __all__ = ["demo"]
 
 _SOME_FAILED = 1
+_FIRST_TIME = (
+    "The demo takes some minutes the first time: it converts the packaged model and plants "
+    "the responses (about a minute without a word), then shows its progress."
+)
 
 
 @plainly
@@ -29,6 +33,7 @@ def demo(
     from voxscale.study import Study, run
 
     study = Study.from_toml(_study_file(out))
+    typer.echo(_FIRST_TIME, err=True)
     summary = run(study, device=device)
     tell(summary)
     if summary.failed:

@@ -159,12 +159,12 @@ class _Path:
             exact, offset = centred(trained_on)
             trained_on = exact.to(dtype)
         z = self.left.T @ trained_on
-        # Products with the responses need one matrix product for all alphas together.
-        yp = self.shrinkage @ ((self.rotated.T @ y.to(dtype)) * z).double()
-        pp = torch.empty_like(yp)
+        narrow = y.to(dtype)
+        yp, pp = z.new_empty((2, len(self.shrinkage), z.shape[1]), dtype=torch.float64)
         for i, shrinkage in enumerate(self.shrinkage):
             prediction = (self.rotated * shrinkage.to(dtype)) @ z
-            pp[i] = prediction.double().square().sum(0)
+            yp[i] = (prediction * narrow).sum(0, dtype=torch.float64)
+            pp[i] = prediction.square_().sum(0, dtype=torch.float64)
         mean = self.scale * ((self.shrinkage * self.rotated_mean) @ z.double())
         return Moments(
             n_trs,

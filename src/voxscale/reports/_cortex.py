@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from voxscale.reports._reading import SubjectMaps
 
-__all__ = ["subject_maps"]
+__all__ = ["RELIABLE_CC_MAX", "subject_maps"]
+
+# With five repeats, ceilings of voxels without signal scatter up to about this value.
+RELIABLE_CC_MAX = 0.5
 
 
 @styled
@@ -43,7 +46,7 @@ def subject_maps(maps: SubjectMaps, layers: Sequence[int], *, r_end: float = 1.0
     from matplotlib.figure import Figure
 
     significant = maps.is_significant
-    room = maps.cc_max - maps.r_repeated
+    room = np.where(maps.cc_max > RELIABLE_CC_MAX, maps.cc_max - maps.r_repeated, np.nan)
     rows: list[tuple[str, Any, dict[str, Any]]] = [
         ("test correlation", maps.r, {"label": "r", "vmin": 0.0, "vmax": r_end}),
         (

@@ -10,7 +10,7 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.errors import VoxscaleError
 from voxscale.reports._ceiling import ceiling_density
-from voxscale.reports._cortex import subject_maps
+from voxscale.reports._cortex import RELIABLE_CC_MAX, subject_maps
 from voxscale.reports._curves import LawPanel, described_slope, scaling_curves
 from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
@@ -247,17 +247,19 @@ def on_cortex(material: Material) -> Section:
             if maps.has_p_values
             else "wherever there is a score, since the study has no p-values"
         )
-        caption = f"{maps.subject} on the flattened fsaverage5. {_MAPS_CAPTION.format(where)}"
+        explained = _MAPS_CAPTION.format(where=where, least=RELIABLE_CC_MAX)
+        caption = f"{maps.subject} on the flattened fsaverage5. {explained}"
         section.drawings.append(Drawing(name, figure, caption, numbers, is_per_voxel=True))
     return section
 
 
 _MAPS_CAPTION = (
     "Each vertex is shown at the layer with its best validation score (training stories alone). "
-    "Correlation: over all test TRs. Share of the noise ceiling and best layer: {}. Room for "
-    "improvement: ceiling minus correlation in the repeated story. Where there is no answer, or "
-    "none to show, the folds of the cortex are seen, sulci dark. Arrows on a colour bar: values "
-    "lie beyond. The medial wall is at the top; parts of it are not on the sheet."
+    "Correlation: over all test TRs. Share of the noise ceiling and best layer: {where}. Room for "
+    "improvement: ceiling minus correlation in the repeated story, where cc_max > {least}; with "
+    "few repeats, lower ceilings cannot be told from none. Where there is nothing to show, the "
+    "folds of the cortex are seen, sulci dark. Arrows on a colour bar: values lie beyond. The "
+    "medial wall is at the top; parts of it are not on the sheet."
 )
 
 
