@@ -59,7 +59,7 @@ def test_too_small_a_budget_is_said_in_numbers():
 def test_width_follows_the_budget_up_to_what_is_comfortable():
     assert block_width(1000, 10_000, CPU) == 10
     assert block_width(1000, 1000 * GIB, CPU) == 64 * 2**20 // 1000
-    assert block_width(GIB, 1000 * GIB, CPU) == 512
+    assert block_width(GIB, 2000 * GIB, CPU) == 1024
     with pytest.raises(FitError, match="working on one voxel"):
         block_width(1000, 999, CPU)
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 
 from voxscale.errors import AlignmentError, FitError
 from voxscale.fit import Gram, _blocks, choose_alphas, contiguous_folds, cv_scores, solve
-from voxscale.fit._ridge import check_alphas
+from voxscale.fit._ridge import check_alphas, few_products
 
 SHAPES = [(40, 6), (20, 50), (15, 15)]
 ALPHAS = [0.1, 1.0, 30.0, 1000.0]
@@ -444,3 +444,35 @@ def test_an_accelerator_gives_the_same(make, shape):
     )
     for one, other in zip(solve(there, Y, 2.0), solve(here, Y, 2.0), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-10)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_alphas=st.integers(1, 25),
+    rank=st.integers(1, 40),
+    decades=st.floats(0.1, 8),
+)
+def test_few_products_give_every_alpha(seed, n_alphas, rank, decades):
+    rng = np.random.default_rng(seed)
+    spectrum = torch.tensor(np.sort(10 ** rng.uniform(-2, 4, rank)))
+    alphas = torch.tensor(np.logspace(0, decades, n_alphas))
+    shrinkage = spectrum / (spectrum + alphas[:, None])
+    shrinkage = shrinkage / shrinkage[:, -1:]
+    rotated = torch.tensor(rng.standard_normal((15, rank)))
+    z = torch.tensor(rng.standard_normal((rank, 4)))
+    mixing, products = few_products(shrinkage, rotated, 1e-7)
+    assert len(products) <= min(n_alphas, rank) or len(products) == n_alphas
+    for row, exact in zip(mixing, shrinkage, strict=True):
+        expected = (rotated * exact) @ z
+        mixed = (rotated * (row @ products)) @ z
+        size = torch.linalg.vector_norm(rotated, dim=0).norm() * z.norm()
+        assert (mixed - expected).abs().max() <= 1e-6 * size
+
+
+def test_twenty_alphas_need_a_dozen_products(rng):
+    spectrum = np.linalg.svd(rng.standard_normal((300, 100)), compute_uv=False) ** 2
+    shrinkage = torch.tensor(spectrum / (spectrum + np.logspace(-1, 5, 20)[:, None]))
+    rotated = torch.tensor(rng.standard_normal((50, 100)))
+    _, products = few_products(shrinkage, rotated, float(np.finfo(np.float32).eps))
+    assert 5 < len(products) < 14

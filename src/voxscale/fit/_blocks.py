@@ -31,7 +31,7 @@ _MEMINFO = Path("/proc/meminfo")
 _SHARE = 0.7  # of the free memory; the rest is left to everybody else
 # Wider blocks than this gain no speed: on a CPU they only fall out of its caches.
 _COMFORTABLE_BYTES = {"cpu": 64 * 2**20, "cuda": 2 * GIB}
-_NARROWEST_COMFORTABLE = 512
+_NARROWEST_COMFORTABLE = 1024
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:

@@ -103,8 +103,10 @@ def cv_scores(
     score = scoring_function(scoring)
     n_trs, n_voxels = blocks.Y.shape
     itemsize = gram.X.element_size()
-    # Responses as read, of either part, centred in float64, and rotated; then the sums.
-    width = _width(gram, n_trs * (4 * itemsize + 64) + 80 * len(penalties))
+    most_held = max((len(validation) for _, validation in splits), default=0)
+    # Responses as read, of either part, centred in float64, and rotated; then predictions, twice.
+    per_alpha = 80 + 2 * most_held * itemsize
+    width = _width(gram, n_trs * (4 * itemsize + 64) + per_alpha * len(penalties))
     scores = np.full((len(penalties), n_voxels, len(splits)), np.nan)
     for i, (train, validation) in enumerate(splits):
         train_rows = torch.tensor(train, device=gram.X.device)
@@ -128,6 +130,8 @@ class _Path:
     rotated_mean: Tensor  # (rank,), float64
     shrinkage: Tensor  # (n_alphas, rank), float64, at most 1 in each row
     scale: Tensor  # (n_alphas, 1), float64: what the shrinkage was divided by
+    mixing: Tensor  # (n_alphas, n_products)
+    products: Tensor  # (n_products, rank); mixing @ products is the shrinkage
 
     @classmethod
     def of(cls, gram: Gram, train: Tensor, validation: Tensor, alphas: Array) -> _Path:
@@ -138,15 +142,19 @@ class _Path:
         shrinkage = squares / (squares + torch.tensor(alphas, device=squares.device)[:, None])
         # The largest is the last. Divided by it, a huge alpha cannot underflow float32.
         scale = shrinkage[:, -1:] if len(squares) else shrinkage.new_ones((len(alphas), 1))
+        dtype = gram.X.dtype
+        mixing, products = few_products(shrinkage / scale, rotated, torch.finfo(dtype).eps)
         return cls(
             train,
             validation,
             gram.means is not None,
             parts.left,
-            rotated.to(gram.X.dtype),
+            rotated.to(dtype),
             mean,
             shrinkage / scale,
             scale,
+            mixing.to(dtype),
+            products.to(dtype),
         )
 
     def moments(self, values: Tensor) -> Moments:
@@ -160,10 +168,11 @@ class _Path:
             trained_on = exact.to(dtype)
         z = self.left.T @ trained_on
         narrow = y.to(dtype)
-        yp, pp = z.new_empty((2, len(self.shrinkage), z.shape[1]), dtype=torch.float64)
-        for i, shrinkage in enumerate(self.shrinkage):
-            prediction = (self.rotated * shrinkage.to(dtype)) @ z
-            yp[i] = (prediction * narrow).sum(0, dtype=torch.float64)
+        predictions = self._predictions(z)
+        product = torch.empty_like(narrow)  # fresh memory each time would cost as much as the sums
+        yp, pp = z.new_empty((2, len(predictions), z.shape[1]), dtype=torch.float64)
+        for i, prediction in enumerate(predictions):
+            yp[i] = torch.mul(prediction, narrow, out=product).sum(0, dtype=torch.float64)
             pp[i] = prediction.square_().sum(0, dtype=torch.float64)
         mean = self.scale * ((self.shrinkage * self.rotated_mean) @ z.double())
         return Moments(
@@ -175,6 +184,47 @@ class _Path:
             offset + mean,
             rounding_noise(n_trs, mean, torch.float64),
         )
+
+    def _predictions(self, z: Tensor) -> Tensor:
+        """Predict at every alpha: (n_alphas, n_validation, n_voxels), about their means."""
+        parts = z.new_empty((len(self.products), len(self.rotated), z.shape[1]))
+        scaled = torch.empty_like(self.rotated)
+        for part, factors in zip(parts, self.products, strict=True):
+            torch.mm(torch.mul(self.rotated, factors, out=scaled), z, out=part)
+        if len(self.products) == len(self.mixing):
+            return parts
+        return (self.mixing @ parts.flatten(1)).view(len(self.mixing), *parts.shape[1:])
+
+
+def few_products(shrinkage: Tensor, rotated: Tensor, precision: float) -> tuple[Tensor, Tensor]:
+    """Factor the shrinkages of all alphas into fewer products with the responses.
+
+    Neighbouring alphas shrink alike: twenty over six decades span a dozen directions, to the
+    precision that predictions have anyway. Each direction costs one product with the responses;
+    mixing them costs next to nothing.
+
+    Parameters
+    ----------
+    shrinkage : tensor of shape (n_alphas, rank), float64
+    rotated : tensor of shape (n_validation, rank), float64
+        What the shrunk responses are multiplied with; its columns weigh the error.
+    precision : float
+        Relative rounding of the predictions.
+
+    Returns
+    -------
+    mixing : tensor of shape (n_alphas, n_products)
+    products : tensor of shape (n_products, rank)
+        ``mixing @ products`` is ``shrinkage`` to that precision; the identity and
+        ``shrinkage`` itself where there is nothing to save.
+    """
+    weights = torch.linalg.vector_norm(rotated, dim=0)
+    weights = torch.where(weights > 0, weights, torch.ones_like(weights))
+    left, sizes, right = torch.linalg.svd(shrinkage * weights, full_matrices=False)
+    n_products = int((sizes > precision * sizes[:1]).sum()) if sizes.numel() else 0
+    if n_products >= len(shrinkage) or not n_products:
+        return torch.eye(len(shrinkage), dtype=shrinkage.dtype, device=shrinkage.device), shrinkage
+    return left[:, :n_products] * sizes[:n_products], right[:n_products] / weights
 
 
 def choose_alphas(alphas: ArrayLike, scores: Array, *, local_alpha: bool = True) -> Array:
