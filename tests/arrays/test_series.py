@@ -55,3 +55,13 @@ def test_concatenate_needs_equal_columns():
     assert concatenate([a, b]).shape == (6, 3)
     with pytest.raises(AlignmentError, match="run 'c' has 2 columns, run 'a' has 3"):
         concatenate([a, TRSeries(np.ones((2, 2)), "c")])
+
+
+def test_lists_are_taken_and_what_is_no_number_is_not():
+    assert TRSeries([[1.0], [2.0]], "a").values.shape == (2, 1)
+    with pytest.raises(TypeError, match="expected real numbers"):
+        EventSeries([["a"]], [0.0])
+    with pytest.raises(TypeError):
+        TRSeries(np.ones((5, 1)), "a", 1.5)
+    with pytest.raises(AlignmentError, match="expected finite seconds"):
+        TRSeries(np.ones((2, 1)), "a", 0, [0.0, np.nan])

@@ -87,13 +87,15 @@ def test_features_already_at_trs_are_taken_as_they_are(events, responses):
 
 def test_mismatch_names_the_run_and_both_ranges(events, responses):
     with pytest.raises(
-        AlignmentError, match=r"run 'one'.*features cover TRs 2\.\.24.*responses TRs 6\.\.25"
+        AlignmentError, match=r"run 'one': responses cover TRs 6\.\.25, .* TRs 2\.\.24 of the run"
     ):
         DesignRecipe(trim=(2, 5)).join(events, responses, ["one"])
 
 
 def test_missing_runs_times_and_rows_are_named(events, responses, rng):
-    with pytest.raises(AlignmentError, match=r"responses hold no run 'three'; they hold one, two"):
+    with pytest.raises(
+        AlignmentError, match=r"responses hold no run 'three'; they hold 'one', 'two'"
+    ):
         DesignRecipe(trim=(6, 4)).join(events, responses, ["three"])
     with pytest.raises(AlignmentError, match=r"features hold no run 'one'; they hold none"):
         DesignRecipe(trim=(6, 4)).join({}, responses, ["one"])
@@ -111,3 +113,65 @@ def test_bad_settings():
         DesignRecipe(trim=(-1, 5))
     with pytest.raises(ValueError, match="protocol 'huth' is unknown"):
         DesignRecipe(protocol="huth")
+
+
+def test_features_that_are_too_short_are_named(responses, rng):
+    short = {"one": TRSeries(rng.standard_normal((20, 3)), "one")}
+    with pytest.raises(
+        AlignmentError, match=r"run 'one': features cover TRs 0\.\.19, .* TRs 6\.\.25 of the run"
+    ):
+        DesignRecipe(trim=(6, 4)).join(short, responses, ["one"])
+
+
+def test_a_series_listed_under_another_run_is_refused(events, responses):
+    swapped = {"one": responses["two"], "two": responses["one"]}
+    with pytest.raises(
+        AlignmentError, match="listed under run 'one' say that they are of run 'two'"
+    ):
+        DesignRecipe(trim=(6, 4)).join(events, swapped, ["one"])
+
+
+def test_words_on_another_clock_are_refused(responses, rng):
+    late = {"one": EventSeries(rng.standard_normal((30, 3)), np.linspace(1000, 1060, 30))}
+    with pytest.raises(AlignmentError, match=r"TRs lie at 1\.0\.\.59\.0 s, its events at 1000\.0"):
+        DesignRecipe(trim=(6, 4)).join(late, responses, ["one"])
+
+
+def test_an_uneven_grid_names_its_run(events, rng):
+    uneven = TR_TIMES.copy()
+    uneven[7] += 0.5
+    responses = {"one": TRSeries(rng.standard_normal((20, 5)), "one", 6, uneven)}
+    with pytest.raises(AlignmentError, match=r"run 'one': TR 6 and TR 7 are 2\.5000 s apart"):
+        DesignRecipe(trim=(6, 4)).join(events, responses, ["one"])
+
+
+def test_float64_on_request(events, responses):
+    X, Y = DesignRecipe(trim=(6, 4)).join(events, responses, ["one"], dtype="float64")
+    assert X.dtype == Y.dtype == np.float64
+
+
+def test_what_is_no_series_is_refused(events, responses):
+    recipe = DesignRecipe(trim=(6, 4))
+    with pytest.raises(TypeError, match="of type ndarray; expected TRSeries"):
+        recipe.join(events, {"one": np.ones((20, 5))}, ["one"])
+    with pytest.raises(AlignmentError, match=r"features hold no run 'one'; they hold 15"):
+        recipe.join({15: events}, responses, ["one"])
+    with pytest.raises(ValueError, match="no features to join"):
+        recipe.join([], responses, ["one"])
+
+
+@pytest.mark.parametrize(
+    "bad", [{"delays": 4}, {"trim": 10}, {"delays": (1.5,)}, {"trim": (6.0, 4)}]
+)
+def test_settings_that_are_no_whole_numbers(bad):
+    with pytest.raises(TypeError, match="expected a sequence of whole numbers of TRs"):
+        DesignRecipe(**bad)
+
+
+def test_settings_without_width():
+    with pytest.raises(ValueError, match="delays is empty"):
+        DesignRecipe(delays=())
+    with pytest.raises(ValueError, match="expected both to be positive"):
+        DesignRecipe(lobes=0)
+    with pytest.raises(ValueError, match="expected both to be positive"):
+        DesignRecipe(cutoff_hz=float("nan"))

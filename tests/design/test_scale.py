@@ -46,3 +46,19 @@ def test_dtypes(rng):
 def test_refuses_other_shapes(shape):
     with pytest.raises(ValueError, match="expected"):
         zscore(np.zeros(shape))
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_tiny_and_huge_numbers(size):
+    np.testing.assert_allclose(zscore(size * np.array([[-1.0], [1.0]])), [[-1], [1]])
+
+
+def test_infinity_spoils_its_own_column_without_a_warning():
+    z = zscore(np.array([[np.inf, 1.0], [0.0, 2.0], [1.0, 3.0]]))
+    assert np.isnan(z[:, 0]).all()
+    assert np.isfinite(z[:, 1]).all()
+
+
+def test_refuses_complex_numbers():
+    with pytest.raises(ValueError, match="dtype complex128"):
+        zscore(np.ones((3, 2), complex))

@@ -9,6 +9,7 @@ import pytest
 from voxscale.arrays import EventSeries, TRSeries
 from voxscale.design import DesignRecipe, delay, lanczos, zscore
 from voxscale.errors import AlignmentError
+from voxscale.fit import RidgeCV
 
 CLOSE = {"rtol": 1e-7, "atol": 1e-7}
 
@@ -104,44 +105,85 @@ def tutorial_runs(recorded):
     return features, responses
 
 
-ROUNDED = [1, 5, 9, 13]  # delayed copies of feature 1, constant in a story but for rounding
-REST = [column for column in range(16) if column not in ROUNDED]
+def joined(recorded, recipe, runs):
+    features, responses = tutorial_runs(recorded)
+    return recipe.join(features, responses, runs, dtype="float64")
+
+
+def training_runs(recorded):
+    return [str(run) for run in recorded["train_stories"]]
 
 
 def test_tutorial_design_matrices(golden):
     with np.load(golden / "tutorial_pipeline.npz") as recorded:
-        features, responses = tutorial_runs(recorded)
-        train = [str(run) for run in recorded["train_stories"]]
         recipe = DesignRecipe(trim=(10, 5), protocol="huth2023")
-        X, Y = recipe.join(features, responses, train)
-        np.testing.assert_allclose(X[:, REST], recorded["delRstim"][:, REST], **CLOSE)
+        X, Y = joined(recorded, recipe, training_runs(recorded))
+        np.testing.assert_allclose(X, recorded["delRstim"], **CLOSE)
         np.testing.assert_allclose(Y, recorded["Rresp"], **CLOSE)
-        X, Y = DesignRecipe(trim=(50, 5), protocol="huth2023").join(features, responses, ["testX"])
-        np.testing.assert_allclose(X[:, REST], recorded["delPstim"][:, REST], **CLOSE)
+        X, Y = joined(recorded, DesignRecipe(trim=(50, 5), protocol="huth2023"), ["testX"])
+        np.testing.assert_allclose(X, recorded["delPstim"], **CLOSE)
         np.testing.assert_allclose(Y, recorded["Presp"], **CLOSE)
 
 
-def test_tutorial_feature_that_is_constant_but_for_rounding(golden):
-    """The old z-score made it plus or minus one, ours makes it zero."""
+def test_tutorial_from_features_to_scores(golden):
+    """Features and responses in; held-out scores, penalties, weights and test scores out."""
     with np.load(golden / "tutorial_pipeline.npz") as recorded:
-        features, responses = tutorial_runs(recorded)
-        train = [str(run) for run in recorded["train_stories"]]
         recipe = DesignRecipe(trim=(10, 5), protocol="huth2023")
-        X, _ = recipe.join(features, responses, train)
-        differs = ~np.isclose(X[:, ROUNDED], recorded["delRstim"][:, ROUNDED], **CLOSE)
-        assert differs.any()
-        assert not X[:, ROUNDED][differs].any()
-        np.testing.assert_allclose(np.abs(recorded["delRstim"][:, ROUNDED][differs]), 1)
+        X, Y = joined(recorded, recipe, training_runs(recorded))
+        held_out = [np.sort(rows) for rows in recorded["valinds"]]
+        cv = [(np.setdiff1d(np.arange(len(X)), rows), rows) for rows in held_out]
+        alphas = recorded["alphas"] ** 2  # theirs are square roots of ours
+        model = RidgeCV(alphas, cv, scoring="huth2023", dtype="float64", device="cpu").fit(X, Y)
+        np.testing.assert_allclose(model.cv_scores_, recorded["bscorrs"], **CLOSE)
+        np.testing.assert_allclose(model.best_alphas_, recorded["valphas"] ** 2, **CLOSE)
+        np.testing.assert_allclose(model.coef_, recorded["wt"], **CLOSE)
+        X, Y = joined(recorded, DesignRecipe(trim=(50, 5), protocol="huth2023"), ["testX"])
+        explained = 1 - (Y - model.predict(X)).var(axis=0) / Y.var(axis=0)
+        signed_root = np.sign(explained) * np.sqrt(np.abs(explained))
+        np.testing.assert_allclose(signed_root, recorded["corrs"], **CLOSE)
 
 
-def test_our_default_differs_only_where_stories_meet(golden):
+# Delayed copies of feature 1, which is constant in a story but for rounding.
+ROUNDED = [1, 5, 9, 13]
+REST = [column for column in range(16) if column not in ROUNDED]
+
+
+def test_a_feature_that_is_constant_but_for_rounding(golden):
+    """The old z-score made it plus or minus one, our default makes it zero."""
     with np.load(golden / "tutorial_pipeline.npz") as recorded:
-        features, responses = tutorial_runs(recorded)
-        train = [str(run) for run in recorded["train_stories"]]
-        X, _ = DesignRecipe(trim=(10, 5)).join(features, responses, train)
+        X, _ = joined(recorded, DesignRecipe(trim=(10, 5)), training_runs(recorded))
+        first = slice(4, 60)  # of the first story, past its delays
+        np.testing.assert_allclose(np.abs(recorded["delRstim"][first][:, ROUNDED]), 1)
+        assert not X[first][:, ROUNDED].any()
+
+
+def test_our_default_differs_else_only_where_stories_meet(golden):
+    with np.load(golden / "tutorial_pipeline.npz") as recorded:
+        train = training_runs(recorded)
+        X, _ = joined(recorded, DesignRecipe(trim=(10, 5)), train)
         theirs = recorded["delRstim"]
         same = np.isclose(X[:, REST], theirs[:, REST], **CLOSE).all(axis=1)
-        starts = np.cumsum([len(responses[run]) for run in train])[:-1]
+        starts = np.cumsum([len(recorded[f"resp/{run}"]) for run in train])[:-1]
         assert set(np.flatnonzero(~same)) == {start + row for start in starts for row in range(4)}
         assert not X[starts].any()
         assert theirs[starts].any()
+
+
+def test_circular_delays_are_not_offered_and_truth_values_stay_whole(golden):
+    """The old code could wrap a run around, and turned integers into floats; ours keeps types."""
+    with np.load(golden / "make_delayed.npz") as recorded:
+        wrapped = recorded["out_pos_circ"]
+        ours = delay(recorded["stim"], list(recorded["delays_pos_circ"]))
+        assert not np.array_equal(ours, wrapped)
+        np.testing.assert_array_equal(ours[4:], wrapped[4:])  # but for the rows without a past
+        whole = delay(recorded["stim_int"], (1,))
+        assert (whole.dtype, recorded["out_int_delay1"].dtype) == (np.int64, np.float64)
+        np.testing.assert_array_equal(whole, recorded["out_int_delay1"])
+
+
+def test_lanczos_of_float32_stays_float32(golden):
+    with np.load(golden / "interp.npz") as recorded:
+        events = EventSeries(recorded["data"].astype(np.float32), recorded["oldtime"])
+        ours = lanczos(events, recorded["newtime"])
+        assert (ours.dtype, recorded["lanczos_f32"].dtype) == (np.float32, np.float64)
+        np.testing.assert_allclose(ours, recorded["lanczos_f32"], rtol=2e-7, atol=2e-7)

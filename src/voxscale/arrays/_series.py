@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class EventSeries:
     ------
     AlignmentError
         If the two differ in length, or a time is not finite.
+    TypeError
+        If the values are not real numbers.
 
     Examples
     --------
@@ -43,6 +46,9 @@ class EventSeries:
     def __init__(self, values: ArrayLike, times: ArrayLike) -> None:
         values = np.asarray(values)
         times = np.asarray(times, dtype=np.float64)
+        if values.dtype.kind not in "fiub":
+            msg = f"values have dtype {values.dtype}; expected real numbers or truth values."
+            raise TypeError(msg)
         if values.ndim != 2:
             msg = f"values have shape {values.shape}; expected (n_events, n_features)."
             raise AlignmentError(msg)
@@ -81,7 +87,9 @@ class TRSeries:
     Raises
     ------
     AlignmentError
-        If the rows reach past the run's last TR.
+        If the rows reach past the run's last TR, or a TR time is not finite.
+    TypeError
+        If ``first_tr`` is not an integer.
     """
 
     values: Array
@@ -90,7 +98,10 @@ class TRSeries:
     tr_times: Array | None = None
 
     def __post_init__(self) -> None:
-        if self.values.ndim != 2:
+        if not hasattr(self.values, "shape"):
+            object.__setattr__(self, "values", np.asarray(self.values))
+        object.__setattr__(self, "first_tr", index(self.first_tr))
+        if len(self.values.shape) != 2:
             msg = f"run {self.run!r}: values have shape {self.values.shape}; expected (n_trs, n)."
             raise AlignmentError(msg)
         if self.first_tr < 0:
@@ -98,6 +109,12 @@ class TRSeries:
             raise AlignmentError(msg)
         if self.tr_times is not None:
             object.__setattr__(self, "tr_times", np.asarray(self.tr_times, dtype=np.float64))
+            if self.tr_times.ndim != 1 or not np.isfinite(self.tr_times).all():
+                msg = (
+                    f"run {self.run!r}: tr_times have shape {self.tr_times.shape}; expected "
+                    "finite seconds, one for each TR of the run."
+                )
+                raise AlignmentError(msg)
             if self.trs.stop > len(self.tr_times):
                 msg = (
                     f"run {self.run!r}: rows cover TRs {_span(self.trs)}, but the run has TRs "
@@ -106,15 +123,30 @@ class TRSeries:
                 raise AlignmentError(msg)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return int(self.values.shape[0])
 
     @property
     def trs(self) -> range:
         """TR numbers of the rows."""
-        return range(self.first_tr, self.first_tr + len(self.values))
+        return range(self.first_tr, self.first_tr + len(self))
 
     def between(self, start: int, stop: int) -> TRSeries:
-        """Keep TRs ``start`` to ``stop - 1``, counted in the run, not in the array."""
+        """Keep TRs ``start`` to ``stop - 1``, counted in the run, not in the array.
+
+        Parameters
+        ----------
+        start, stop : int
+            TR numbers.
+
+        Returns
+        -------
+        TRSeries of shape (stop - start, n_columns)
+
+        Raises
+        ------
+        AlignmentError
+            If the array does not hold all of these TRs.
+        """
         if start < self.trs.start or stop > self.trs.stop or start >= stop:
             msg = (
                 f"run {self.run!r}: asked for TRs {start}..{stop - 1}, but this array "
@@ -127,6 +159,15 @@ class TRSeries:
 
 def on_shared_trs(*series: TRSeries) -> tuple[TRSeries, ...]:
     """Cut series of one run to the TRs that all of them cover.
+
+    Parameters
+    ----------
+    *series : TRSeries of shape (n_trs, n_columns)
+        Each with its own TRs and columns.
+
+    Returns
+    -------
+    tuple of TRSeries of equal length
 
     Raises
     ------
@@ -148,6 +189,14 @@ def on_shared_trs(*series: TRSeries) -> tuple[TRSeries, ...]:
 
 def concatenate(series: Sequence[TRSeries]) -> Array:
     """Stack the rows of several runs, in the order given.
+
+    Parameters
+    ----------
+    series : sequence of TRSeries of shape (n_trs, n_columns)
+
+    Returns
+    -------
+    array of shape (sum of n_trs, n_columns)
 
     Raises
     ------

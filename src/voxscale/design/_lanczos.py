@@ -96,14 +96,17 @@ def lanczos_operator(
     scipy.sparse.csr_array of shape (n_trs, n_events), float64
         Weight sinc(x) · sinc(x / lobes) with x = cutoff_hz · (tr_time − event_time), and 0
         farther than ``lobes`` from x = 0.
+
+    Raises
+    ------
+    AlignmentError, ValueError
+        As :func:`lanczos`.
     """
     times = np.asarray(times, dtype=np.float64)
     tr_times = np.asarray(tr_times, dtype=np.float64)
     tr_s = _even_step(tr_times)
+    check_filter(lobes, cutoff_hz)
     cutoff_hz = 1 / tr_s if cutoff_hz is None else cutoff_hz
-    if lobes <= 0 or cutoff_hz <= 0:
-        msg = f"lobes is {lobes} and cutoff_hz is {cutoff_hz}; expected both to be positive."
-        raise ValueError(msg)
     order = np.argsort(times, kind="stable")
     reach_s = lobes / cutoff_hz
     first = np.searchsorted(times, tr_times - reach_s, side="left", sorter=order)
@@ -115,6 +118,16 @@ def lanczos_operator(
     x = cutoff_hz * (np.repeat(tr_times, counts) - times[columns])
     weights = np.where(np.abs(x) <= lobes, np.sinc(x) * np.sinc(x / lobes), 0.0)
     return csr_array((weights, columns, indptr), shape=(len(tr_times), len(times)))
+
+
+def check_filter(lobes: int, cutoff_hz: float | None) -> None:
+    """Raise a ValueError unless a filter has a width."""
+    if not (lobes > 0 and (cutoff_hz is None or 0 < cutoff_hz < np.inf)):
+        msg = (
+            f"lobes is {lobes} and cutoff_hz is {cutoff_hz}; expected both to be positive and "
+            "finite (cutoff_hz may be None: one over the TR)."
+        )
+        raise ValueError(msg)
 
 
 def _even_step(tr_times: Array) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array, EventSeries, TRSeries, concatenate
 from voxscale.design._delay import delay
-from voxscale.design._lanczos import lanczos
-from voxscale.design._scale import zscore
+from voxscale.design._lanczos import check_filter, lanczos
+from voxscale.design._scale import zscore, zscore_as_published
 from voxscale.errors import AlignmentError
 
 __all__ = ["DesignRecipe", "FeatureSpace"]
@@ -40,7 +41,15 @@ class DesignRecipe:
         z-score each voxel in each run, over the TRs that are used.
     protocol : {None, "huth2023"}
         ``"huth2023"`` does as the published scripts did: delays run on from one story into the
-        next, and responses are taken as they are stored.
+        next, responses are taken as they are stored, and a feature that is constant but for
+        rounding is z-scored to plus or minus one.
+
+    Raises
+    ------
+    ValueError
+        If a setting cannot be used.
+    TypeError
+        If delays or trim are not sequences of integers.
 
     Examples
     --------
@@ -62,11 +71,15 @@ class DesignRecipe:
     protocol: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "delays", tuple(self.delays))
-        object.__setattr__(self, "trim", tuple(self.trim))
+        object.__setattr__(self, "delays", _integers("delays", self.delays))
+        object.__setattr__(self, "trim", _integers("trim", self.trim))
+        if not self.delays:
+            msg = "delays is empty; name at least one, for instance (1, 2, 3, 4)."
+            raise ValueError(msg)
         if len(self.trim) != 2 or min(self.trim) < 0:
             msg = f"trim is {self.trim}; expected two counts of TRs, none negative."
             raise ValueError(msg)
+        check_filter(self.lobes, self.cutoff_hz)
         if self.protocol not in _PROTOCOLS:
             msg = f"protocol {self.protocol!r} is unknown; choose None or 'huth2023'."
             raise ValueError(msg)
@@ -83,18 +96,55 @@ class DesignRecipe:
         Returns
         -------
         TRSeries of shape (n_run_trs, n_features), first TR 0
+
+        Raises
+        ------
+        AlignmentError
+            If the TR times are no even grid, or no event falls within the run: then the two
+            are on different clocks.
         """
-        values = lanczos(
-            events,
-            tr_times,
-            lobes=self.lobes,
-            cutoff_hz=self.cutoff_hz,
-            normalize=self.normalize,
-        )
-        return TRSeries(values, run, 0, np.asarray(tr_times))
+        times = np.asarray(tr_times, dtype=np.float64)
+        try:
+            values = lanczos(
+                events,
+                times,
+                lobes=self.lobes,
+                cutoff_hz=self.cutoff_hz,
+                normalize=self.normalize,
+            )
+        except AlignmentError as error:
+            msg = f"run {run!r}: {error}"
+            raise AlignmentError(msg) from error
+        tr_s = (times[-1] - times[0]) / (len(times) - 1)
+        if not np.any(np.abs(events.times - times.mean()) <= len(times) * tr_s / 2):
+            span = (
+                f"{events.times.min():.1f}..{events.times.max():.1f} s" if len(events) else "none"
+            )
+            msg = (
+                f"run {run!r}: its TRs lie at {times[0]:.1f}..{times[-1]:.1f} s, its events at "
+                f"{span}; both must count from the onset of the sound. Check whether the TR times "
+                "or the words are on another clock."
+            )
+            raise AlignmentError(msg)
+        return TRSeries(values, run, 0, times)
 
     def kept_trs(self, response: TRSeries) -> range:
-        """Return the TR numbers that this recipe keeps of a run."""
+        """Return the TR numbers that this recipe keeps of a run.
+
+        Parameters
+        ----------
+        response : TRSeries
+            Must carry ``tr_times``.
+
+        Returns
+        -------
+        range
+
+        Raises
+        ------
+        AlignmentError
+            If trimming leaves fewer than two TRs, or there are no TR times.
+        """
         n_run_trs = len(_times_of(response))
         kept = range(self.trim[0], n_run_trs - self.trim[1])
         if len(kept) < 2:
@@ -106,14 +156,33 @@ class DesignRecipe:
         return kept
 
     def run_lengths(self, responses: Mapping[str, TRSeries], runs: Sequence[str]) -> list[int]:
-        """Count the rows that each run contributes to X and Y, in the order given."""
-        return [len(self.kept_trs(_of_run(responses, run, "responses"))) for run in runs]
+        """Count the rows that each run contributes to X and Y.
+
+        Parameters
+        ----------
+        responses : mapping of run to TRSeries
+        runs : sequence of str
+
+        Returns
+        -------
+        list of int, in TRs, in the order given
+
+        Raises
+        ------
+        AlignmentError
+            As :meth:`kept_trs`, or if a run is missing.
+        """
+        return [
+            len(self.kept_trs(_of_run(responses, run, "responses", (TRSeries,)))) for run in runs
+        ]
 
     def join(
         self,
         events: FeatureSpace | Sequence[FeatureSpace],
         responses: Mapping[str, TRSeries],
         runs: Sequence[str],
+        *,
+        dtype: str = "float32",
     ) -> tuple[Array, Array]:
         """Build the design matrix and the responses of several runs, aligned by TR number.
 
@@ -125,27 +194,33 @@ class DesignRecipe:
             Must carry ``tr_times``.
         runs : sequence of str
             Which runs, in which order.
+        dtype : {"float32", "float64"}
+            Of both arrays.
 
         Returns
         -------
-        X : array of shape (n_trs, n_delays * n_features), float32
-        Y : array of shape (n_trs, n_voxels), float32
+        X : array of shape (n_trs, n_delays * n_features)
+        Y : array of shape (n_trs, n_voxels)
 
         Raises
         ------
         AlignmentError
-            If a run is missing, its responses carry no TR times, or features and responses do
-            not cover the same TRs; the message names the run and both TR ranges.
+            If a run is missing or a series is of another run, responses carry no TR times, or
+            features and responses do not cover the TRs that are kept; the message names the run
+            and the TR ranges.
+        TypeError
+            If something else than a series is given for a run.
         """
         spaces = [events] if isinstance(events, Mapping) else list(events)
-        if isinstance(runs, str):
-            runs = [runs]
+        if not spaces:
+            msg = "there are no features to join; give at least one mapping of run to EventSeries."
+            raise ValueError(msg)
         features, matched = [], []
-        for run in runs:
-            response = _of_run(responses, run, "responses")
+        for run in [runs] if isinstance(runs, str) else runs:
+            response = _of_run(responses, run, "responses", (TRSeries,))
             columns = self._features_of(spaces, response)
             features.append(columns)
-            matched.append(self._responses_on(response, columns))
+            matched.append(self._responses_on(response, columns, dtype))
         if self.protocol == "huth2023":
             X = delay(concatenate(features), self.delays)
         else:
@@ -153,42 +228,74 @@ class DesignRecipe:
                 TRSeries(delay(one.values, self.delays), one.run, one.first_tr) for one in features
             ]
             X = concatenate(delayed)
-        return X.astype(np.float32, copy=False), concatenate(matched)
+        return X.astype(dtype, copy=False), concatenate(matched)
 
     def _features_of(self, spaces: Sequence[FeatureSpace], response: TRSeries) -> TRSeries:
         """Return the trimmed, z-scored features of one run, all spaces side by side."""
         tr_times = _times_of(response)
         kept = self.kept_trs(response)
+        scale = zscore_as_published if self.protocol == "huth2023" else zscore
         blocks = []
         for space in spaces:
-            one = _of_run(space, response.run, "features")
+            one = _of_run(space, response.run, "features", (EventSeries, TRSeries))
             if isinstance(one, EventSeries):
                 one = self.downsample(one, tr_times, response.run)
-            blocks.append(zscore(one.between(kept.start, kept.stop).values))
+            _check_covered("features", one, kept)
+            blocks.append(scale(one.between(kept.start, kept.stop).values))
         return TRSeries(np.hstack(blocks), response.run, kept.start)
 
-    def _responses_on(self, response: TRSeries, features: TRSeries) -> TRSeries:
+    def _responses_on(self, response: TRSeries, features: TRSeries, dtype: str) -> TRSeries:
         """Return the rows of a response that match the features' TRs."""
-        wanted, held = features.trs, response.trs
-        if wanted.start < held.start or wanted.stop > held.stop:
-            msg = (
-                f"run {response.run!r}: features cover TRs {wanted.start}..{wanted.stop - 1} after "
-                f"trimming, responses TRs {held.start}..{held.stop - 1}; set trim so that every "
-                "TR kept was measured, or check first_tr and the TR report."
-            )
-            raise AlignmentError(msg)
+        wanted = features.trs
+        _check_covered("responses", response, wanted)
         rows = response.between(wanted.start, wanted.stop)
-        values = np.asarray(rows.values, dtype=np.float32)
+        values = np.asarray(rows.values, dtype=dtype)
         if self.zscore_responses and self.protocol != "huth2023":
             values = zscore(values)
         return TRSeries(values, rows.run, rows.first_tr)
 
 
-def _of_run(series: Mapping[str, Any], run: str, what: str) -> Any:
-    if run not in series:
-        msg = f"{what} hold no run {run!r}; they hold {', '.join(sorted(series)) or 'none'}."
+def _check_covered(what: str, series: TRSeries, kept: range) -> None:
+    """Raise an AlignmentError unless a series holds every TR that is kept of its run."""
+    held = series.trs
+    if kept.start < held.start or kept.stop > held.stop:
+        msg = (
+            f"run {series.run!r}: {what} cover TRs {held.start}..{held.stop - 1}, but after "
+            f"trimming TRs {kept.start}..{kept.stop - 1} of the run are kept; set trim so that "
+            "every TR kept is covered, or check first_tr and the TR report."
+        )
         raise AlignmentError(msg)
-    return series[run]
+
+
+def _of_run(series: Mapping[str, Any], run: str, what: str, kinds: tuple[type, ...]) -> Any:
+    """Return the series of one run, which must say that it is of that run."""
+    expected = " or ".join(kind.__name__ for kind in kinds)
+    if run not in series:
+        held = ", ".join(map(repr, series)) or "none"
+        msg = f"{what} hold no run {run!r}; they hold {held}."
+        raise AlignmentError(msg)
+    found = series[run]
+    if not isinstance(found, kinds):
+        msg = (
+            f"{what} of run {run!r} are of type {type(found).__name__}; expected {expected} for "
+            "each run."
+        )
+        raise TypeError(msg)
+    if isinstance(found, TRSeries) and found.run != run:
+        msg = (
+            f"{what} listed under run {run!r} say that they are of run {found.run!r}; "
+            "give each series under its own run."
+        )
+        raise AlignmentError(msg)
+    return found
+
+
+def _integers(name: str, values: Any) -> tuple[int, ...]:
+    try:
+        return tuple(index(value) for value in values)
+    except TypeError as error:
+        msg = f"{name} is {values!r}; expected a sequence of whole numbers of TRs."
+        raise TypeError(msg) from error
 
 
 def _times_of(response: TRSeries) -> Array:
