@@ -15,8 +15,9 @@ import numpy as np
 
 from voxscale.arrays import Array, TRSeries
 from voxscale.data import Dataset, Transcript, TRReport, read_textgrid, read_transcript
+from voxscale.errors import StoreError
 from voxscale.features import extractor
-from voxscale.store import cache_folder, folder_aside, hash_array, key_of
+from voxscale.store import cache_folder, check_writable, folder_aside, hash_array, key_of
 from voxscale.synthetic._cortex import Layout, fsaverage5_coordinates, language_network
 from voxscale.synthetic._planting import (
     expected_correlation,
@@ -25,7 +26,7 @@ from voxscale.synthetic._planting import (
     slow_noise,
 )
 
-__all__ = ["LAYERS", "STUDY_FILE", "SUBJECTS", "load"]
+__all__ = ["LAYERS", "SUBJECTS", "load"]
 
 SUBJECTS = ("demo01", "demo02")
 TRAIN = ("chess", "hut", "kitchen", "market", "radio")
@@ -35,12 +36,13 @@ N_REPEATS = 5
 TR_S = 2.0
 MODEL = "smollm2"
 LAYERS = (3, 9, 15, 21, 27)  # those whose states drive the planted brains
-STUDY_FILE = files("voxscale.synthetic") / "demo.toml"
 
 _STORIES = Path(str(files("voxscale.synthetic") / "stories"))
+_TRUTH = ("accuracy", "cc_max", "preferred_layer", "signal_share")
 _N_COMPONENTS = 10
 _JITTER_MM = 3.0
 _RECIPE = 1  # raised by hand whenever planted numbers would differ
+_NOISE_SEED = 1
 
 
 def load(subject: str, root: Path | None = None) -> Dataset:
@@ -65,10 +67,7 @@ def load(subject: str, root: Path | None = None) -> Dataset:
         TRSeries(_map(folder, f"{REPEATED}_repeat{i + 1}"), REPEATED, 0, tr_times[REPEATED])
         for i in range(N_REPEATS)
     )
-    truth = {
-        path.stem.removeprefix("truth_"): np.load(path, allow_pickle=False)
-        for path in sorted(folder.glob("truth_*.npy"))
-    }
+    truth = {name: np.array(_map(folder, f"truth_{name}")) for name in _TRUTH}
     return Dataset(
         name="demo",
         subject=subject,
@@ -93,7 +92,15 @@ def _tr_times(story: str) -> Array:
 
 
 def _map(folder: Path, name: str) -> Array:
-    loaded: Array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    path = folder / f"{name}.npy"
+    try:
+        loaded: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        msg = (
+            f"{path} is missing or damaged ({error}); expected planted responses. Delete the "
+            f"folder {folder.parent} and run again: they are planted anew."
+        )
+        raise StoreError(msg) from error
     return loaded
 
 
@@ -110,6 +117,7 @@ def _planted(words: dict[str, Transcript], tr_times: dict[str, Array], root: Pat
     base = Path(root) if root is not None else cache_folder("demo")
     target = base / key_of(fields)
     if not target.is_dir():
+        check_writable(base)  # before minutes of work
         states = model.extract(words, LAYERS, min_context=256, max_context=512)
         components = [principal_components(states[layer], _N_COMPONENTS) for layer in LAYERS]
         with folder_aside(target) as folder:
@@ -126,7 +134,7 @@ def _plant(folder: Path, components: list[Any], tr_times: dict[str, Array], *, s
     steps = np.nan_to_num(layout.depth, nan=-1) * (len(LAYERS) - 1)
     preferred = np.where(layout.signal_share > 0, np.rint(steps), -1).astype(int)
     signal = planted_signal(components, tr_times, coordinates, preferred, seed=seed)
-    rng = np.random.default_rng([seed, _RECIPE])
+    rng = np.random.default_rng([seed, _NOISE_SEED])
     for story, clean in signal.items():
         if story != REPEATED:
             np.save(folder / f"{story}.npy", _noisy(clean, layout, rng))
@@ -152,9 +160,7 @@ def _noisy(clean: Array, layout: Layout, rng: np.random.Generator) -> Array:
 def _truth(layout: Layout, preferred: Array) -> dict[str, Array]:
     repeats = [N_REPEATS if story == REPEATED else 1 for story in TEST]
     by_story = [expected_correlation(layout.signal_share, n) for n in repeats]
-    return {
-        "signal_share": layout.signal_share,
-        "preferred_layer": np.where(preferred >= 0, np.array(LAYERS)[preferred], np.nan),
-        "cc_max": expected_correlation(layout.signal_share, N_REPEATS),
-        "accuracy": np.mean(by_story, axis=0),
-    }
+    layers = np.where(preferred >= 0, np.array(LAYERS)[preferred], np.nan)
+    ceiling = expected_correlation(layout.signal_share, N_REPEATS)
+    values = (np.mean(by_story, axis=0), ceiling, layers, layout.signal_share)
+    return dict(zip(_TRUTH, values, strict=True))
