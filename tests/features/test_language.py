@@ -227,6 +227,11 @@ def test_short_story_may_have_a_context_it_never_fills(tiny_model, bpe, story):
         ({"min_context": 0}, ValueError, "min_context is 0"),
         ({"min_context": 9, "max_context": 8}, ValueError, "min_context is 9 and max_context 8"),
         ({"protocol": "huth"}, ValueError, "protocol 'huth' is unknown"),
+        ({"min_context": 2.5}, TypeError, "min_context is 2.5; expected a whole number"),
+        ({"max_context": "9"}, TypeError, "max_context is '9'; expected a whole number"),
+        ({"batch_size": 2.5}, TypeError, "batch_size is 2.5; expected a whole number"),
+        ({"layers": 1}, TypeError, r"layers is 1; expected 'all' or a list such as \[1\]"),
+        ({"tokenizer": {}}, TypeError, "tokenizer is of type dict; expected a transformers"),
         ({"batch_size": 0}, ValueError, "batch_size is 0; expected 1 or more"),
         ({"device": "cpu"}, ValueError, "move a loaded one yourself"),
         ({"tokenizer": None}, ValueError, "GPT2LMHeadModel, which has no tokenizer"),
@@ -240,6 +245,39 @@ def test_bad_arguments_are_named(options, error, expected, models, bpe, story):
 def test_something_that_is_no_model_is_named(story):
     with pytest.raises(TypeError, match="model is of type dict; expected a name, a path"):
         language_states(story("the dog"), {})
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "opt", "llama"])
+@pytest.mark.parametrize("n_positions", [1, 2, 3, 5])
+def test_model_with_hardly_a_position_is_run(kind, n_positions, tiny_model, tokenizers, story):
+    tokenizer = tokenizers["BPE across spaces"]  # it has no start token
+    model = tiny_model(kind, n_positions)
+    states = language_states(story("a"), model, tokenizer=tokenizer, min_context=1, max_context=1)
+    assert len(states[0]) == 1
+
+
+def test_model_with_few_positions_that_sees_the_future_is_refused(bpe, story):
+    from transformers import BertConfig, BertLMHeadModel
+
+    config = BertConfig(
+        vocab_size=512, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=24, max_position_embeddings=2,
+    )  # fmt: skip
+    with pytest.raises(DataError, match="'BertLMHeadModel' is not causal"):
+        language_states(story("the dog"), BertLMHeadModel(config), tokenizer=bpe)
+
+
+@pytest.mark.parametrize(
+    ("transcript", "expected"),
+    [
+        (["a", "b"], "transcript is of type list; expected a Transcript or a mapping"),
+        ("a b", "transcript is of type str; expected a Transcript or a mapping"),
+        ({"alice": ["a"]}, "transcript of run 'alice' is of type list; expected a Transcript"),
+    ],
+)
+def test_what_is_no_transcript_is_named_before_anything_is_loaded(transcript, expected):
+    with pytest.raises(TypeError, match=expected):
+        language_states(transcript, "./nowhere")
 
 
 def test_no_run_at_all_is_an_error(models, bpe):

@@ -24,7 +24,13 @@ def test_layer_that_does_not_exist_names_those_that_do(layer):
 
 @pytest.mark.parametrize(
     ("layers", "error", "expected"),
-    [([], ValueError, "empty"), ("last", ValueError, "'last'"), ([1.0], TypeError, "float")],
+    [
+        ([], ValueError, "empty"),
+        ("last", ValueError, "'last'"),
+        ([1.0], TypeError, "float"),
+        (1, TypeError, "layers is 1; expected"),
+        (None, TypeError, "such as"),
+    ],
 )
 def test_what_are_no_layers_is_refused(layers, error, expected):
     with pytest.raises(error, match=expected):

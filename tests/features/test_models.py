@@ -11,7 +11,6 @@ import pytest
 from voxscale.errors import DataError
 from voxscale.features import LanguageExtractor, extractor, language_states
 from voxscale.features import _models as models_module
-from voxscale.features._loading import choose_device, choose_dtype
 from voxscale.features._models import find_model, identify
 
 
@@ -83,7 +82,7 @@ def test_code_that_comes_with_a_model_is_not_run(folder, story, tmp_path):
     config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil",
                "AutoModelForCausalLM": "evil.Evil"}}  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match="model 'tiny' cannot be loaded"):
+    with pytest.raises(DataError, match=r"model 'tiny' in .* cannot be loaded"):
         language_states(story("the fox"), folder)
     assert not owned.exists()
 
@@ -112,7 +111,7 @@ def test_folder_without_a_tokenizer_needs_one(tiny_model, bpe, story, tmp_path):
 def test_truncated_weights_are_told(folder, story):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    with pytest.raises(DataError, match=r"model 'tiny' cannot be loaded: .*may be damaged"):
+    with pytest.raises(DataError, match=r"model 'tiny' in .* cannot be loaded: .*may be damaged"):
         language_states(story("the fox"), folder)
 
 
@@ -213,7 +212,7 @@ def test_gguf_file_gives_the_states_of_the_model_it_was_made_from(tiny_model, bp
 def test_damaged_gguf_is_told(tmp_path, story):
     pytest.importorskip("gguf")
     (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(64))
-    with pytest.raises(DataError, match=r"model 'model\.gguf' cannot be loaded"):
+    with pytest.raises(DataError, match=r"model 'model\.gguf' in .* cannot be loaded"):
         language_states(story("the fox"), tmp_path / "model.gguf")
 
 
@@ -308,31 +307,95 @@ def test_gguf_is_known_by_its_hash(tmp_path):
 
 
 def test_file_that_went_away_is_told(tmp_path):
-    (tmp_path / "some.gguf").touch()
+    (tmp_path / "some.gguf").write_bytes(b"GGUF")
     found = find_model(tmp_path / "some.gguf")
     (tmp_path / "some.gguf").unlink()
     with pytest.raises(DataError, match=r"some\.gguf cannot be read \(No such file.*was it moved"):
         identify(found)
 
 
-def test_device_and_dtype_by_name():
-    import torch
-
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_dtype(None) is choose_dtype("fp32") is choose_dtype("float32") is torch.float32
-    assert choose_dtype("bf16") is choose_dtype(torch.bfloat16) is torch.bfloat16
-    assert choose_dtype("fp16") is choose_dtype("half") is torch.float16
-    with pytest.raises(ValueError, match="device 'tpu9x' is unknown"):
-        choose_device("tpu9x")
-    for bad in ("int8", "nothing", torch.int32):
-        with pytest.raises(ValueError, match="expected one of float32, float16"):
-            choose_dtype(bad)
+def test_folder_that_went_away_is_told(folder):
+    found = find_model(folder)
+    shutil.rmtree(folder)
+    with pytest.raises(DataError, match=r"tiny cannot be read \(No such file.*was it moved"):
+        identify(found)
 
 
-def test_gpu_that_is_not_there_is_told(monkeypatch):
-    import torch
+def test_dtypes_of_models(folder, story):
+    assert LanguageExtractor(folder, dtype=np.float16).identity["dtype"] == "float16"
+    for bad in ("int8", "nothing"):
+        with pytest.raises(ValueError, match="choose one of float32, float16, bfloat16, float64"):
+            language_states(story("the fox"), folder, dtype=bad)
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="torch finds no GPU here"):
-        choose_device("cuda")
-    assert choose_device(None).type == "cpu"
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    ("pointer", "expected"),
+    [
+        (b"/annex/objects/SHA256E-s9--abc.json\n", "git-annex pointer.*datalad get"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS.*git lfs pull"),
+        (None, "git-annex link to content that is not here.*datalad get"),
+    ],
+)
+def test_file_of_a_folder_that_was_not_fetched_is_named(folder, story, name, pointer, expected):
+    file = folder / name
+    file.unlink()
+    if pointer is None:
+        file.symlink_to(".git/annex/objects/x/y/SHA256E-s9--abc")
+    else:
+        file.write_bytes(pointer)
+    with pytest.raises(DataError, match=rf"{name} is a {expected}"):
+        language_states(story("the fox"), folder)
+
+
+def test_gguf_that_was_not_fetched_is_named(tmp_path):
+    (tmp_path / "link.gguf").symlink_to(".git/annex/objects/x/y/SHA256E-s9--abc")
+    (tmp_path / "text.gguf").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid 0\n")
+    with pytest.raises(DataError, match=r"link\.gguf is a git-annex link.*datalad get"):
+        find_model(str(tmp_path / "link.gguf"))
+    with pytest.raises(DataError, match=r"text\.gguf is a Git LFS pointer.*git lfs pull"):
+        find_model(tmp_path / "text.gguf")
+
+
+def test_damaged_configuration_is_not_blamed_on_the_tokenizer(folder, story):
+    (folder / "config.json").write_text("{")
+    with pytest.raises(DataError, match=r"^model 'tiny' in .*config") as caught:
+        language_states(story("the fox"), folder)
+    assert str(folder.parent) in str(caught.value)
+
+
+def test_tokenizer_by_name_is_found_as_a_model_is(folder, bpe, story, tiny_model, tmp_path):
+    transcript = story("the quick fox")
+    expected = language_states(transcript, tiny_model("gpt2"), tokenizer=bpe)[2].values
+    bpe.save_pretrained(tmp_path / "tokens")  # it and nothing else
+    for name in (folder, str(folder), str(tmp_path / "tokens")):
+        states = language_states(transcript, tiny_model("gpt2"), tokenizer=name)
+        np.testing.assert_array_equal(states[2].values, expected)
+    (tmp_path / "tokens" / "model.safetensors").symlink_to(".git/annex/objects/x")  # not needed
+    states = language_states(transcript, folder, tokenizer=tmp_path / "tokens")
+    np.testing.assert_allclose(states[2].values, expected, atol=1e-6)
+
+
+def test_tokenizer_of_a_gguf_file(tiny_model, bpe, story, tmp_path):
+    pytest.importorskip("gguf")
+    model = tiny_model("llama")
+    write_gguf(tmp_path / "tiny.gguf", model, bpe)
+    by_path = language_states(story("the fox"), model, tokenizer=tmp_path / "tiny.gguf")
+    expected = language_states(story("the fox"), model, tokenizer=bpe)
+    np.testing.assert_array_equal(by_path[3].values, expected[3].values)
+
+
+def test_tokenizer_that_is_not_there_is_told(tiny_model, story, tmp_path):
+    with pytest.raises(DataError, match=r"no model at '\./nowhere'"):
+        language_states(story("the fox"), tiny_model("gpt2"), tokenizer="./nowhere")
+    with pytest.raises(DataError, match=r"no tokenizer; expected tokenizer\.json"):
+        language_states(story("the fox"), tiny_model("gpt2"), tokenizer=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("smolm2", "smollm2"), ("SmolLM2", "smollm2"), ("gemma3_270m", "gemma3-270m")],
+)
+def test_packaged_name_nearly_right_is_hinted_at(name, hint, story, offline_hub):
+    with pytest.raises(DataError, match=rf"'{name}' cannot be loaded \(did you mean '{hint}'\?\)"):
+        language_states(story("the fox"), name)

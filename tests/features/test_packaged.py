@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from voxscale.errors import DataError
+from voxscale.errors import DataError, StoreError
 from voxscale.features import LanguageExtractor, _packaged, language_states
 from voxscale.features._packaged import PACKAGED, Packaged, prepare, read_gguf
 
@@ -95,6 +95,41 @@ def test_conversion_that_fails_leaves_nothing_behind(in_parts, tmp_path, monkeyp
     with pytest.raises(RuntimeError, match="out of memory"):
         prepare(row_of(hashlib.sha256(b"GGUF one, GGUF two").hexdigest()))
     assert not list((tmp_path / "cache" / "models").iterdir())
+
+
+@pytest.fixture
+def saving(tiny_model, bpe, monkeypatch, tmp_path):
+    """Convert a tiny model that cannot be saved, for the reason given; return its cache."""
+    from safetensors import SafetensorError
+
+    def convert(reason):
+        def refuse(self, folder):
+            (folder / "model.safetensors").write_bytes(b"half")
+            raise SafetensorError(reason)
+
+        model = tiny_model("gpt2")
+        monkeypatch.setattr(_packaged, "read_gguf", lambda path: (model, bpe))
+        monkeypatch.setattr(type(model), "save_pretrained", refuse)
+        monkeypatch.setenv("VOXSCALE_CACHE", str(tmp_path / "cache"))
+        (tmp_path / "whole").write_bytes(b"GGUF")
+        monkeypatch.setattr(_packaged, "_find_part", lambda *_: tmp_path / "whole")
+        prepare(Packaged("one", hashlib.sha256(b"GGUF").hexdigest(), (("a", "b"),), "", 2, 4))
+
+    return convert
+
+
+def test_full_disk_while_converting_is_told(saving, tmp_path):
+    reason = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(StoreError, match=r"cannot write .*one-.*: the disk is full .*free some"):
+        saving(reason)
+    assert not list((tmp_path / "cache" / "models").iterdir())
+
+
+def test_other_troubles_of_safetensors_pass(saving):
+    from safetensors import SafetensorError
+
+    with pytest.raises(SafetensorError, match="no tensors"):
+        saving("no tensors")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from voxscale.features import word_rate
 
@@ -16,3 +17,11 @@ def test_every_word_is_a_one(story):
 def test_mapping_in_is_mapping_out(story):
     rates = word_rate({"one": story("the fox"), "two": story("jumps")})
     assert {run: len(rate) for run, rate in rates.items()} == {"one": 2, "two": 1}
+
+
+def test_what_is_no_transcript_is_named(story):
+    for bad in (["a", "b"], "a b", [story("a")]):
+        with pytest.raises(TypeError, match="expected a Transcript or a mapping of run to"):
+            word_rate(bad)
+    with pytest.raises(TypeError, match="transcript of run 'two' is of type str"):
+        word_rate({"one": story("a"), "two": "b"})

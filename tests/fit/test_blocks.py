@@ -64,15 +64,44 @@ def test_width_follows_the_budget_up_to_what_is_comfortable():
         block_width(1000, 999, CPU)
 
 
-def test_devices_and_dtypes():
-    assert resolve_device("cpu") == CPU
+def test_devices():
+    assert resolve_device("cpu") == resolve_device(CPU) == CPU
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert resolve_device(None).type == expected
-    assert resolve_dtype("float64") is resolve_dtype(np.float64) is torch.float64
     with pytest.raises(ValueError, match="device 'mps' cannot be used, since it lacks float64"):
         resolve_device("mps")
-    with pytest.raises(ValueError, match="dtype 'float16' is unknown; choose one of float32, fl"):
-        resolve_dtype("float16")
+    for unknown in ("foo", 2.5):
+        with pytest.raises(ValueError, match=rf"device {unknown!r} is unknown; choose one of cpu"):
+            resolve_device(unknown)
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "device", "expected"),
+    [
+        (0, "cuda", "'cuda' is not available, torch finds cpu here; choose one of these"),
+        (1, "cuda:1", "'cuda:1' is not available, torch finds cpu, cuda here"),
+        (2, torch.device("cuda:2"), "'cuda:2' is not available, torch finds cpu, cuda:0, cuda:1"),
+    ],
+)
+def test_device_that_is_not_here_is_told(monkeypatch, n_gpus, device, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: n_gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_gpus)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=expected):
+        resolve_device(device)
+    assert resolve_device(None).type == ("cuda" if n_gpus else "cpu")
+    for i in range(n_gpus):
+        assert resolve_device(f"cuda:{i}") == torch.device("cuda", i)
+
+
+def test_dtypes():
+    for same in ("float64", "fp64", torch.float64, np.float64, np.dtype("<f8"), float):
+        assert resolve_dtype(same) is torch.float64
+    assert resolve_dtype(None) is resolve_dtype("fp32") is torch.float32
+    for bad in ("float16", torch.float16, np.int32, "nothing", 3):
+        with pytest.raises(ValueError, match="is unknown; choose one of float32, float64"):
+            resolve_dtype(bad)
 
 
 @pytest.fixture

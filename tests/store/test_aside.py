@@ -77,9 +77,26 @@ def test_what_the_disk_says_is_told(tmp_path, number, match):
     assert everything_in(tmp_path) == []
 
 
-def test_other_errors_of_the_system_pass(tmp_path):
+def test_errors_about_other_files_pass(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_half(tmp_path / "r", FileNotFoundError(errno.ENOENT, "not there", "nowhere"))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_error_without_a_row_of_its_own_is_told_in_the_words_of_the_system(tmp_path, named):
+    path = tmp_path / "out" / "r.bin"
+    error = OSError(errno.ELOOP, "Too many links", *([str(path.parent)] if named else []))
+    with pytest.raises(StoreError, match=r"r\.bin: Too many links; choose another folder"):
+        write_half(path, error)
+
+
+def test_folder_that_the_system_refuses_to_make_is_told(tmp_path, monkeypatch):
+    def refuse(self, *args, **options):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(tmp_path / "nope"))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # as /proc does
+    with pytest.raises(StoreError, match=r"No such file or directory; choose another folder"):
+        check_writable(tmp_path / "nope" / "out")
 
 
 def test_folder_below_a_file_cannot_be_written(tmp_path):

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["PROTOCOLS", "Window", "plan", "plan_huth2023", "plan_windows"]
+__all__ = [
+    "PROTOCOLS",
+    "Window",
+    "check_protocol",
+    "check_sizes",
+    "plan",
+    "plan_huth2023",
+    "plan_windows",
+    "whole",
+]
 
 
 @dataclass(frozen=True)
@@ -136,18 +147,33 @@ def plan(
 ) -> tuple[list[Window], list[int]]:
     """Plan a story's windows by the named protocol, ours by default.
 
+    Parameters
+    ----------
+    words : sequence of str
+        The words of one story.
+    min_context, max_context : int
+        In words; what they count is the protocol's.
+    protocol : {None, "huth2023"}
+
     Returns
     -------
     windows : list of Window
-    read_at : list of int
-        For each word, the word at whose last token its vector is read.
+    read_at : list of int, one for each word
+        The word at whose last token its vector is read.
+
+    Raises
+    ------
+    ValueError
+        Unless ``1 <= min_context <= max_context``, and if the protocol is unknown.
     """
     check_protocol(protocol)
     return PROTOCOLS[protocol](words, min_context, max_context)
 
 
 def check_sizes(min_context: int, max_context: int) -> None:
-    """Raise ValueError unless ``1 <= min_context <= max_context``."""
+    """Raise ValueError unless ``1 <= min_context <= max_context``, TypeError unless whole."""
+    whole("min_context", min_context)
+    whole("max_context", max_context)
     if not 1 <= min_context <= max_context:
         msg = (
             f"min_context is {min_context} and max_context {max_context} (words, the current "
@@ -162,6 +188,15 @@ def check_protocol(protocol: str | None) -> None:
         known = ", ".join(map(repr, PROTOCOLS))
         msg = f"protocol {protocol!r} is unknown; choose one of {known}."
         raise ValueError(msg)
+
+
+def whole(name: str, number: Any) -> int:
+    """Return an argument as an int, or raise TypeError if it is no whole number."""
+    try:
+        return operator.index(number)
+    except TypeError as error:
+        msg = f"{name} is {number!r}; expected a whole number of type int."
+        raise TypeError(msg) from error
 
 
 def _plan_ours(

@@ -41,8 +41,22 @@ class Extractor(Protocol):
         ----------
         transcripts : mapping of run to Transcript
         layers : sequence of int
+            0 is the first.
         min_context, max_context : int
             In words, the current one included.
+
+        Returns
+        -------
+        mapping of layer to mapping of run to EventSeries
+            ``values`` of shape (n_words, n_dims), float32; ``times`` of shape (n_words,), the
+            middle of each word, in seconds.
+
+        Raises
+        ------
+        ValueError
+            If a layer does not exist, or the contexts are impossible.
+        DataError
+            If a word gives no vector, or a context is longer than the model can take.
         """
         ...
 

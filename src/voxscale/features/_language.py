@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from voxscale.arrays import Array, EventSeries
+from voxscale.arrays._device import choose_dtype
 from voxscale.data import Transcript
 from voxscale.errors import DataError
-from voxscale.features._context import check_protocol, check_sizes
+from voxscale.features._context import check_protocol, check_sizes, whole
 from voxscale.features._layers import choose_layers
-from voxscale.features._loading import LanguageModel, choose_dtype, load_model, wrap_model
+from voxscale.features._loading import DTYPES, LanguageModel, load_model, wrap_model
 from voxscale.features._models import find_model, identify, size_of
 from voxscale.features._passes import Pass, StoryWords, batches, check_fits, plan_passes
+from voxscale.features._runs import ONLY, as_runs
 from voxscale.features._tokens import start_tokens, tokenize_story
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def language_states(
     batch_size : int, optional
         Windows in a batch. By default as many as hold about 4096 tokens. It does not
         change the states beyond rounding.
-    tokenizer : transformers tokenizer, optional
-        Default: the model's own. Needed for a loaded model.
+    tokenizer : transformers tokenizer, str or path, optional
+        Default: the model's own. Needed for a loaded model. A name or a path is found as
+        that of a model is; a folder need hold no more than the tokenizer.
     protocol : {None, "huth2023"}
         "huth2023": contexts of the published code, which are one or two words longer
         and count blank words and a lone ``'s`` as parts of the word before them.
@@ -126,6 +128,8 @@ def language_states(
         it has positions, a word gives no token, or a state is not finite.
     ValueError
         If a layer, the contexts, the protocol, the device or the dtype do not exist.
+    TypeError
+        If an argument is of a kind that cannot be used, such as a list of words.
 
     Notes
     -----
@@ -142,7 +146,7 @@ def language_states(
     check_sizes(min_context, max_context)
     check_protocol(protocol)
     batch_size = _checked_batch_size(batch_size)
-    runs = dict(transcript) if isinstance(transcript, Mapping) else {"transcript": transcript}
+    runs = as_runs(transcript)
     loaded = _open(model, device=device, dtype=dtype, tokenizer=tokenizer)
     chosen = choose_layers(layers, loaded.n_layers)
     passes = _plan(runs, loaded, min_context, max_context, protocol)
@@ -153,7 +157,7 @@ def language_states(
     }
     if isinstance(transcript, Mapping):
         return states
-    return {layer: by_run["transcript"] for layer, by_run in states.items()}
+    return {layer: by_run[ONLY] for layer, by_run in states.items()}
 
 
 class LanguageExtractor:
@@ -184,7 +188,7 @@ class LanguageExtractor:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What the numbers depend on, beside words and contexts; found without loading."""
-        dtype = str(choose_dtype(self._dtype)).removeprefix("torch.")
+        dtype = str(choose_dtype(self._dtype, DTYPES)).removeprefix("torch.")
         identity = {**identify(self._files), "dtype": dtype, "recipe": RECIPE}
         return identity if self._protocol is None else {**identity, "protocol": self._protocol}
 
@@ -360,7 +364,7 @@ def _not_finite(loaded: LanguageModel, layer: int, batch: Sequence[Pass]) -> Dat
 
 
 def _checked_batch_size(batch_size: int | None) -> int | None:
-    if batch_size is not None and operator.index(batch_size) < 1:
+    if batch_size is not None and whole("batch_size", batch_size) < 1:
         msg = f"batch_size is {batch_size}; expected 1 or more windows, or None."
         raise ValueError(msg)
     return batch_size

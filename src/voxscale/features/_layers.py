@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 __all__ = ["choose_layers"]
@@ -23,13 +23,16 @@ def choose_layers(layers: Sequence[int] | Literal["all"], n_layers: int) -> list
     ValueError
         If none is asked for, or one does not exist.
     TypeError
-        If a layer is not a whole number.
+        If it is no sequence, or a layer is not a whole number.
     """
     if isinstance(layers, str):
         if layers == "all":
             return list(range(n_layers))
         msg = f"layers is {layers!r}; expected 'all' or a list of layers 0 to {n_layers - 1}."
         raise ValueError(msg)
+    if not isinstance(layers, Iterable):
+        msg = f"layers is {layers!r}; expected 'all' or a list such as [1]."
+        raise TypeError(msg)
     chosen = []
     for layer in layers:
         try:

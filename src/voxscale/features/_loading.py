@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.errors import DataError
 from voxscale.features._models import (
     TOKENIZER_FILES,
     ModelFiles,
+    find_tokenizer,
     locate,
     n_layers_of,
+    read_config,
     text_config,
     told,
 )
-from voxscale.features._packaged import quiet, read_gguf
+from voxscale.features._packaged import quiet, read_gguf, read_gguf_tokenizer
 
-__all__ = ["LanguageModel", "choose_device", "choose_dtype", "load_model", "wrap_model"]
+__all__ = ["DTYPES", "LanguageModel", "load_model", "wrap_model"]
 
 # What config.json calls the number of positions; rotary and learned ones alike.
 _LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
-_DTYPES = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16"}
+DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,22 +60,40 @@ def load_model(
 
     Only safetensors and GGUF are read, and no code that comes with a model is run.
 
+    Parameters
+    ----------
+    files : ModelFiles
+    device : str or torch.device, optional
+        Default: cuda where there is one, else cpu.
+    dtype : str or torch.dtype, optional
+        One of DTYPES; by default the first.
+    tokenizer : transformers tokenizer, str or path, optional
+        Default: the model's own.
+
+    Returns
+    -------
+    LanguageModel
+
     Raises
     ------
     DataError
         If it cannot be loaded, lacks weights or a tokenizer, or is not causal.
     ValueError
         If the device or the dtype is unknown here.
+    TypeError
+        If the tokenizer is none.
     """
-    device, dtype = choose_device(device), choose_dtype(dtype)
+    device, dtype = choose_device(device), choose_dtype(dtype, DTYPES)
+    tokenizer = _checked_tokenizer(tokenizer)
     if files.gguf is not None:
         with told(files):
             model, own_tokenizer = read_gguf(files.gguf)
         tokenizer = own_tokenizer if tokenizer is None else tokenizer
     else:
         where, local = locate(files)
+        read_config(files)  # first: without it transformers blames the tokenizer
         if tokenizer is None:
-            tokenizer = _load_tokenizer(files, where, local=local)
+            tokenizer = _load_tokenizer(files)
         with told(files):
             model = _load_weights(files, where, dtype, local=local)
     model = model.to(device=device, dtype=dtype).eval()
@@ -81,10 +103,19 @@ def load_model(
 def wrap_model(model: Any, tokenizer: Any) -> LanguageModel:
     """Use a model that is already loaded, where it is and as it is.
 
+    Parameters
+    ----------
+    model : transformers model
+    tokenizer : transformers tokenizer, str or path
+
+    Returns
+    -------
+    LanguageModel
+
     Raises
     ------
     TypeError
-        If it is no transformers model.
+        If it is no transformers model, or the tokenizer is none.
     ValueError
         If no tokenizer is given.
     DataError
@@ -100,45 +131,14 @@ def wrap_model(model: Any, tokenizer: Any) -> LanguageModel:
     if tokenizer is None:
         msg = f"model is a loaded {name}, which has no tokenizer; pass tokenizer= its own."
         raise ValueError(msg)
-    return _checked(name, model, tokenizer)
-
-
-def choose_device(device: Any) -> Any:
-    """Return the torch device asked for; by default cuda where there is one, else cpu."""
-    import torch
-
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        msg = f"device {device!r} is unknown; expected 'cpu', 'cuda', 'cuda:0', …"
-        raise ValueError(msg) from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        msg = f"device is {str(device)!r}, but torch finds no GPU here; leave device out."
-        raise ValueError(msg)
-    return chosen
-
-
-def choose_dtype(dtype: Any) -> Any:
-    """Return the torch dtype asked for, by name or as such; by default float32."""
-    import torch
-
-    if isinstance(dtype, str):
-        dtype = getattr(torch, _DTYPES.get(dtype, dtype), dtype)
-    if dtype is None:
-        return torch.float32
-    if dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
-        msg = f"dtype is {dtype!r}; expected one of float32, float16, bfloat16, float64."
-        raise ValueError(msg)
-    return dtype
+    return _checked(name, model, _checked_tokenizer(tokenizer))
 
 
 def _checked(name: str, model: Any, tokenizer: Any) -> LanguageModel:
     # Without the head no scores over the vocabulary are computed, which cost more than a layer.
     base = getattr(model, "base_model", model)
     loaded = LanguageModel(name, base, tokenizer, model.config)
-    if getattr(model.config, "is_encoder_decoder", False) or not _is_causal(base):
+    if getattr(model.config, "is_encoder_decoder", False) or not _is_causal(base, loaded.limit):
         msg = (
             f"model {name!r} is not causal: what comes after a word changes its state; expected "
             "a decoder such as GPT-2, OPT or Llama."
@@ -147,11 +147,15 @@ def _checked(name: str, model: Any, tokenizer: Any) -> LanguageModel:
     return loaded
 
 
-def _is_causal(base: Any) -> bool:
+def _is_causal(base: Any, limit: int | None) -> bool:
     """Run two tiny texts that differ in their last token: no state before it may differ."""
     import torch
 
-    ids = torch.tensor([[0, 1, 0, 1, 0, 0], [0, 1, 0, 1, 0, 1]], device=base.device)
+    n_tokens = min(6, limit or 6)
+    if n_tokens == 1:
+        return True  # nothing can come after the only token
+    ids = torch.arange(n_tokens, device=base.device).remainder(2).repeat(2, 1)
+    ids[:, -1] = torch.arange(2)
     was_training = base.training
     base.eval()
     try:
@@ -165,9 +169,26 @@ def _is_causal(base: Any) -> bool:
     return not bool((first - second).abs().max() > tolerance)
 
 
-def _load_tokenizer(files: ModelFiles, where: str, *, local: bool) -> Any:
+def _checked_tokenizer(tokenizer: Any) -> Any:
+    """Load a tokenizer that is named; refuse what is none."""
+    if isinstance(tokenizer, str | os.PathLike):
+        return _load_tokenizer(find_tokenizer(tokenizer))
+    if tokenizer is not None and not callable(tokenizer):
+        msg = (
+            f"tokenizer is of type {type(tokenizer).__name__}; expected a transformers tokenizer, "
+            "or the name or path of one; load it with AutoTokenizer.from_pretrained(...)."
+        )
+        raise TypeError(msg)
+    return tokenizer
+
+
+def _load_tokenizer(files: ModelFiles) -> Any:
     from transformers import AutoTokenizer
 
+    if files.gguf is not None:
+        with told(files, "the tokenizer of "):
+            return read_gguf_tokenizer(files.gguf)
+    where, local = locate(files)
     if local and not any(Path(where, name).is_file() for name in TOKENIZER_FILES):
         msg = (
             f"folder {where} has no tokenizer; expected tokenizer.json or the like; copy it "
@@ -195,7 +216,7 @@ def _load_weights(files: ModelFiles, where: str, dtype: Any, *, local: bool) -> 
     missing = sorted(name for name in report["missing_keys"] if name.startswith(prefix))
     if missing:
         msg = (
-            f"model {files.name!r} lacks {len(missing)} of its weights ({missing[0]} for one), "
+            f"{files.label} lacks {len(missing)} of its weights ({missing[0]} for one), "
             "which would be random numbers; expected a complete model; save or download it again."
         )
         raise DataError(msg)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from voxscale.data._files import present
 from voxscale.errors import DataError, VoxscaleError
 from voxscale.features._packaged import PACKAGED, Packaged, prepare, quiet
 from voxscale.store import hash_file, key_of
@@ -18,6 +21,7 @@ __all__ = [
     "TOKENIZER_FILES",
     "ModelFiles",
     "find_model",
+    "find_tokenizer",
     "identify",
     "locate",
     "n_layers_of",
@@ -27,13 +31,13 @@ __all__ = [
     "told",
 ]
 
-# Files of a folder that can change the numbers.
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model",
     "sentencepiece.bpe.model", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "merges.txt",
 )  # fmt: skip
+_THAT_COUNT = ("config.json", *TOKENIZER_FILES, *_WEIGHTS)  # they can change the numbers
 
 
 @dataclass(frozen=True)
@@ -57,24 +61,41 @@ class ModelFiles:
     packaged: Packaged | None = None
     hub: str | None = None
 
+    @property
+    def label(self) -> str:
+        """What errors call it: its name, and where it lies."""
+        place = self.folder or self.gguf
+        return f"model {self.name!r} in {place.parent}" if place else f"model {self.name!r}"
+
 
 def find_model(model: str | os.PathLike[str]) -> ModelFiles:
     """Find a model by packaged name, GGUF file, local folder or hub name, in this order.
 
+    Parameters
+    ----------
+    model : str or path
+
+    Returns
+    -------
+    ModelFiles
+
     Raises
     ------
     DataError
-        If it is a path and nothing usable is there.
+        If it is a path and nothing usable is there, pointers of git-annex and Git LFS
+        included.
     """
     name = os.fspath(model)
     if isinstance(model, str) and name in PACKAGED:
         return ModelFiles(name, packaged=PACKAGED[name])
     path = Path(name or "no name").expanduser()
+    if path.is_symlink() and not path.exists():
+        present(path)  # says where the link leads
     if path.is_file():
         if path.suffix.lower() != ".gguf":
             msg = f"model {name!r} is a file; expected a GGUF file (*.gguf) or a model's folder."
             raise DataError(msg)
-        return ModelFiles(path.name, gguf=path.absolute())
+        return ModelFiles(path.name, gguf=present(path).absolute())
     if path.is_dir():
         _check_folder(path)
         return ModelFiles(path.absolute().name, folder=path.absolute())
@@ -93,8 +114,36 @@ def find_model(model: str | os.PathLike[str]) -> ModelFiles:
     return ModelFiles(name, hub=name)
 
 
+def find_tokenizer(tokenizer: str | os.PathLike[str]) -> ModelFiles:
+    """Find a tokenizer as `find_model` finds a model; a folder needs no weights.
+
+    Parameters
+    ----------
+    tokenizer : str or path
+
+    Returns
+    -------
+    ModelFiles
+
+    Raises
+    ------
+    DataError
+        If it is a path and nothing usable is there.
+    """
+    path = Path(tokenizer).expanduser()
+    if tokenizer in PACKAGED or not os.fspath(tokenizer) or not path.is_dir():
+        return find_model(tokenizer)
+    for file in _files(path, ("config.json", *TOKENIZER_FILES)):
+        present(file)
+    return ModelFiles(path.absolute().name, folder=path.absolute())
+
+
 def identify(files: ModelFiles) -> dict[str, str]:
     """Say which model this is, by content: the same wherever its files lie.
+
+    Parameters
+    ----------
+    files : ModelFiles
 
     Returns
     -------
@@ -112,9 +161,7 @@ def identify(files: ModelFiles) -> dict[str, str]:
     if files.gguf is not None:
         return {"model": files.name, "sha256": _hash_once(files.gguf)}
     if files.folder is not None:
-        patterns = ("config.json", *TOKENIZER_FILES, *_WEIGHTS)
-        found = sorted({file for pattern in patterns for file in files.folder.glob(pattern)})
-        hashes = {file.name: _hash_once(file) for file in found}
+        hashes = {file.name: _hash_once(file) for file in _files(files.folder, _THAT_COUNT)}
         return {"model": files.name, "sha256": key_of(hashes)}
     with told(files):
         from huggingface_hub import hf_hub_download
@@ -125,7 +172,21 @@ def identify(files: ModelFiles) -> dict[str, str]:
 
 
 def read_config(files: ModelFiles) -> Any:
-    """Read a model's configuration without its weights."""
+    """Read a model's configuration without its weights.
+
+    Parameters
+    ----------
+    files : ModelFiles
+
+    Returns
+    -------
+    transformers configuration
+
+    Raises
+    ------
+    DataError
+        If it cannot be had, or is damaged.
+    """
     from transformers import AutoConfig
 
     with told(files), quiet(keep_bars=files.hub is not None):
@@ -138,7 +199,24 @@ def read_config(files: ModelFiles) -> Any:
 
 
 def size_of(files: ModelFiles) -> tuple[int, int]:
-    """Return the number of layers, the embeddings included, and of dimensions; load nothing."""
+    """Say how large a model's states are, without its weights.
+
+    Parameters
+    ----------
+    files : ModelFiles
+
+    Returns
+    -------
+    n_layers : int
+        The embeddings included.
+    n_dims : int
+        Of every layer.
+
+    Raises
+    ------
+    DataError
+        If its configuration cannot be had.
+    """
     if files.packaged is not None:
         return files.packaged.n_layers, files.packaged.n_dims
     config = read_config(files)
@@ -155,7 +233,20 @@ def text_config(config: Any) -> Any:
     return config.get_text_config() if hasattr(config, "get_text_config") else config
 
 
+def _files(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """List files of a folder, links that lead nowhere included."""
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        msg = f"model folder {folder} cannot be read ({error.strerror}); was it moved?"
+        raise DataError(msg) from error
+    return [file for file in files if any(fnmatchcase(file.name, one) for one in patterns)]
+
+
 def _check_folder(folder: Path) -> None:
+    for file in _files(folder, _THAT_COUNT):
+        present(file)
+
     def has(pattern: str) -> bool:
         return any(folder.glob(pattern))
 
@@ -175,7 +266,27 @@ def _check_folder(folder: Path) -> None:
 
 
 def locate(files: ModelFiles) -> tuple[str, bool]:
-    """Return what from_pretrained is given, and whether it must not ask the network."""
+    """Find what from_pretrained is given, converting a packaged model the first time.
+
+    Parameters
+    ----------
+    files : ModelFiles
+        A folder, a packaged model or a hub name.
+
+    Returns
+    -------
+    where : str
+        A folder or a hub name.
+    local : bool
+        Whether the network must not be asked.
+
+    Raises
+    ------
+    DataError
+        If a packaged model is not installed.
+    StoreError
+        If it cannot be converted, because the cache cannot be written.
+    """
     if files.hub is not None:
         return files.hub, False
     folder = prepare(files.packaged) if files.packaged is not None else files.folder
@@ -191,14 +302,20 @@ def told(files: ModelFiles, what: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[0].rstrip(".")
         remedy = (
             "check the name and the connection, or name a local folder, a GGUF file, or a "
             f"packaged model ({', '.join(PACKAGED)})"
             if files.hub is not None
             else "the files may be damaged, or of a kind that this version cannot read"
         )
-        msg = f"{what}model {files.name!r} cannot be loaded: {lines[0]}; {remedy}."
+        msg = f"{what}{files.label} cannot be loaded{_meant(files)}: {reason}; {remedy}."
         raise DataError(msg) from error
+
+
+def _meant(files: ModelFiles) -> str:
+    close = difflib.get_close_matches((files.hub or "").lower(), PACKAGED, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _hash_once(file: Path) -> str:

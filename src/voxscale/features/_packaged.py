@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -14,7 +16,7 @@ from typing import Any
 from voxscale.errors import DataError
 from voxscale.store import cache_folder, folder_aside, hash_file
 
-__all__ = ["PACKAGED", "Packaged", "prepare", "quiet", "read_gguf"]
+__all__ = ["PACKAGED", "Packaged", "prepare", "quiet", "read_gguf", "read_gguf_tokenizer"]
 
 CONVERSION = 1  # raise it when what is kept in the cache changes
 
@@ -81,6 +83,14 @@ def prepare(row: Packaged) -> Path:
     Kept there: half-precision safetensors and the tokenizer, which load in a second where
     the GGUF takes a quarter of a minute.
 
+    Parameters
+    ----------
+    row : Packaged
+
+    Returns
+    -------
+    Path
+
     Raises
     ------
     DataError
@@ -112,6 +122,37 @@ def prepare(row: Packaged) -> Path:
 def read_gguf(path: Path) -> tuple[Any, Any]:
     """Load a GGUF file as a float32 transformers model and its tokenizer.
 
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    model, tokenizer
+
+    Raises
+    ------
+    DataError
+        If the packages that read GGUF are not installed.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = read_gguf_tokenizer(path)
+    with _gguf_quiet():
+        model = AutoModelForCausalLM.from_pretrained(
+            path.parent, dtype=torch.float32, **_gguf_arguments(path)
+        )
+    return model, tokenizer
+
+
+def read_gguf_tokenizer(path: Path) -> Any:
+    """Load the tokenizer of a GGUF file.
+
+    Parameters
+    ----------
+    path : Path
+
     Raises
     ------
     DataError
@@ -124,17 +165,10 @@ def read_gguf(path: Path) -> tuple[Any, Any]:
             "installed; run: pip install 'voxscale[gguf]'"
         )
         raise DataError(msg)
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    where: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
-    # This one progress bar heeds no setting of transformers.
-    with quiet(), redirect_stderr(io.StringIO()):
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, trust_remote_code=False, **where)
-        model = AutoModelForCausalLM.from_pretrained(
-            path.parent, dtype=torch.float32, trust_remote_code=False, **where
-        )
-    return model, tokenizer
+    with _gguf_quiet():
+        return AutoTokenizer.from_pretrained(path.parent, **_gguf_arguments(path))
 
 
 @contextmanager
@@ -156,6 +190,17 @@ def quiet(*, keep_bars: bool = False) -> Iterator[None]:
             logging.enable_progress_bar()
             if not hub_had_bars:
                 disable_progress_bars()
+
+
+@contextmanager
+def _gguf_quiet() -> Iterator[None]:
+    # This one progress bar heeds no setting of transformers.
+    with quiet(), redirect_stderr(io.StringIO()):
+        yield
+
+
+def _gguf_arguments(path: Path) -> dict[str, Any]:
+    return {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
 
 
 def _find_part(row: Packaged, package: str, path: str) -> Path:
@@ -187,8 +232,23 @@ def _convert(gguf_path: Path, folder: Path) -> None:
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    with quiet(), torch.random.fork_rng(devices=[]):
+    with quiet(), torch.random.fork_rng(devices=[]), _disk_errors():
         twin = AutoModelForCausalLM.from_config(config)
         twin.load_state_dict(loaded.state_dict())
         twin.half().save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn what safetensors says of the disk into the system's own error."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code)) from error

@@ -9,6 +9,7 @@ import numpy as np
 
 from voxscale.arrays import EventSeries
 from voxscale.data import Transcript
+from voxscale.features._runs import ONLY, as_runs
 
 __all__ = ["word_rate"]
 
@@ -31,6 +32,11 @@ def word_rate(
     EventSeries, or mapping of run to EventSeries
         ``values`` of shape (n_words, 1), float32; ``times`` the middle of each word, in s.
 
+    Raises
+    ------
+    TypeError
+        If it is neither a Transcript nor a mapping of run to Transcript.
+
     Examples
     --------
     >>> story = Transcript(["once", "upon"], onset_s=[0.2, 0.6], offset_s=[0.6, 0.8])
@@ -38,6 +44,8 @@ def word_rate(
     array([[1.],
            [1.]], dtype=float32)
     """
-    if isinstance(transcript, Mapping):
-        return {run: word_rate(one) for run, one in transcript.items()}
-    return EventSeries(np.ones((len(transcript), 1), dtype=np.float32), transcript.times)
+    rates = {
+        run: EventSeries(np.ones((len(one), 1), dtype=np.float32), one.times)
+        for run, one in as_runs(transcript).items()
+    }
+    return rates if isinstance(transcript, Mapping) else rates[ONLY]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays import Array
+from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.errors import FitError
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 GIB = 2**30
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_DTYPES = ("float32", "float64")
 _MEMINFO = Path("/proc/meminfo")
 _SHARE = 0.7  # of the free memory; the rest is left to everybody else
 # Wider blocks than this gain no speed: on a CPU they only fall out of its caches.
@@ -40,30 +41,20 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     Raises
     ------
     ValueError
-        If the device cannot decompose in float64.
+        If the device is unknown or not available, or cannot decompose in float64.
     """
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    chosen = torch.device(device)
-    if chosen.type not in _COMFORTABLE_BYTES:
-        msg = f"device {str(device)!r} cannot be used, since it lacks float64; use cpu or cuda."
-        raise ValueError(msg)
-    return chosen
+    return choose_device(device, float64=True)
 
 
 def resolve_dtype(dtype: Any) -> torch.dtype:
-    """Look up ``"float32"`` or ``"float64"``.
+    """Look up float32 or float64, by name or as a dtype of torch or numpy.
 
     Raises
     ------
     ValueError
         If it is neither.
     """
-    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
-    if name not in _DTYPES:
-        msg = f"dtype {dtype!r} is unknown; choose one of {', '.join(_DTYPES)}."
-        raise ValueError(msg)
-    return _DTYPES[name]
+    return choose_dtype(dtype, _DTYPES)
 
 
 def available_bytes(device: torch.device) -> int:

@@ -51,7 +51,7 @@ def write_aside(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     StoreError
-        If the disk is full, read-only or not ours to write.
+        If the file cannot be written there: the disk is full, read-only, not ours to write, …
     """
     path = Path(path)
     with _told(path):
@@ -86,7 +86,7 @@ def folder_aside(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     StoreError
-        If the disk is full, read-only or not ours to write.
+        If the folder cannot be written there: the disk is full, read-only, not ours to write, …
     """
     path = Path(path)
     with _told(path):
@@ -124,11 +124,21 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _TROUBLES:
+        if error.errno in _TROUBLES:
+            what, remedy = _TROUBLES[error.errno]
+            msg = f"cannot write {path}: {what} ({error.strerror}); {remedy}."
+        elif error.errno is not None and _is_about(error.filename, path):
+            msg = f"cannot write {path}: {error.strerror}; choose another folder."
+        else:
             raise
-        what, remedy = _TROUBLES[error.errno]
-        msg = f"cannot write {path}: {what} ({error.strerror}); {remedy}."
         raise StoreError(msg) from error
+
+
+def _is_about(named: object, path: Path) -> bool:
+    """Tell whether an error names no file, or one on the way to ``path`` or beside it."""
+    if not isinstance(named, str | os.PathLike):
+        return True
+    return Path(named) in path.parents or path.parent in Path(named).parents
 
 
 def _beside(path: Path) -> Path:
