@@ -207,7 +207,9 @@ def test_unknown_names_and_subjects_list_those_that_exist(registered, tmp_path):
     message = r"dataset 'moth' has no subject 'S02'; choose one of UTS01, UTS02 .*'UTS02'"
     with pytest.raises(DataError, match=message):
         load("moth", subject="S02")
-    with pytest.raises(DataError, match="nowhere', which is not a folder; expected where 'moth'"):
+    with pytest.raises(
+        DataError, match=r"nowhere', which is not a folder; .*where 'moth' lies; fetch"
+    ):
         load("moth", root=tmp_path / "nowhere")
 
 

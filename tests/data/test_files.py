@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+import math
+
 import pytest
 
-from voxscale.data._files import present, read_text
+from voxscale.data._files import as_number, present, read_text
 from voxscale.errors import DataError
 
 
@@ -107,6 +112,56 @@ def test_bytes_that_are_not_utf_8_are_not_guessed(tmp_path):
     with pytest.raises(DataError, match=r"a\.txt, line 2: byte 10 \(0xef\) is not UTF-8"):
         read_text(path)
     assert read_text(path, "latin-1") == "one\ntwo naïve\n"
+
+
+def test_an_unknown_encoding_is_a_bad_argument(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("x")
+    for name in ("utf-9", "base64"):
+        with pytest.raises(ValueError, match=f"encoding is '{name}', which is no known text enc"):
+            read_text(path, name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["word,onset\nnaïve,1\n", "word,onset\n日本,1\n"])
+def test_utf_16_without_a_mark_is_said_to_be_that(tmp_path, encoding, text):
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode(encoding))
+    message = f'a.txt looks like UTF-16 without a byte order mark.*pass encoding="{encoding}"'
+    with pytest.raises(DataError, match=message):
+        read_text(path)
+    assert read_text(path, encoding) == text
+
+
+@pytest.mark.parametrize("content", [" ", "\n\n", "\ufeff \t\r\n"])
+def test_a_file_of_blanks_is_an_error(tmp_path, content):
+    path = tmp_path / "a.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.txt holds only blanks"):
+        read_text(path)
+
+
+@pytest.mark.parametrize(
+    ("pack", "name"), [(gzip.compress, "gzip"), (bz2.compress, "bzip2"), (lzma.compress, "xz")]
+)
+def test_a_compressed_file_is_said_to_be_that(tmp_path, pack, name):
+    path = tmp_path / "a.txt"
+    path.write_bytes(pack(b"word,onset\nhi,1\n"))
+    with pytest.raises(DataError, match=rf"a\.txt is compressed \({name}\).*unpack it"):
+        read_text(path, "latin-1")
+
+
+@pytest.mark.parametrize("largest", [2, 256])
+def test_a_binary_file_is_said_to_be_that(tmp_path, rng, largest):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + rng.integers(0, largest, 4000, dtype="uint8").tobytes())
+    with pytest.raises(DataError, match=r"a\.wav is binary"):
+        read_text(path)
+
+
+@pytest.mark.parametrize("text", ["1_0", "x", "", "0x10", "1,5"])
+def test_what_is_no_number_in_a_file_is_none(text):
+    assert math.isnan(as_number(text))
 
 
 def test_a_file_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):

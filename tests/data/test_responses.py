@@ -168,7 +168,7 @@ def test_a_truncated_file_is_an_error(tmp_path, rng, name, write, share):
         read_responses(path)
 
 
-def test_a_truncated_zarr_is_an_error_or_warned_of(tmp_path, values):
+def test_a_truncated_zarr_is_an_error(tmp_path, values):
     path = tmp_path / "a.zarr"
     write_zarr_group(path, values)
     chunk = path / "data" / "c" / "1" / "1"
@@ -177,10 +177,9 @@ def test_a_truncated_zarr_is_an_error_or_warned_of(tmp_path, values):
     with pytest.raises(DataError, match=r"a\.zarr: cannot be read"):
         read_responses(path)
     chunk.unlink()
-    message = r"a\.zarr: 1 of 9 chunks are absent and read as 0"
-    with pytest.warns(VoxscaleWarning, match=message) as caught:
+    message = r"a\.zarr: 1 of 9 chunks are missing and would be read as 0\.0; .*write them again"
+    with pytest.raises(DataError, match=message):
         read_responses(path)
-    assert caught[0].filename == __file__
     chunk.symlink_to("../.git/annex/objects/a/b/MD5E-s1--0/MD5E-s1--0")
     with pytest.raises(DataError, match=r"a\.zarr/data/c/1/1 is a git-annex link.*datalad get"):
         read_responses(path)
@@ -192,6 +191,35 @@ def test_a_truncated_zarr_is_an_error_or_warned_of(tmp_path, values):
     (path / "zarr.json").unlink()
     with pytest.raises(DataError, match=r"a\.zarr: cannot be read"):
         read_responses(path)
+
+
+def test_zeros_of_a_zarr_are_read_where_they_were_written(tmp_path, values):
+    values[:5, :2] = 0
+    values[7] = 1
+    for write_empty_chunks in (False, True):
+        path = tmp_path / f"{write_empty_chunks}.zarr"
+        config = {"write_empty_chunks": write_empty_chunks}
+        stored = zarr.create_array(path, data=values, chunks=(5, 2), config=config)
+        assert stored.nchunks_initialized == 9 - (not write_empty_chunks)
+    np.testing.assert_array_equal(read_responses(path).values, values)
+    with pytest.raises(DataError, match=r"1 of 9 chunks .*'write_empty_chunks': True"):
+        read_responses(tmp_path / "False.zarr")
+
+
+def test_chunks_of_a_zarr_that_are_missing_may_be_nan(tmp_path, values):
+    path = tmp_path / "a.zarr"
+    stored = zarr.create_array(
+        path, shape=values.shape, chunks=(12, 1), dtype="float32", fill_value=np.nan
+    )
+    stored[:, 1:] = values[:, 1:]
+    with pytest.warns(VoxscaleWarning) as caught:
+        read = read_responses(path).values
+    missing, unscored = (str(one.message) for one in caught)
+    assert "1 of 5 chunks are missing and read as NaN" in missing
+    assert "1 of 5 voxels have NaN" in unscored
+    assert {one.filename for one in caught} == {__file__}
+    np.testing.assert_array_equal(read[:, 1:], values[:, 1:])
+    assert np.isnan(read[:, 0]).all()
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.hf5", "a.zarr"])

@@ -279,14 +279,43 @@ def test_an_interval_that_ends_before_it_starts_is_warned_of(read):
         read(as_long(TextGrid(0.0, 1.0, (tier,))))
 
 
-def test_a_chronological_file_that_stops_early_is_warned_of(read):
-    text = as_chronological(TextGrid(0.0, 2.0, (WORDS,)))
-    cut = text[: text.index("1 1.25")]
-    with pytest.warns(VoxscaleWarning, match=r"1 tiers stop early \('words' at 1.25 of 2.0 s\)"):
-        read(cut)
+PAUSED = Tier("w", 0.0, 2.0, (Interval(0.5, 1.0, "a"), Interval(1.25, 2.0, "b")))
+
+
+def test_gaps_are_warned_of_only_in_a_chronological_file(read):
+    grid = TextGrid(0.0, 2.0, (WORDS, PAUSED, NOTES))
+    message = r"story\.TextGrid: 2 gaps between intervals.*first in tier 'w', 0\.0 to 0\.5 s"
+    with pytest.warns(VoxscaleWarning, match=message) as caught:
+        assert read(as_chronological(grid)) == grid
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert read(as_long(grid)) == read(as_short(grid)) == grid
 
 
 # --- damaged files -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first_lost", "end_s"), [("1 1.25", 1.25), ("1 0.5", 0.5), ("1 0.0", 0.0)]
+)
+def test_a_chronological_file_that_stops_early_is_an_error(read, first_lost, end_s):
+    text = as_chronological(TextGrid(0.0, 2.0, (WORDS, NOTES)))
+    message = rf"story\.TextGrid: 1 tiers stop early \('words' at {end_s} of 2\.0 s\).*truncated"
+    with pytest.raises(DataError, match=message):
+        read(text[: text.index(first_lost)])
+
+
+def test_a_chronological_file_cut_after_any_interval_is_an_error(read):
+    twin = Tier("twin", 0.0, 2.0, WORDS.intervals)
+    lines = as_chronological(TextGrid(0.0, 2.0, (WORDS, twin))).rstrip().split("\n")
+    for n_kept in range(5, len(lines)):
+        with pytest.raises(DataError, match=r"story\.TextGrid"):
+            read("\n".join(lines[:n_kept]))
+
+
+def test_a_chronological_tier_of_no_length_or_no_points_may_be_empty(read):
+    grid = TextGrid(0.0, 1.0, (Tier("a", 0.0, 0.0), Tier("b", 0.0, 1.0, is_interval_tier=False)))
+    assert read(as_chronological(grid)) == grid
 
 
 @pytest.mark.parametrize("write", [as_long, as_short])
@@ -374,7 +403,7 @@ def test_a_binary_file_says_how_to_convert_it(read):
         read(b"ooBinaryFile\x08TextGrid\xbf\xf0\x00")
 
 
-@pytest.mark.parametrize("content", ["word,onset\nhi,0.1\n", "   \n", '"hello"\n', '{"tiers": []}'])
+@pytest.mark.parametrize("content", ["word,onset\nhi,0.1\n", '"hello"\n', '{"tiers": []}'])
 def test_what_is_no_textgrid_is_said_to_be_none(read, content):
     with pytest.raises(DataError, match=r"story\.TextGrid, line 1: .*not a TextGrid; expected"):
         read(content)

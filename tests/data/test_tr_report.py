@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from voxscale.arrays import EventSeries
 from voxscale.data import TRReport, read_tr_report
-from voxscale.data._tr_report import _filled
+from voxscale.data._tr_report import _repaired
+from voxscale.design import lanczos
 from voxscale.errors import DataError, VoxscaleWarning
 
 
@@ -59,8 +61,43 @@ def test_two_triggers_are_enough(read):
 
 
 def test_no_gap_gives_no_warning(read, rng):
-    times = np.arange(50) * 2.0045 + rng.uniform(-0.05, 0.05, 50)
-    assert read(log(times)).n_repaired == 0  # a warning would be an error
+    times = np.arange(50) * 2.0045 + rng.uniform(-0.003, 0.003, 50)
+    report = read(log(times))  # a warning would be an error
+    assert report.n_repaired == 0
+    np.testing.assert_array_equal(report.tr_times, report.trigger_times + report.tr_s / 2)
+
+
+def test_a_jittered_log_is_evened_out_with_one_warning(read, rng):
+    jitter = rng.uniform(-0.05, 0.05, 50)
+    with pytest.warns(VoxscaleWarning, match=r"up to \d+ ms off an even grid, which is") as caught:
+        report = read(log(10 + np.arange(50) * 2.0045 + jitter))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert report.n_repaired == 0
+    slope, start = np.polyfit(np.arange(50), report.trigger_times, 1)
+    expected = start + slope * np.arange(50) + report.tr_s / 2
+    np.testing.assert_allclose(report.tr_times, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("late", [0, 7, 49])
+def test_a_report_with_one_late_trigger_can_be_used(read, late):
+    times = np.arange(50) * 2.0
+    times[late] += 0.03
+    message = r"story\.report: triggers lie up to (2\d|30) ms off an even grid, which is evened out"
+    with pytest.warns(VoxscaleWarning, match=message):
+        report = read(log(times))
+    assert report.trigger_times[late] == pytest.approx(times[late])
+    np.testing.assert_allclose(report.tr_times, np.arange(50) * 2.0 + 1, rtol=0, atol=5e-3)
+    word = EventSeries(np.ones((1, 1)), [21.0])
+    rows = lanczos(word, report.tr_times)
+    np.testing.assert_allclose(rows, lanczos(word, np.arange(50) * 2.0 + 1), atol=0.01)
+
+
+def test_what_is_too_uneven_is_not_evened_out():
+    times = np.arange(30) * 2.0
+    times[15:] += 0.5
+    report = TRReport(times, 2.0)
+    np.testing.assert_array_equal(report.tr_times, times + 1)
 
 
 @pytest.mark.parametrize("missing", [[5], [5, 6], [5, 9], [3, 4, 5, 9, 15, 16]])
@@ -77,21 +114,83 @@ def test_missing_triggers_are_filled_where_they_were(read, missing):
     np.testing.assert_allclose(report.trigger_times, times - 7.0)
 
 
-@settings(deadline=None)
-@given(st.data())
-def test_any_missing_triggers_are_found_in_a_jittered_run(data):
-    n_trs = data.draw(st.integers(20, 60))
-    jitter = data.draw(
-        st.lists(st.floats(-0.01, 0.01), min_size=n_trs, max_size=n_trs).map(np.array)
-    )
-    missing = data.draw(st.lists(st.integers(1, n_trs - 2), max_size=n_trs // 4, unique=True))
-    times = np.arange(n_trs) * 2.0 + jitter
-    filled = _filled(np.delete(times, missing))
-    assert (np.diff(filled) > 0).all()
-    assert len(filled) == n_trs
-    np.testing.assert_allclose(filled, times, atol=0.03)
-    kept = np.delete(np.arange(n_trs), missing)
+@st.composite
+def lossy_runs(draw, gaps):
+    """Draw TRs of a jittered run whose triggers were kept: every gap is one of those given."""
+    steps = draw(st.lists(st.sampled_from(gaps), min_size=10, max_size=40))
+    kept = np.concatenate([[0], np.cumsum(steps)])
+    n_trs = int(kept[-1]) + 1
+    tr_s = draw(st.sampled_from([0.72, 1.5, 2.0045]))
+    jitter = draw(st.lists(st.floats(-0.01, 0.01), min_size=n_trs, max_size=n_trs).map(np.array))
+    return steps, kept, (5 + np.arange(n_trs) + jitter) * tr_s, tr_s
+
+
+def check_filled(filled, kept, times, tr_s):
+    assert len(filled) == len(times)
+    np.testing.assert_allclose(filled, times, rtol=0, atol=0.03 * tr_s)
     np.testing.assert_allclose(filled[kept], times[kept], rtol=0, atol=1e-9)
+
+
+@settings(deadline=None)
+@given(run=lossy_runs([1, 1, 2, 3, 5]))
+def test_missing_triggers_are_found_where_one_pair_is_adjacent(run):
+    steps, kept, times, tr_s = run
+    assume(steps.count(1) >= max(1, 0.05 * len(steps)))
+    assume(len(kept) >= len(times) / 3)
+    check_filled(_repaired(times[kept], None, "a.report"), kept, times, tr_s)
+
+
+@settings(deadline=None)
+@given(run=lossy_runs([2, 3, 4, 7]))
+def test_missing_triggers_are_found_by_the_expected_tr_where_no_pair_is_adjacent(run):
+    _, kept, times, tr_s = run
+    check_filled(_repaired(times[kept], tr_s * 1.004, "a.report"), kept, times, tr_s)
+
+
+def test_a_long_gap_is_filled_by_the_tr_as_logged_and_not_as_expected(read):
+    times = np.arange(400) * 2.0045
+    kept = np.delete(times, np.arange(50, 350))
+    with pytest.warns(VoxscaleWarning, match="300 of 400 TRs"):
+        report = read(log(kept), expected_tr_s=2.0)
+    np.testing.assert_allclose(report.trigger_times, times, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("times", [[0, 2, 6, 8, 12], [0, 4, 8, 12, 14, 16, 20, 24]])
+def test_a_run_that_lost_half_of_its_triggers_is_repaired(read, times):
+    with pytest.warns(VoxscaleWarning, match=r"TRs have no trigger.*a TR is 2 s \(if not, pass"):
+        report = read(log(times))
+    np.testing.assert_allclose(report.trigger_times, np.arange(0, times[-1] + 1, 2))
+    assert report.tr_s == 2.0
+
+
+def test_the_expected_tr_tells_what_no_gap_shows(read):
+    assert read(log([0, 4, 8, 12])).tr_s == 4.0
+    with pytest.warns(VoxscaleWarning, match="3 of 7 TRs"):
+        report = read(log([0, 4, 8, 12]), expected_tr_s=2.0)
+    np.testing.assert_allclose(report.trigger_times, np.arange(0, 13, 2))
+
+
+def test_a_gap_that_is_no_multiple_of_the_tr_is_an_error(read):
+    message = r"at 4\.0 and 7\.0 s are 3 s apart; expected a multiple .* 2 s; pass expected_tr_s="
+    with pytest.raises(DataError, match=message):
+        read(log([0, 2, 4, 7, 9, 11]))
+    with pytest.raises(DataError, match=message):
+        read(log([0, 2, 4, 7, 9, 11]), expected_tr_s=2.0)
+    with pytest.warns(VoxscaleWarning, match="6 of 12 TRs"):
+        assert read(log([0, 2, 4, 7, 9, 11]), expected_tr_s=1.0).tr_s == 1.0
+
+
+@pytest.mark.parametrize("at", [0.02, 0.4, 0.666, 1.0, 1.1, 1.5, 1.99])
+def test_a_trigger_too_many_in_a_long_run_is_an_error(read, at):
+    times = np.arange(100) * 2.0
+    with pytest.raises(DataError, match=r"triggers at .* s apart"):
+        read(log([*times[:50], times[49] + at, *times[50:]]))
+
+
+@pytest.mark.parametrize("bad", [0.0, -2.0, float("nan"), float("inf")])
+def test_an_impossible_tr_is_a_bad_argument(read, bad):
+    with pytest.raises(ValueError, match="expected_tr_s is"):
+        read(log([0, 2, 4]), expected_tr_s=bad)
 
 
 def test_no_onset_of_the_sound_is_an_error_that_says_what_to_do(read):
@@ -118,7 +217,7 @@ def test_fewer_than_two_triggers_are_an_error(read, lines, n):
         read(lines)
 
 
-@pytest.mark.parametrize("line", ["x trigger", "1.0", "nan trigger", "1,5 trigger"])
+@pytest.mark.parametrize("line", ["x trigger", "1.0", "nan trigger", "1,5 trigger", "1_0 trigger"])
 def test_a_bad_line_is_named(read, line):
     with pytest.raises(DataError, match=rf"story\.report, line 2: '{line}'; expected a time"):
         read(["0 sound-start", line, "2 trigger"])

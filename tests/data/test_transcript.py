@@ -140,6 +140,11 @@ def test_lengths_must_agree():
         Transcript(["a", "b"], [[0], [1]])
 
 
+def test_a_time_that_is_no_number_is_a_bad_argument():
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        Transcript(["a", "b"], [0, "x"])
+
+
 def test_no_words_is_no_story():
     with pytest.raises(DataError, match="a story with no words"):
         Transcript([], [])
@@ -217,6 +222,9 @@ def test_the_set_of_bad_words_is_a_parameter(read):
     assert read(grid, name="a.TextGrid").words == ("the", "SIL")
     assert read(grid, name="a.TextGrid", bad_words=BAD_WORDS | {"sil"}).words == ("the",)
     assert read(grid, name="a.TextGrid", bad_words=()).words == ("the", "SIL", "sp")
+    assert read(grid, name="a.TextGrid", bad_words=["SIL", "Sp"]).words == ("the",)
+    with pytest.raises(TypeError, match=r"bad_words is one string \('sil'\); .*\{'sil'\}"):
+        read(grid, name="a.TextGrid", bad_words="sil")
 
 
 def test_a_story_with_no_words_is_an_error(read):
@@ -243,9 +251,34 @@ def test_overlaps_in_a_textgrid_are_kept_with_one_warning(read):
     np.testing.assert_array_equal(story.onset_s, [0, 0.5, 2])
 
 
-def test_words_out_of_order_name_the_file(read):
-    with pytest.raises(DataError, match=r"story\.csv: word 1 \('b'\) starts at 0\.5 s"):
-        read("word,onset\na,1\nb,0.5\n")
+def test_overlaps_in_another_tier_are_not_warned_of(read):
+    grid = textgrid(phone=["x", "y", "z"], word=["a", "b", "c"]).replace("1\n2\n", "0.5\n2\n", 1)
+    assert read(grid, name="a.TextGrid").words == ("a", "b", "c")
+    with pytest.warns(VoxscaleWarning, match="1 intervals start before"):
+        read(grid, "phone", name="a.TextGrid")
+
+
+def test_a_word_out_of_order_is_named_by_its_place_in_the_file(read):
+    message = r"story\.csv, line 4 \('b'\) starts at 0\.5 s, line 2 \('a'\) at 1\.0 s"
+    with pytest.raises(DataError, match=message):
+        read("word,onset\na,1\nsp,1.5\nb,0.5\n")
+    grid = textgrid(phone=["x"], word=["a", "sp", "b"]).replace("2\n3\n", "-1\n3\n")
+    message = r"a\.TextGrid, interval 3 of tier 'word' \('b'\) starts at -1\.0 s, interval 1 of"
+    with pytest.raises(DataError, match=message):
+        read(grid, name="a.TextGrid")
+    grid = textgrid(word=("a", "sp", "b")).replace("2\n", "-1\n")
+    with pytest.raises(DataError, match=r"a\.TextGrid, point 3 of tier 'word' \('b'\) starts"):
+        read(grid, name="a.TextGrid")
+
+
+def test_a_bad_offset_comes_before_the_order_and_any_warning(read):
+    with pytest.raises(DataError, match=r"word 2 \('c'\) starts at 2\.0 s and ends at 1\.0 s"):
+        Transcript(["a", "b", "c"], [1.0, 0.5, 2.0], [1.5, 0.7, 1.0])
+    grid = textgrid(word=["a", "b", "c"]).replace("1\n2\n", "1\n0.5\n")
+    grid = grid.replace("2\n3\n", "0.4\n3\n")
+    # The overlap is not warned of first: warnings are errors of another type.
+    with pytest.raises(DataError, match=r"interval 2 of tier 'word' .* ends at 0\.5 s"):
+        read(grid, name="a.TextGrid")
 
 
 # --- tables --------------------------------------------------------------------------------
@@ -294,6 +327,46 @@ def test_the_first_word_column_of_bids_wins(read):
     assert read(table, name="events.tsv") == HI_THERE
 
 
+def bids(*rows):
+    header = ("onset", "duration", "value", "trial_type")
+    lines = [header, *((str(i), "1", *row) for i, row in enumerate(rows))]
+    return "\n".join("\t".join(line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([("x", "Hi"), ("y", "there")], ("Hi", "there")),
+        ([("1", "Hi"), ("2", "there")], ("Hi", "there")),
+        ([("Hi", "1"), ("there", "2.5")], ("Hi", "there")),
+        ([("Hi", "n/a"), ("there", "2")], ("Hi", "there")),
+        ([("1", "2"), ("3", "4")], ("2", "4")),
+        ([("Hi", "word"), ("there", "word")], ("Hi", "there")),
+        ([("255", "Hi"), ("254", "Hi")], ("Hi", "Hi")),
+        ([("x", "Hi")], ("Hi",)),
+    ],
+)
+def test_the_trial_type_wins_unless_the_value_is_likelier(read, rows, words):
+    assert read(bids(*rows), name="events.tsv").words == words
+
+
+def test_the_word_column_may_be_named(read):
+    table = bids(("x", "Hi"), ("y", "there"))
+    assert read(table, word_column="value").words == ("x", "y")
+    assert read("token,onset,word\nHi,1,x\n", word_column=" Token").words == ("Hi",)
+    message = r"no word column; expected one called token; .*'onset, duration, value, trial_type'"
+    with pytest.raises(DataError, match=message):
+        read(table, word_column="token")
+    with pytest.raises(ValueError, match=r"word_column is 'word', but .*a\.TextGrid is a TextGrid"):
+        read(textgrid(word=["Hi"]), name="a.TextGrid", word_column="word")
+
+
+def test_quotes_in_a_table_with_tabs_are_part_of_words(read):
+    words = ['"', '"oh', 'no"', '"well"', "a,b"]
+    table = "word\tonset\n" + "".join(f"{word}\t{i}\n" for i, word in enumerate(words))
+    assert read(table, name="events.tsv").words == tuple(words)
+
+
 def test_value_is_a_word_column_only_beside_durations(read):
     with pytest.raises(DataError, match="no word column"):
         read("onset,value\n1,Hi\n")
@@ -325,14 +398,16 @@ def test_bad_words_and_blanks_of_a_table_are_dropped_too(read):
         ("word;onset\na;0,5\n", r"line 2: onset is '0,5'.*decimal point"),
         ("word,onset,Stop\na,1,inf\n", "line 2: stop is 'inf'"),
         ("word,onset,duration\na,1,x\n", "line 2: duration is 'x'"),
-        ("word,onset,duration\na,1,-0.5\n", r"word 0 \('a'\) starts at 1\.0 s and ends at 0\.5 s"),
+        ("word,onset,duration\na,1,-0.5\n", r"line 2 \('a'\) starts at 1\.0 s and ends at 0\.5 s"),
         ("word,onset,offset\na,1,2\nb,2,\n", "line 3: offset is '', unlike the line before"),
         ("word,onset\nwell, hi,1\n", "line 2: 3 cells; expected 2.*in double quotes"),
         ("word,onset\na\n", "line 2: 1 cells; expected 2"),
-        ('word\tonset\n"oh\t1\nno"\t2\n', "line 2: a double quote opens .* closes it on line 3"),
-        ('word\tonset\na\t0\n"oh\t1\n"no\t2\n', "line 3: a double quote opens a cell here"),
+        ('word,onset\n"oh,1\nno",2\n', "line 2: a double quote opens .* closes it on line 3"),
+        ('word,onset\na,0\n"oh,1\n"no,2\n', "line 3: a double quote opens a cell here"),
         ('word,onset\n"oh,1\n', "line 2: a double quote opens"),
-        (" \n", "no word column"),
+        ("word,onset\na,1_0\n", "line 2: onset is '1_0'"),
+        (",,\n", "no word column"),
+        (" \n", r"story\.csv holds only blanks"),
     ],
 )
 def test_a_bad_table_names_what_is_wrong(read, table, message):

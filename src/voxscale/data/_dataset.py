@@ -264,7 +264,10 @@ def load(name: str, subject: str | None = None, root: FilePath | None = None) ->
         raise DataError(msg)
     folder = None if root is None else Path(root).expanduser()
     if folder is not None and not folder.is_dir():
-        msg = f"root is {str(folder)!r}, which is not a folder; expected where {name!r} lies."
+        msg = (
+            f"root is {str(folder)!r}, which is not a folder; expected where {name!r} lies; "
+            "fetch the files there first, or pass root= the folder that holds them."
+        )
         raise DataError(msg)
     loaded: Any = plugin.load(subject, folder)
     if not isinstance(loaded, Dataset):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import math
 import os
 import re
 from pathlib import Path
 
 from voxscale.errors import DataError
 
-__all__ = ["FilePath", "present", "read_text"]
+__all__ = ["FilePath", "as_number", "present", "read_text"]
 
 FilePath = str | os.PathLike[str]
 
@@ -23,6 +24,13 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _BINARY_PRAAT = b"ooBinaryFile"
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 _POINTER_LENGTH = 4096  # bytes; a pointer is one or a few short lines
 
 
@@ -90,7 +98,10 @@ def read_text(path: FilePath, encoding: str | None = None) -> str:
     Raises
     ------
     DataError
-        If there is no content (see `present`) or a byte cannot be decoded.
+        If there is no content (see `present`) or only blanks, the file is compressed or
+        binary, or a byte cannot be decoded.
+    ValueError
+        If ``encoding`` is not known.
     """
     path = present(path)
     data = path.read_bytes()
@@ -100,14 +111,23 @@ def read_text(path: FilePath, encoding: str | None = None) -> str:
             "Praat and use Save as text file."
         )
         raise DataError(msg)
+    for start, kind in _COMPRESSED.items():
+        if data.startswith(start):
+            msg = f"{path} is compressed ({kind}); expected plain text; unpack it first."
+            raise DataError(msg)
     if encoding is None:
-        encoding = "utf-8"
-        for mark, name in _BYTE_ORDER_MARKS:
-            if data.startswith(mark):
-                encoding = name
+        encoding = _encoding(data, path)
     try:
         text = data.decode(encoding)
+    except LookupError as error:
+        msg = (
+            f"encoding is {encoding!r}, which is no known text encoding; expected a name such as "
+            "'utf-8', 'latin-1' or 'utf-16-le'."
+        )
+        raise ValueError(msg) from error
     except UnicodeDecodeError as error:
+        if 0 in data and encoding == "utf-8":
+            raise DataError(_binary(path)) from error
         line = data.count(b"\n", 0, error.start) + 1
         msg = (
             f"{path}, line {line}: byte {error.start} (0x{data[error.start]:02x}) is not "
@@ -115,7 +135,51 @@ def read_text(path: FilePath, encoding: str | None = None) -> str:
             "file as UTF-8, or name its encoding, for instance encoding='latin-1'."
         )
         raise DataError(msg) from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        msg = f"{path} holds only blanks; expected text; fetch or write it again."
+        raise DataError(msg)
+    return text
+
+
+def as_number(text: str) -> float:
+    """Read a number as data files write it; NaN where it is none (Python's ``1_0`` is none).
+
+    Examples
+    --------
+    >>> as_number(" 1.5"), as_number("1_0")
+    (1.5, nan)
+    """
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
+
+
+def _encoding(data: bytes, path: Path) -> str:
+    """Choose UTF-8 or UTF-16 by the mark; refuse what is neither, as many zero bytes show."""
+    for mark, name in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return name
+    n_first, n_second = data[::2].count(0), data[1::2].count(0)
+    if max(n_first, n_second) < len(data) / 8:
+        return "utf-8"
+    if min(n_first, n_second) > 0:
+        raise DataError(_binary(path))
+    # Half of the bytes of Latin text in UTF-16 are zero, all in the same place of their pair.
+    name = "utf-16-le" if n_second else "utf-16-be"
+    msg = (
+        f"{path} looks like UTF-16 without a byte order mark; expected UTF-8, or a mark; "
+        f'pass encoding="{name}".'
+    )
+    raise DataError(msg)
+
+
+def _binary(path: Path) -> str:
+    return (
+        f"{path} is binary (it holds zero bytes); expected text; name another file, or export "
+        "this one as text."
+    )
 
 
 def _not_fetched(path: Path, what: str) -> str:

@@ -95,14 +95,17 @@ def _read_zarr(path: Path, key: str) -> Array:
             if not isinstance(stored.get(key), zarr.Array):
                 raise DataError(_no_key(path, key, sorted(stored.array_keys())))
             stored = stored[key]
+        _check_kind(stored, path)
         n_absent = stored.nchunks - stored.nchunks_initialized
+        if n_absent and (stored.fill_value is None or not np.isnan(stored.fill_value)):
+            raise DataError(_absent(path, n_absent, stored))
         values = _in_memory(stored, path)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise DataError(_unreadable(path, "a zarr array or group", error)) from error
     if n_absent:
         msg = (
-            f"{path}: {n_absent} of {stored.nchunks} chunks are absent and read as "
-            f"{stored.fill_value}; if they were meant to hold data, fetch or write them again."
+            f"{path}: {n_absent} of {stored.nchunks} chunks are missing and read as NaN; if they "
+            "were meant to hold data, fetch or write them again."
         )
         warnings.warn(msg, VoxscaleWarning, stacklevel=4)
     return values
@@ -110,16 +113,20 @@ def _read_zarr(path: Path, key: str) -> Array:
 
 def _in_memory(stored: Any, path: Path) -> Array:
     """Read a stored array by blocks of rows."""
+    _check_kind(stored, path)
+    values = np.empty(stored.shape, stored.dtype)
+    for start, block in row_blocks(stored):
+        values[start : start + len(block)] = block
+    return values
+
+
+def _check_kind(stored: Any, path: Path) -> None:
     if stored.dtype.kind not in "fiu" or stored.ndim != 2 or 0 in stored.shape:
         msg = (
             f"{path}: {stored.name!r} has shape {stored.shape} and type {stored.dtype}; expected "
             "real numbers of shape (n_trs, n_voxels); name another key, or convert the file."
         )
         raise DataError(msg)
-    values = np.empty(stored.shape, stored.dtype)
-    for start, block in row_blocks(stored):
-        values[start : start + len(block)] = block
-    return values
 
 
 _READERS: dict[str, Callable[[Path, str], Array]] = {
@@ -135,6 +142,15 @@ def _unreadable(path: Path, expected: str, error: Exception) -> str:
     return (
         f"{path}: cannot be read ({error}); expected {expected}; the file may be truncated or "
         "of another kind: fetch or write it again."
+    )
+
+
+def _absent(path: Path, n_absent: int, stored: Any) -> str:
+    return (
+        f"{path}: {n_absent} of {stored.nchunks} chunks are missing and would be read as "
+        f"{stored.fill_value}; expected every chunk, or a fill_value of NaN; fetch or write them "
+        f"again; where they hold nothing but {stored.fill_value}, write them out too, with "
+        "zarr's config={'write_empty_chunks': True}."
     )
 
 

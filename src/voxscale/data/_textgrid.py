@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,7 +13,16 @@ from voxscale.data._files import FilePath, read_text
 from voxscale.data._praat import Tokens
 from voxscale.errors import DataError, VoxscaleWarning
 
-__all__ = ["Interval", "Point", "TextGrid", "Tier", "looks_like_textgrid", "parse", "read_textgrid"]
+__all__ = [
+    "Interval",
+    "Point",
+    "TextGrid",
+    "Tier",
+    "looks_like_textgrid",
+    "note_on",
+    "parse",
+    "read_textgrid",
+]
 
 _CLASSES = ("IntervalTier", "TextTier")
 _ROUNDING_S = 1e-6  # times are rounded where they are written
@@ -93,7 +103,9 @@ def read_textgrid(path: FilePath, *, encoding: str | None = None) -> TextGrid:
     r"""Read a TextGrid in any of Praat's three text formats.
 
     Counts in the file are held against what is there, so a truncated file is an error and
-    never a shorter story. Intervals that overlap are kept, with one warning that counts them.
+    never a shorter story. The chronological format has no counts, but Praat fills tiers of
+    intervals: there, one that stops early is an error, and gaps in one are warned of. Intervals
+    that overlap are kept. One warning counts both.
 
     Parameters
     ----------
@@ -126,7 +138,8 @@ def read_textgrid(path: FilePath, *, encoding: str | None = None) -> TextGrid:
     >>> grid.tiers[0].intervals[1]
     Interval(onset_s=0.5, offset_s=1.5, text='world')
     """
-    grid, note = parse(read_text(path, encoding), path)
+    grid, is_chronological = parse(read_text(path, encoding), path)
+    note = note_on(grid.tiers, path, gaps=is_chronological)
     if note:
         warnings.warn(note, VoxscaleWarning, stacklevel=2)
     return grid
@@ -137,8 +150,8 @@ def looks_like_textgrid(text: str) -> bool:
     return bool(re.match(r'[^"\n]*"(?:ootextfile|praat chronological)', text.lstrip().lower()))
 
 
-def parse(text: str, path: FilePath) -> tuple[TextGrid, str]:
-    """Read the text of a TextGrid; return it with what its reader should be warned of, if any."""
+def parse(text: str, path: FilePath) -> tuple[TextGrid, bool]:
+    """Read the text of a TextGrid; return it, and whether it is in the chronological format."""
     tokens = Tokens(text, path)
     if not looks_like_textgrid(text):
         start = text.lstrip()[:40].split("\n")[0]
@@ -150,12 +163,23 @@ def parse(text: str, path: FilePath) -> tuple[TextGrid, str]:
         raise DataError(msg)
     if tokens.text("the file type").lower().startswith("praat"):
         grid = _chronological(tokens)
-        note = _unfilled(grid)
-    else:
-        grid = _by_tier(tokens)
-        note = ""  # its counts have been checked
-    notes = " ".join(filter(None, (_overlaps(grid), note)))
-    return grid, f"{path}: {notes}" if notes else ""
+        _check_filled(grid, path)
+        return grid, True
+    return _by_tier(tokens), False
+
+
+def note_on(tiers: Sequence[Tier], path: FilePath, *, gaps: bool) -> str:
+    """Say in what the intervals of some tiers are odd, if in anything.
+
+    Parameters
+    ----------
+    tiers : sequence of Tier
+    path : path-like
+    gaps : bool
+        Count the gaps between intervals too.
+    """
+    notes = " ".join(filter(None, (_overlaps(tiers), _gaps(tiers) if gaps else "")))
+    return f"{path}: {notes}" if notes else ""
 
 
 def _by_tier(tokens: Tokens) -> TextGrid:
@@ -249,16 +273,14 @@ def _with_entries(tier: Tier, entries: list[Interval | Point]) -> Tier:
     )
 
 
-def _overlaps(grid: TextGrid) -> str:
+def _overlaps(tiers: Sequence[Tier]) -> str:
     pairs = [
         (tier.name, before, after)
-        for tier in grid.tiers
+        for tier in tiers
         for before, after in itertools.pairwise(tier.intervals)
         if after.onset_s < before.offset_s - _ROUNDING_S
     ]
-    backward = [
-        (tier.name, one) for tier in grid.tiers for one in tier.intervals if one[1] < one[0]
-    ]
+    backward = [(tier.name, one) for tier in tiers for one in tier.intervals if one[1] < one[0]]
     notes = []
     if pairs:
         name, before, after = pairs[0]
@@ -276,11 +298,35 @@ def _overlaps(grid: TextGrid) -> str:
     return " ".join(notes)
 
 
-def _unfilled(grid: TextGrid) -> str:
-    """Say which tiers stop early: this format has no counts, but Praat fills interval tiers."""
-    early = [
-        f"{tier.name!r} at {tier.intervals[-1].offset_s} of {tier.end_s} s"
-        for tier in grid.tiers
-        if tier.intervals and tier.intervals[-1].offset_s < tier.end_s - _ROUNDING_S
+def _gaps(tiers: Sequence[Tier]) -> str:
+    found = [
+        (tier.name, before_s, one.onset_s)
+        for tier in tiers
+        if tier.intervals
+        for before_s, one in zip(
+            (tier.start_s, *(one.offset_s for one in tier.intervals)), tier.intervals, strict=False
+        )
+        if one.onset_s > before_s + _ROUNDING_S
     ]
-    return f"{len(early)} tiers stop early ({', '.join(early)}): truncated?" if early else ""
+    if not found:
+        return ""
+    name, from_s, to_s = found[0]
+    return (
+        f"{len(found)} gaps between intervals, which Praat would have filled (first in tier "
+        f"{name!r}, {from_s} to {to_s} s): are lines missing?"
+    )
+
+
+def _check_filled(grid: TextGrid, path: FilePath) -> None:
+    """Refuse tiers that stop early: this format has no counts, but Praat fills interval tiers."""
+    early = []
+    for tier in grid.tiers:
+        end_s = max((one.offset_s for one in tier.intervals), default=tier.start_s)
+        if tier.is_interval_tier and end_s < tier.end_s - _ROUNDING_S:
+            early.append(f"{tier.name!r} at {end_s} of {tier.end_s} s")
+    if early:
+        msg = (
+            f"{path}: {len(early)} tiers stop early ({', '.join(early)}); expected intervals up to "
+            "the end, as Praat writes them; the file is truncated: fetch or save it again."
+        )
+        raise DataError(msg)

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.data._files import FilePath, read_text
+from voxscale.data._files import FilePath, as_number, read_text
 from voxscale.errors import DataError, VoxscaleWarning
 
 __all__ = ["TRReport", "read_tr_report"]
 
-_GAP = 1.5  # of the median gap between triggers: above it, TRs are missing
+_NEAR = 1.5  # times the smallest gap between triggers: up to it, a gap may be one TR
+_FEWEST = 0.25  # of all triggers must be there, or no gap is taken for a TR
+_LEAST_SHARE = 0.05  # of gaps that are one TR: below it, a trigger too many is likelier
+_UNEVEN = 0.1  # of a TR: what logs jitter by, and scanners do not
+_EVEN = 0.009  # of a TR: just under what `voxscale.lanczos` allows
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +61,18 @@ class TRReport:
 
     @property
     def tr_times(self) -> Array:
-        """Middle of each TR, (n_trs,) in seconds from the onset of the sound."""
-        return self.trigger_times + self.tr_s / 2
+        """Middle of each TR, (n_trs,) in seconds from the onset of the sound.
+
+        Scanners are even and logs jitter: where triggers are uneven by 0.9 % of a TR or more,
+        these are the middles on the straight line that fits the triggers best (least squares).
+        Where a trigger lies 10 % of a TR or more from that line, the triggers are kept as
+        they are, and `voxscale.lanczos` refuses them.
+        """
+        times = self.trigger_times
+        if not _is_even(times):
+            line = _line(times)
+            times = line if np.abs(times - line).max() < _UNEVEN * self.tr_s else times
+        return times + self.tr_s / 2
 
     @classmethod
     def simulated(cls, n_trs: int, tr_s: float = 2.0, start_s: float = 0.0) -> TRReport:
@@ -96,7 +110,8 @@ def read_tr_report(
     r"""Read an event log: one event a line, its time in seconds and its label.
 
     Where the log misses triggers, the TRs are filled in, evenly, with one warning that counts
-    them: left out, every later row of the responses would be joined with the wrong words.
+    them: left out, every later row of the responses would be joined with the wrong words. The
+    same warning says by how much triggers jitter, where `TRReport.tr_times` evens them out.
 
     Parameters
     ----------
@@ -105,7 +120,8 @@ def read_tr_report(
         When the sound began, on the clock of the log; for a log that does not say, or says
         it twice.
     expected_tr_s : float, optional, in seconds
-        Raise if the median time between triggers differs from this by more than 5 %.
+        The TR, to within 5 %. Without it the shortest time that often lies between triggers is
+        taken for the TR, so it is needed where no two triggers of neighbouring TRs are logged.
 
     Returns
     -------
@@ -115,7 +131,10 @@ def read_tr_report(
     ------
     DataError
         If the file cannot be read, a time is no number, there are fewer than two triggers,
-        two triggers are much too close, or the onset of the sound is not known.
+        two triggers are much too close, the time between two is no multiple of the TR, or the
+        onset of the sound is not known.
+    ValueError
+        If ``expected_tr_s`` is not above 0.
 
     Notes
     -----
@@ -123,7 +142,10 @@ def read_tr_report(
     or beginning "start" or "START", the onset of the sound; "sound-stop", or beginning "END",
     its end.
 
-    A gap above 1.5 times the median gap holds ``round(gap / median) - 1`` missing triggers.
+    A gap between triggers holds ``round(gap / TR) - 1`` missing ones. The TR is the median of
+    the gaps up to 1.5 times the smallest, not counting as smallest what would mean that three
+    in four triggers are missing. Where such gaps are fewer than 5 %, it is the median gap. A
+    gap that then differs from a multiple of the TR by more than 10 % of a TR is an error.
 
     Examples
     --------
@@ -135,6 +157,9 @@ def read_tr_report(
     ...     read_tr_report(path).tr_times
     array([-2.,  0.,  2.])
     """
+    if expected_tr_s is not None and not (expected_tr_s > 0 and math.isfinite(expected_tr_s)):
+        msg = f"expected_tr_s is {expected_tr_s}; expected finite seconds above 0."
+        raise ValueError(msg)
     events = _events(path)
     triggers = np.sort([time for time, kind, _ in events if kind == "trigger"])
     if len(triggers) < 2:
@@ -145,12 +170,10 @@ def read_tr_report(
         raise DataError(msg)
     if sound_start_s is None:
         sound_start_s = _sound_start(events, path)
-    _check_gaps(triggers, expected_tr_s, path)
-    repaired = _filled(triggers)
-    n_repaired = len(repaired) - len(triggers)
-    if n_repaired:
-        msg = f"{path}: {n_repaired} of {len(repaired)} TRs have no trigger and were filled in."
-        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+    repaired = _repaired(triggers, expected_tr_s, path)
+    note = _note(repaired, len(repaired) - len(triggers))
+    if note:
+        warnings.warn(f"{path}: {note}", VoxscaleWarning, stacklevel=2)
     stops = [time for time, kind, _ in events if kind == "stop"]
     return TRReport(
         trigger_times=repaired - sound_start_s,
@@ -158,7 +181,7 @@ def read_tr_report(
         sound_start_s=float(sound_start_s),
         sound_stop_s=stops[-1] if stops else None,
         other=tuple((time, label) for time, kind, label in events if kind == "other"),
-        n_repaired=n_repaired,
+        n_repaired=len(repaired) - len(triggers),
     )
 
 
@@ -169,10 +192,7 @@ def _events(path: FilePath) -> list[tuple[float, str, str]]:
         if not line.strip():
             continue
         first, *rest = line.split()
-        try:
-            time = float(first)
-        except ValueError:
-            time = math.nan
+        time = as_number(first)
         if not math.isfinite(time) or not rest:
             msg = (
                 f"{path}, line {number}: {line.strip()[:60]!r}; expected a time in seconds and "
@@ -206,33 +226,97 @@ def _sound_start(events: list[tuple[float, str, str]], path: FilePath) -> float:
     raise DataError(msg)
 
 
-def _check_gaps(triggers: Array, expected_tr_s: float | None, path: FilePath) -> None:
+def _repaired(triggers: Array, expected_tr_s: float | None, path: FilePath) -> Array:
+    """Fill every gap with as many triggers as it holds, evenly."""
     gaps = np.diff(triggers)
-    median = float(np.median(gaps))
-    if expected_tr_s is not None and not abs(median - expected_tr_s) <= 0.05 * expected_tr_s:
-        msg = (
-            f"{path}: the median time between triggers is {median:.4g} s; expected "
-            f"{expected_tr_s} s; check that this is the log of the run."
-        )
-        raise DataError(msg)
-    close = np.flatnonzero(gaps < 0.5 * median) if median > 0 else np.arange(len(gaps))
+    tr_s = _tr(gaps) if expected_tr_s is None else _tr_near(gaps, expected_tr_s, path)
+    tr_s = _refined(tr_s, gaps)
+    close = np.flatnonzero(gaps <= 0.5 * tr_s)
     if close.size:
         i = int(close[0])
         msg = (
             f"{path}: triggers at {triggers[i]} and {triggers[i + 1]} s are {gaps[i]:.4g} s apart, "
-            f"half of them {median:.4g} s or more; expected one trigger for each TR; remove the "
-            "one that is too many."
+            f"where a TR is {tr_s:.4g} s; expected one trigger for each TR; remove the one that "
+            "is too many, or pass expected_tr_s= if the TR is another."
         )
         raise DataError(msg)
-
-
-def _filled(triggers: Array) -> Array:
-    """Fill every gap with as many triggers as it holds, evenly."""
-    gaps = np.diff(triggers)
-    median = np.median(gaps)
-    n_steps = np.where(gaps > _GAP * median, np.rint(gaps / median), 1).astype(int)
+    n_steps = _n_trs(gaps, tr_s)
+    off_s = np.abs(gaps - n_steps * tr_s)
+    if off_s.max() > _UNEVEN * tr_s:
+        i = int(off_s.argmax())
+        msg = (
+            f"{path}: triggers at {triggers[i]} and {triggers[i + 1]} s are {gaps[i]:.4g} s apart; "
+            f"expected a multiple of the TR, which seems to be {tr_s:.4g} s; pass expected_tr_s= "
+            "if the TR is another, or mend these lines."
+        )
+        raise DataError(msg)
     pieces = [
         start + gap * np.arange(steps) / steps
         for start, gap, steps in zip(triggers[:-1], gaps, n_steps, strict=True)
     ]
     return np.concatenate([*pieces, triggers[-1:]])
+
+
+def _tr(gaps: Array) -> float:
+    """Find the TR among gaps that may each be several."""
+    plausible = gaps[gaps > _FEWEST * gaps.mean()]
+    if not plausible.size:  # all triggers at one time
+        return 0.0
+    single = gaps[(gaps >= plausible.min()) & (gaps <= _NEAR * plausible.min())]
+    return float(np.median(single if len(single) >= _LEAST_SHARE * len(gaps) else gaps))
+
+
+def _tr_near(gaps: Array, expected_tr_s: float, path: FilePath) -> float:
+    """Measure the TR where it is about known, on the gaps that hold the fewest."""
+    n_steps = _n_trs(gaps, expected_tr_s)
+    fewest = int(n_steps.min())
+    tr_s = float(np.median(gaps[n_steps == fewest])) / fewest
+    if not abs(tr_s - expected_tr_s) <= 0.05 * expected_tr_s:
+        msg = (
+            f"{path}: the median time between triggers is {np.median(gaps):.4g} s; expected "
+            f"{expected_tr_s} s, or a multiple of it; check that this is the log of the run."
+        )
+        raise DataError(msg)
+    return tr_s
+
+
+def _refined(tr_s: float, gaps: Array) -> float:
+    """Average over more and more TRs, so that jitter does not add up over a long gap."""
+    total_s, n_trs = tr_s, 1
+    for gap in np.sort(gaps[gaps > 0.5 * tr_s]):
+        n_steps = round(gap * n_trs / total_s)
+        if abs(gap - n_steps * total_s / n_trs) <= _UNEVEN * tr_s:
+            total_s, n_trs = total_s + float(gap), n_trs + n_steps
+    return total_s / n_trs
+
+
+def _n_trs(gaps: Array, tr_s: float) -> Array:
+    return np.maximum(np.rint(gaps / tr_s), 1).astype(int)
+
+
+def _note(triggers: Array, n_filled: int) -> str:
+    """Say what was filled in, and what is to be evened out, if anything."""
+    tr_s = np.diff(triggers).mean()
+    notes = []
+    if n_filled:
+        notes.append(
+            f"{n_filled} of {len(triggers)} TRs have no trigger and were filled in; a TR is "
+            f"{tr_s:.4g} s (if not, pass expected_tr_s=)."
+        )
+    if not _is_even(triggers):
+        off_s = np.abs(triggers - _line(triggers)).max()
+        does = "is evened out" if off_s < _UNEVEN * tr_s else "is too much to be evened out"
+        notes.append(f"triggers lie up to {1000 * off_s:.0f} ms off an even grid, which {does}.")
+    return " ".join(notes)
+
+
+def _is_even(times: Array) -> bool:
+    steps = np.diff(times)
+    return not steps.size or bool(np.abs(steps - steps.mean()).max() <= _EVEN * steps.mean())
+
+
+def _line(times: Array) -> Array:
+    """Fit a straight line to times by least squares."""
+    number = np.arange(len(times)) - (len(times) - 1) / 2
+    line: Array = times.mean() + number * (number @ times / (number @ number))
+    return line

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.data._files import FilePath, read_text
-from voxscale.data._textgrid import TextGrid, Tier, looks_like_textgrid, parse
+from voxscale.data._textgrid import TextGrid, Tier, looks_like_textgrid, note_on, parse
 from voxscale.data._word_table import Row, read_word_table
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 
@@ -47,6 +47,8 @@ class Transcript:
         before it starts. The message names the word.
     TypeError
         If ``words`` is one string, or a word is not text.
+    ValueError
+        If a time is no number.
 
     Examples
     --------
@@ -69,28 +71,8 @@ class Transcript:
         object.__setattr__(self, "onset_s", _as_times(onset_s, words, "onset"))
         offset_s = None if offset_s is None else _as_times(offset_s, words, "offset")
         object.__setattr__(self, "offset_s", offset_s)
-        self._check_order()
-
-    def _check_order(self) -> None:
-        backward = np.flatnonzero(np.diff(self.onset_s) < 0)
-        if backward.size:
-            i = int(backward[0]) + 1
-            msg = (
-                f"word {i} ({self.words[i]!r}) starts at {self.onset_s[i]} s, word {i - 1} "
-                f"({self.words[i - 1]!r}) at {self.onset_s[i - 1]} s; expected words in the "
-                "order they were heard; sort them by onset."
-            )
-            raise DataError(msg)
-        if self.offset_s is None:
-            return
-        negative = np.flatnonzero(self.offset_s < self.onset_s)
-        if negative.size:
-            i = int(negative[0])
-            msg = (
-                f"word {i} ({self.words[i]!r}) starts at {self.onset_s[i]} s and ends at "
-                f"{self.offset_s[i]} s; expected an offset at or after the onset; mend its times."
-            )
-            raise DataError(msg)
+        places = [f"word {i}" for i in range(len(words))]
+        _check_order(words, self.onset_s, self.offset_s, places)
 
     @property
     def times(self) -> Array:
@@ -133,6 +115,7 @@ def read_transcript(
     drop_blank: bool = True,
     lower: bool = False,
     encoding: str | None = None,
+    word_column: str | None = None,
 ) -> Transcript:
     r"""Read the words of a story from a TextGrid, a word table, or a BIDS ``events.tsv``.
 
@@ -142,15 +125,15 @@ def read_transcript(
     ----------
     path : path-like
         A TextGrid, or a table (comma, semicolon or tab) with a header: a column ``word`` or
-        ``text`` (in a table with durations also ``value`` or ``trial_type``, as BIDS has it),
+        ``text`` (in a table with durations also ``trial_type`` or ``value``, as BIDS has it),
         a column ``onset``, ``onset_s`` or ``start``, and perhaps ``offset``, ``offset_s``,
         ``end``, ``stop`` or ``duration``; all in seconds. Rows whose word is ``n/a`` are left
-        out.
+        out. Double quotes enclose a cell, but not in a table with tabs, as BIDS has it.
     tier : str or int, optional
         Name of the word tier of a TextGrid, or its number from 0. By default the tier called
         "word" or "words" in any case, or else the only tier of intervals.
     bad_words : collection of str
-        Labels to leave out, in lower case; compared without surrounding braces and blanks.
+        Labels to leave out, in any case; compared without surrounding braces and blanks.
     drop_blank : bool
         Leave out labels with no text, as aligners give to silence. The published code kept
         them as words: pass False for its numbers.
@@ -158,6 +141,10 @@ def read_transcript(
         Turn words to lower case, as the published code did.
     encoding : str, optional
         See `read_textgrid`.
+    word_column : str, optional
+        Name of the column of words of a table, in any case. By default as above; of
+        ``trial_type`` and ``value`` the first that holds words, and not only numbers or one
+        label for all rows.
 
     Returns
     -------
@@ -168,8 +155,15 @@ def read_transcript(
     DataError
         If the file cannot be read, has no word tier or column, a number is bad (the message
         names the line), words are out of order, or none is left.
+    TypeError
+        If ``bad_words`` is one string.
     ValueError
-        If ``tier`` is given for a table.
+        If ``tier`` is given for a table, or ``word_column`` for a TextGrid.
+
+    Warns
+    -----
+    VoxscaleWarning
+        If intervals of the word tier of a TextGrid overlap; see `read_textgrid`.
 
     Examples
     --------
@@ -180,32 +174,47 @@ def read_transcript(
     ...     read_transcript(path).words
     ('Once', 'upon')
     """
-    text = read_text(path, encoding)
-    note = ""
-    if looks_like_textgrid(text) or Path(path).suffix.lower() == ".textgrid":
-        grid, note = parse(text, path)
-        rows = _rows_of(_word_tier(grid, tier, path))
-    elif tier is not None:
-        msg = f"tier is {tier!r}, but {path} is a table, which has no tiers; leave tier out."
-        raise ValueError(msg)
-    else:
-        rows = read_word_table(text, path)
-    kept = [row for row in rows if not _is_dropped(row.word, bad_words, drop_blank=drop_blank)]
+    if isinstance(bad_words, str):
+        msg = f"bad_words is one string ({bad_words!r}); expected a collection: {{{bad_words!r}}}."
+        raise TypeError(msg)
+    rows, note = _read_rows(path, tier, encoding, word_column)
+    bad = {word.lower() for word in bad_words}
+    kept = [row for row in rows if not _is_dropped(row.word, bad, drop_blank=drop_blank)]
     if not kept:
         msg = (
             f"{path}: a story with no words; {len(rows)} labels were read and all left out as "
             "blank or bad words; expected speech; check the tier, bad_words and drop_blank."
         )
         raise DataError(msg)
+    words = [row.word.strip().lower() if lower else row.word.strip() for row in kept]
+    onset_s = np.array([row.onset_s for row in kept])
+    offsets = [row.offset_s for row in kept if row.offset_s is not None]
+    offset_s = np.array(offsets) if offsets else None
+    _check_order(words, onset_s, offset_s, [row.place for row in kept], f"{path}, ")
     if note:
         warnings.warn(note, VoxscaleWarning, stacklevel=2)
-    words = [row.word.strip().lower() if lower else row.word.strip() for row in kept]
-    offsets = [row.offset_s for row in kept if row.offset_s is not None]
-    try:
-        return Transcript(words, [row.onset_s for row in kept], offsets or None)
-    except DataError as error:
-        msg = f"{path}: {error}"
-        raise type(error)(msg) from error
+    return Transcript(words, onset_s, offset_s)
+
+
+def _read_rows(
+    path: FilePath, tier: str | int | None, encoding: str | None, word_column: str | None
+) -> tuple[list[Row], str]:
+    """Read the labels of a file, and what its reader should be warned of, if anything."""
+    text = read_text(path, encoding)
+    if looks_like_textgrid(text) or Path(path).suffix.lower() == ".textgrid":
+        if word_column is not None:
+            msg = (
+                f"word_column is {word_column!r}, but {path} is a TextGrid, which has no columns; "
+                "pass tier= instead."
+            )
+            raise ValueError(msg)
+        grid, is_chronological = parse(text, path)
+        found = _word_tier(grid, tier, path)
+        return _rows_of(found), note_on([found], path, gaps=is_chronological)
+    if tier is not None:
+        msg = f"tier is {tier!r}, but {path} is a table, which has no tiers; leave tier out."
+        raise ValueError(msg)
+    return read_word_table(text, path, word_column), ""
 
 
 def _is_dropped(label: str, bad_words: Collection[str], *, drop_blank: bool) -> bool:
@@ -214,9 +223,16 @@ def _is_dropped(label: str, bad_words: Collection[str], *, drop_blank: bool) -> 
 
 
 def _rows_of(tier: Tier) -> list[Row]:
+    where = f"of tier {tier.name!r}"
     if tier.is_interval_tier:
-        return [Row(one.text, one.onset_s, one.offset_s) for one in tier.intervals]
-    return [Row(one.text, one.time_s, None) for one in tier.points]
+        return [
+            Row(one.text, one.onset_s, one.offset_s, f"interval {number} {where}")
+            for number, one in enumerate(tier.intervals, start=1)
+        ]
+    return [
+        Row(one.text, one.time_s, None, f"point {number} {where}")
+        for number, one in enumerate(tier.points, start=1)
+    ]
 
 
 def _word_tier(grid: TextGrid, tier: str | int | None, path: FilePath) -> Tier:
@@ -270,3 +286,31 @@ def _as_times(values: ArrayLike, words: tuple[str, ...], what: str) -> Array:
         raise DataError(msg)
     times.flags.writeable = False
     return times
+
+
+def _check_order(
+    words: Sequence[str],
+    onset_s: Array,
+    offset_s: Array | None,
+    places: Sequence[str],
+    prefix: str = "",
+) -> None:
+    """Refuse words that end before they start, or start before the word before them."""
+    if offset_s is not None:
+        negative = np.flatnonzero(offset_s < onset_s)
+        if negative.size:
+            i = int(negative[0])
+            msg = (
+                f"{prefix}{places[i]} ({words[i]!r}) starts at {onset_s[i]} s and ends at "
+                f"{offset_s[i]} s; expected an offset at or after the onset; mend its times."
+            )
+            raise DataError(msg)
+    backward = np.flatnonzero(np.diff(onset_s) < 0)
+    if backward.size:
+        i = int(backward[0]) + 1
+        msg = (
+            f"{prefix}{places[i]} ({words[i]!r}) starts at {onset_s[i]} s, {places[i - 1]} "
+            f"({words[i - 1]!r}) at {onset_s[i - 1]} s; expected words in the order they were "
+            "heard; sort them by onset."
+        )
+        raise DataError(msg)

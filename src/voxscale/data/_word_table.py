@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from voxscale.data._files import FilePath
+from voxscale.data._files import FilePath, as_number
 from voxscale.errors import DataError
 
 __all__ = ["Row", "read_word_table"]
 
 _WORD = ("word", "text")
-_WORD_IN_BIDS = (*_WORD, "value", "trial_type")
+_WORD_IN_BIDS = ("trial_type", "value")
 _ONSET = ("onset", "onset_s", "start")
 _OFFSET = ("offset", "offset_s", "end", "stop")
 _DURATION = ("duration",)
@@ -21,14 +21,15 @@ _NOT_AVAILABLE = "n/a"
 
 
 class Row(NamedTuple):
-    """One word; ``offset_s`` is None where it is not known."""
+    """One word; ``offset_s`` is None where it is not known; ``place`` is for messages."""
 
     word: str
     onset_s: float
     offset_s: float | None
+    place: str
 
 
-def read_word_table(text: str, path: FilePath) -> list[Row]:
+def read_word_table(text: str, path: FilePath, word_column: str | None = None) -> list[Row]:
     """Read the rows of a table whose word is given; columns are known by their names.
 
     Raises
@@ -36,16 +37,20 @@ def read_word_table(text: str, path: FilePath) -> list[Row]:
     DataError
         If a column is missing, or a line is not what the header says.
     """
-    lines = _lines(text, path)
-    _, header = next(lines, (1, []))
+    lines = list(_lines(text, path))
+    _, header = lines.pop(0) if lines else (1, [])
     names = [name.strip().lower() for name in header]
     onset, offset, duration = (_column(names, known) for known in (_ONSET, _OFFSET, _DURATION))
-    word = _column(names, _WORD if duration is None else _WORD_IN_BIDS)
+    known: Sequence[str] = _WORD if word_column is None else (word_column.strip().lower(),)
+    word = _column(names, known)
+    if word is None and word_column is None and duration is not None:
+        word = _bids_word_column(names, [cells for _, cells in lines if len(cells) == len(names)])
     if word is None or onset is None:
-        missing, known = ("onset", _ONSET) if word is not None else ("word", _WORD)
+        missing, known = ("onset", _ONSET) if word is not None else ("word", known)
         msg = (
             f"{path}: no {missing} column; expected one called {' or '.join(known)}; its columns "
-            f"are {', '.join(header)[:200]!r}: name them in the first line."
+            f"are {', '.join(header)[:200]!r}: name them in the first line"
+            f"{', or pass word_column= one of them' if missing == 'word' else ''}."
         )
         raise DataError(msg)
     end = offset if offset is not None else duration
@@ -54,7 +59,8 @@ def read_word_table(text: str, path: FilePath) -> list[Row]:
         if len(cells) != len(header):
             msg = (
                 f"{path}, line {line}: {len(cells)} cells; expected {len(header)}, as in the "
-                "header; a word that holds the separator must stand in double quotes."
+                "header; a word that holds the separator must stand in double quotes (which a "
+                "table with tabs does not have)."
             )
             raise DataError(msg)
         if cells[word].strip().lower() == _NOT_AVAILABLE:
@@ -71,7 +77,7 @@ def read_word_table(text: str, path: FilePath) -> list[Row]:
                 "expected one for every word, or for none; fill the column or remove it."
             )
             raise DataError(msg)
-        rows.append(Row(cells[word], onset_s, offset_s))
+        rows.append(Row(cells[word], onset_s, offset_s, f"line {line}"))
     return rows
 
 
@@ -79,10 +85,27 @@ def _column(names: Sequence[str], known: Sequence[str]) -> int | None:
     return next((names.index(name) for name in known if name in names), None)
 
 
+def _bids_word_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int | None:
+    """Choose between the columns of BIDS: numbers, or one label for all rows, are no words."""
+
+    def is_unlikely(column: int) -> tuple[bool, bool]:
+        cells = {row[column].strip().lower() for row in rows} - {"", _NOT_AVAILABLE}
+        return all(math.isfinite(as_number(cell)) for cell in cells), len(cells) == 1
+
+    present = [names.index(name) for name in _WORD_IN_BIDS if name in names]
+    return min(present, key=is_unlikely, default=None)
+
+
 def _lines(text: str, path: FilePath) -> Iterator[tuple[int, list[str]]]:
     """Yield each line that is not blank, with its number."""
     first = text.lstrip().split("\n", 1)[0]
     separator = max("\t,;", key=first.count)  # the first one where none occurs
+    if separator == "\t":  # BIDS has no quotes: one is part of a word
+        split = [cells.split("\t") for cells in text.split("\n")]
+        yield from (
+            (i, cells) for i, cells in enumerate(split, start=1) if any(map(str.strip, cells))
+        )
+        return
     reader = csv.reader(text.split("\n"), delimiter=separator, strict=True)
     line = 0
     while True:
@@ -109,10 +132,7 @@ def _lines(text: str, path: FilePath) -> Iterator[tuple[int, list[str]]]:
 
 
 def _seconds(cell: str, name: str, path: FilePath, line: int) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
+    value = as_number(cell)
     if not math.isfinite(value):
         msg = (
             f"{path}, line {line}: {name} is {cell!r}; expected finite seconds, written with a "
