@@ -61,6 +61,7 @@ def test_failed_cells_are_told_with_code_1(file, monkeypatch):
     status = invoke("status", file)
     assert status.exit_code == 0
     assert "6 failed:" in status.stdout
+    assert "results/cells/*.failed.json" in status.stdout
 
 
 @pytest.mark.parametrize("command", ["plan", "run", "status", "report"])
@@ -71,6 +72,55 @@ def test_a_mistake_in_the_file_is_told_with_code_2(file, command):
     assert done.stderr.startswith("error: tiny.toml, line 2: [study] lacks 'layers'")
     assert "tiny.toml, line 6: [study] has no field 'layer'" in done.stderr
     assert done.stdout == ""
+
+
+def test_one_failed_cell_is_one(file, monkeypatch):
+    fit = fitting.fit_cell
+    cells = []
+
+    def broken(inputs, cell, *rest):
+        cells.append(cell)
+        if len(cells) == 1:
+            message = "no luck"
+            raise RuntimeError(message)
+        return fit(inputs, cell, *rest)
+
+    monkeypatch.setattr(fitting, "fit_cell", broken)
+    done = invoke("run", file)
+    assert "1 cell failed; running again tries it again:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("foo", "device 'foo' is unknown"), ("cuda:99", "device 'cuda:99' is not available")],
+)
+def test_a_device_that_is_not_here_is_told_before_any_work(file, tmp_path, device, message):
+    done = invoke("run", file, "--device", device)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: {message}")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("layers = [2]", "layers = [9]"), ('"echo"', '"./none"'), ("[5, 2]", "[50, 20]")],
+)
+def test_a_mistake_leaves_no_folder_behind(file, tmp_path, old, new):
+    file.write_text(file.read_text().replace(old, new))
+    assert invoke("run", file).exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_a_result_cut_short_is_told_with_code_2(file, tmp_path):
+    assert invoke("run", file).exit_code == 0
+    path = sorted((tmp_path / "results" / "cells").iterdir())[2]
+    path.write_bytes(b"")
+    for command in ("plan", "run", "status"):
+        done = invoke(command, file)
+        assert done.exit_code == 2
+        assert done.stderr.startswith(f"error: {path} is damaged")
+        assert "delete it and run again" in done.stderr
 
 
 def test_an_interruption_is_told_with_code_130(file, monkeypatch):

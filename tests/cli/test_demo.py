@@ -1,10 +1,12 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from voxscale import reports, study
 from voxscale.cli import app
+from voxscale.study._plan import cell_store
 
 
 @pytest.fixture
@@ -30,6 +32,13 @@ def test_everything_lies_in_one_folder(ran, tmp_path):
     assert ran[0].name == ran[0].dataset == "demo"
     again = study.Study.from_toml(tmp_path / "here" / "demo.toml")
     assert again.out == tmp_path / "here"
+
+
+def test_the_wait_is_announced_the_first_time_alone(ran, tmp_path):
+    first = CliRunner().invoke(app, ["demo", "--out", "here"])
+    assert "some minutes the first time" in first.stderr
+    cell_store(ran[0]).put("a" * 32, {"r": np.zeros(1)}, {})
+    assert CliRunner().invoke(app, ["demo", "--out", "here"]).stderr == ""
 
 
 def test_the_folder_has_a_name_by_default(ran, tmp_path):

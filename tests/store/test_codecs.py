@@ -18,14 +18,6 @@ def test_equal_results_are_equal_files(tmp_path, frozen):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_compression_changes_the_size_alone(tmp_path, frozen):
-    zeros = frozen(np.zeros(10_000))
-    write_result(tmp_path / "small", {"r": zeros}, {}, compress=True)
-    write_result(tmp_path / "large", {"r": zeros}, {})
-    assert (tmp_path / "small").stat().st_size < (tmp_path / "large").stat().st_size / 20
-    np.testing.assert_array_equal(read_result(tmp_path / "small")[0]["r"], zeros)
-
-
 def test_metadata_are_read_alone(tmp_path, frozen):
     meta = {"mean": float("nan"), "n": np.int32(3), "runs": ("a", "b")}
     write_result(tmp_path / "a", {"r": frozen([1.0])}, meta)

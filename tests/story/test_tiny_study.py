@@ -227,5 +227,5 @@ def test_the_commands_from_outside(tiny, tmp_path):
     path.write_text(path.read_text().replace('"echo"', '"./no-model"'))
     wrong = voxscale("run", path, home=tmp_path, check=False)
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("error: tiny.toml, line 5: there is no model at ")
+    assert wrong.stderr.startswith("error: tiny.toml, line 5: [study] model: there is no model at ")
     assert "Traceback" not in wrong.stderr

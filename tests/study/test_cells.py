@@ -29,7 +29,7 @@ def facts(**fields):
     }
     given_fields = {
         "subject": "s1", "train": STORIES, "test": ("x",), "tr_s": 2.0, "n_voxels": 3,
-        "transcripts": {}, "tr_times": {}, "hashes": hashes, **fields,
+        "transcripts": {}, "tr_times": {}, "trs": {}, "hashes": hashes, **fields,
     }  # fmt: skip
     return SubjectFacts(**given_fields)
 
@@ -142,7 +142,7 @@ def changed_hash(run, what):
     "other",
     [
         {"made": study(dataset="other")},
-        {"made": study(seed=1)},
+        {"made": study(design={"protocol": "huth2023"})},
         {"made": study(design={"trim": [9, 5]})},
         {"made": study(design={"delays": [1, 2]})},
         {"made": study(design={"word_rate": False})},
@@ -202,3 +202,22 @@ def test_cells_are_told_in_words():
     cells = cells_of(study(training_stories=[1], draws=2), facts())
     assert cells[0].label == "s1, layer 0, context 32, 5 stories"
     assert cells[-1].label == "s1, layer 1, context 32, 1 story (draw 1)"
+
+
+CHUNKS = {"cv": {"chunk_len": 5, "n_chunks": 1, "n_repeats": 2}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_reference", "changes"),
+    [
+        ({}, True, True),  # by its permutations
+        ({}, False, False),
+        ({"evaluate": {"n_permutations": 0}}, True, False),
+        ({"fit": CHUNKS}, False, True),
+        ({"fit": CHUNKS, "evaluate": {"n_permutations": 0}}, True, True),
+    ],
+)
+def test_the_seed_renames_only_cells_in_which_chance_has_a_part(fields, is_reference, changes):
+    cell = replace(cells_of(study(), facts())[0], reference=is_reference)
+    keys = {key(made=study(seed=seed, **fields), cell=cell) for seed in (0, 1)}
+    assert len(keys) == (2 if changes else 1)

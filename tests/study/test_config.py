@@ -60,7 +60,7 @@ def test_every_field_of_a_file_arrives(tmp_path):
     assert (study.draws, study.reference_layer, study.seed) == (2, 9, 3)
     assert study.out == tmp_path / "results"
     assert study.design.model_dump() == {
-        "delays": (1, 2), "trim": (4, 3), "normalize": True, "word_rate": False,
+        "delays": (1, 2), "trim": (4, 3), "normalize": True, "word_rate": False, "protocol": None,
     }  # fmt: skip
     np.testing.assert_allclose(study.fit.penalties, [1, 10, 100, 1000, 10000])
     assert study.fit.scoring == "correlation"
@@ -81,6 +81,7 @@ def test_defaults(tmp_path, monkeypatch):
     assert study.design.trim == (10, 5)
     assert study.design.word_rate
     assert not study.design.normalize
+    assert study.design.protocol is None
     np.testing.assert_allclose(study.fit.penalties, np.logspace(1, 6, 11))
     assert (study.fit.scoring, study.fit.cv) == ("r2", "leave-run-out")
     assert study.evaluate.n_permutations == 500
@@ -147,7 +148,7 @@ def test_keywords_raise_a_value_error_that_names_the_field():
          "values; expected TRs left out"),
         ("[1, 2]", "[1, 1]", r"line 17: \[design\] delays cannot be \[1, 1\]: a delay is given "),
         ("word_rate", "wordrate", r"line 20: \[design\] has no field 'wordrate'; expected one of "
-         r"delays, trim, normalize, word_rate; did you mean 'word_rate'\?"),
+         r"delays, trim, normalize, word_rate, protocol; did you mean 'word_rate'\?"),
         ("seed = 3", "trim = [1, 2]", r"line 13: \[study\] has no field 'trim'; .*; it belongs to "
          r"\[design\]"),
         ("normalize = true", "layers = [3]", r"line 19: \[design\] has no field 'layers'; .*; it "
@@ -166,6 +167,15 @@ def test_keywords_raise_a_value_error_that_names_the_field():
         ("\n[study]", "version = 1\n[study]", r"line 1: 'version' is not known there; .*put fields "
          "below"),
         ('"smollm2"', "smollm2", r"line 7: not TOML: .*the line is 'model = smollm2'; text needs "),
+        ("seed = 3", "seed = 3\ndraws = 1", r"line 14: not TOML: this field is given twice; "
+         r".*'draws = 1'; leave one out\.$"),
+        ("[evaluate]", "[design]", r"line 28: not TOML: this table is given twice; .*leave one"),
+        ("[study]", "[[study]]", r"line 2: 'study' is not a table; expected \[study\] once, in s"),
+        ('"results"', '""', r"line 14: \[study\] out cannot be '': it is empty"),
+        ('"data"', '""', r"line 5: \[study\] root cannot be '': it is empty"),
+        ('"results"', "5", r"line 14: \[study\] out cannot be 5: it is not text; expected the fol"),
+        ('name = "demo"', 'name = "a/b"', r"cannot be 'a/b': it has other characters; expected "),
+        ("normalize = true", 'protocol = "huth"', r"line 19: \[design\] protocol cannot be "),
         ("[512, 8]", "[512, 8", r"study\.toml, line \d+: not TOML"),
     ],
 )  # fmt: skip
@@ -181,6 +191,13 @@ def test_all_mistakes_are_told_in_the_order_of_lines(tmp_path):
         Study.from_toml(write(tmp_path, text.replace("trim", "trims")))
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0].split()[-1] for line in lines] == ["11", "13", "18"]
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(FULL.lstrip(), encoding="utf-8-sig")
+    marked = Study.from_toml(path).model_dump()
+    assert marked == Study.from_toml(write(tmp_path, FULL)).model_dump()
 
 
 def test_a_file_without_a_study_is_told(tmp_path):

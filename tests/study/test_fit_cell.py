@@ -42,7 +42,9 @@ class Fitted:
         spaces = [states[self.cell.layer][run], word_rate(words)]
         times = self.data.responses[run].tr_times
         X = np.hstack([zscore(lanczos(space, times)[5:-2]) for space in spaces])
-        return delay(X, (1, 2)), zscore(self.data.responses[run].values[5:-2].astype(float))
+        heard = self.data.trials.get(run, (self.data.responses[run],))
+        mean = np.mean([zscore(one.values[5:-2].astype(float)) for one in heard], axis=0)
+        return delay(X, (1, 2)), zscore(mean)
 
     def by_hand(self, alphas):
         """Leave one story out, refit with the best alpha: voxel by voxel, with scikit-learn."""
@@ -100,6 +102,14 @@ def test_scores_without_a_word_rate_and_with_fewer_stories(tiny, tmp_path):
     assert fitted.meta["n_features"] == 2 * (8 + 1)
     bare = Fitted(tiny, tmp_path, lambda c: c.n_stories == 2, delays="[1, 2]\nword_rate = false")
     assert bare.meta["n_features"] == 2 * 8
+
+
+def test_correlations_and_ceilings_are_about_the_same_response(reference):
+    arrays = reference.arrays
+    r = arrays["r_by_story"][reference.data.test.index("x")]
+    has = np.isfinite(arrays["cc_max"])
+    assert has.sum() >= 30
+    np.testing.assert_allclose((r / arrays["cc_max"])[has], arrays["cc_norm"][has], rtol=1e-5)
 
 
 def test_ceilings_follow_the_formulas(reference):

@@ -1,3 +1,4 @@
+import os
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -5,12 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from voxscale import plugins
+from voxscale import plugins, store
 from voxscale.arrays import TRSeries
 from voxscale.data import Transcript
 from voxscale.errors import AlignmentError, ConfigError, DataError, VoxscaleWarning
 from voxscale.study import Study
-from voxscale.study._inputs import Inputs
+from voxscale.study import _inputs as module
+from voxscale.study._inputs import Inputs, _hash_values
 
 
 def study(tiny, tmp_path, **replaced):
@@ -121,7 +123,7 @@ def test_only_one_subject_is_kept_in_memory(tiny, tmp_path):
     [
         ({"dataset": '"tinyy"'}, r"tiny\.toml, line 4: dataset 'tinyy' is unknown; .*tiny "
          r"\(did you mean 'tiny'"),
-        ({"model": '"./no/such"'}, r"tiny\.toml, line 5: there is no model at "),
+        ({"model": '"./no/such"'}, r"tiny\.toml, line 5: \[study\] model: there is no model at "),
         ({"layers": "[2, 3]"}, r"tiny\.toml, line 6: \[study\] layers has 3; model 'echo' has "
          r"layers 0 to 2; leave out"),
     ],
@@ -185,3 +187,42 @@ def test_words_outside_the_scan_are_told(tiny, tmp_path, monkeypatch):
         warnings.simplefilter("always")
         Inputs(study(tiny, tmp_path)).facts("s1")
     assert [one.category for one in caught] == [VoxscaleWarning]
+
+
+def test_a_memory_map_is_hashed_once_while_its_file_stays(tmp_path, monkeypatch):
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(24.0).reshape(6, 4))
+    hashed = []
+
+    def counting(values):
+        hashed.append(values.shape)
+        return store.hash_array(values)
+
+    monkeypatch.setattr(module, "hash_array", counting)
+    whole = store.hash_array(np.load(path))
+    for _ in range(2):
+        values = np.load(path, mmap_mode="r")
+        assert _hash_values(values) == whole
+        assert _hash_values(np.asarray(values)[2:5]) == store.hash_array(values[2:5])
+        assert _hash_values(values[3:]) == store.hash_array(values[3:])
+        assert _hash_values(values[:3]) == store.hash_array(values[:3])
+    assert hashed == [(6, 4), (3, 4), (3, 4), (3, 4)]
+    changed = np.arange(24.0).reshape(6, 4)
+    changed[0, 0] = 9
+    np.save(path, changed)
+    os.utime(path, ns=(1, 1))
+    assert _hash_values(np.load(path, mmap_mode="r")) == store.hash_array(changed)
+
+
+def test_a_hub_model_that_cannot_be_had_is_told_with_its_line(tiny, tmp_path, monkeypatch):
+    def unknown(files):
+        message = "model 'no/such' cannot be loaded"
+        raise DataError(message)
+
+    monkeypatch.setattr("voxscale.features._language.identify", unknown)
+    monkeypatch.setattr("voxscale.features._language.size_of", lambda files: (9, 8))
+    made = study(tiny, tmp_path, model='"no/such"')
+    with pytest.raises(
+        ConfigError, match=r"^tiny\.toml, line 5: \[study\] model: model 'no/such' cannot be loaded"
+    ):
+        Inputs(made).check_model()

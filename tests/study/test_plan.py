@@ -113,7 +113,9 @@ def test_an_unknown_model_is_told_before_the_data_are_read(tiny, tmp_path, monke
 
     study = Study.from_toml(tiny.write_study(tmp_path, model='"./none"'))
     monkeypatch.setattr(tiny, "load", refuse)
-    with pytest.raises(ConfigError, match=r"tiny\.toml, line 5: there is no model"):
+    with pytest.raises(
+        ConfigError, match=r"tiny\.toml, line 5: \[study\] model: there is no model"
+    ):
         plan(study)
 
 

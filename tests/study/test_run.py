@@ -130,11 +130,11 @@ def test_a_folder_that_cannot_be_written_is_found_first(tiny, tmp_path, monkeypa
     (tmp_path / "results").write_text("a file")
     study = Study.from_toml(tiny.write_study(tmp_path))
 
-    def refuse(*args):
-        message = "the data were read"
+    def refuse(*args, **options):
+        message = "the model was used"
         raise AssertionError(message)
 
-    monkeypatch.setattr(tiny, "load", refuse)
+    monkeypatch.setattr(Echo, "extract", refuse)
     with pytest.raises(StoreError, match="a part of the path is a file"):
         fill(study)
 

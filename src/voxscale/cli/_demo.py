@@ -14,7 +14,6 @@ from voxscale.cli._run import tell
 
 __all__ = ["demo"]
 
-_SOME_FAILED = 1
 _FIRST_TIME = (
     "The demo takes some minutes the first time: it converts the packaged model and plants "
     "the responses (about a minute without a word), then shows its progress."
@@ -31,13 +30,12 @@ def demo(
     """Run the packaged study and write its report; prints where it is."""
     from voxscale import reports
     from voxscale.study import Study, run
+    from voxscale.study._plan import cell_store
 
     study = Study.from_toml(_study_file(out))
-    typer.echo(_FIRST_TIME, err=True)
-    summary = run(study, device=device)
-    tell(summary)
-    if summary.failed:
-        raise typer.Exit(_SOME_FAILED)
+    if not cell_store(study).keys():
+        typer.echo(_FIRST_TIME, err=True)
+    tell(run(study, device=device))
     typer.echo(reports.report(study))
 
 

@@ -23,14 +23,12 @@ def run(study: StudyFile, out: Out = None, device: Device = None) -> None:
     from voxscale.study import Study
     from voxscale.study import run as fill
 
-    summary = fill(Study.from_toml(study, out=out), device=device)
-    tell(summary)
-    if summary.failed:
-        raise typer.Exit(_SOME_FAILED)
+    tell(fill(Study.from_toml(study, out=out), device=device))
 
 
 def tell(summary: RunSummary) -> None:
-    """Print what a run did, and where the tracebacks are."""
+    """Print what a run did; where cells failed, say where the tracebacks are and end there."""
     typer.echo(summary)
     if summary.failed:
         typer.echo(f"The tracebacks are in {summary.out}/cells/*.failed.json", err=True)
+        raise typer.Exit(_SOME_FAILED)

@@ -5,7 +5,7 @@ Files are written aside, forced to disk and renamed: what exists is complete.
 
 from voxscale.store._aside import check_writable, folder_aside, write_aside
 from voxscale.store._cache import cache_folder
-from voxscale.store._key import hash_array, hash_arrays, hash_file, key_of
+from voxscale.store._key import hash_array, hash_file, key_of
 from voxscale.store._store import Store
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "check_writable",
     "folder_aside",
     "hash_array",
-    "hash_arrays",
     "hash_file",
     "key_of",
     "write_aside",

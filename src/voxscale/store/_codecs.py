@@ -19,9 +19,7 @@ META = "__meta__"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that equal results are equal files
 
 
-def write_result(
-    path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any], *, compress: bool = False
-) -> None:
+def write_result(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
     """Write arrays and their metadata into one ``.npz`` file, without pickle.
 
     Raises
@@ -42,11 +40,9 @@ def write_result(
     packed[META] = np.frombuffer(
         json.dumps(plain(meta, "meta", finite=False)).encode(), dtype=np.uint8
     )
-    kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    with zipfile.ZipFile(path, "w", kind, allowZip64=True) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for name, array in packed.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
-            entry.compress_type = kind
             with archive.open(entry, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
 

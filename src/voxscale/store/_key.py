@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["hash_array", "hash_arrays", "hash_file", "key_of"]
+__all__ = ["hash_array", "hash_file", "key_of"]
 
 _LENGTH = 32  # hex digits kept of a sha256: 128 bits
 _BLOCK = 1 << 22  # bytes read or hashed at a time
@@ -67,22 +67,15 @@ def hash_array(array: ArrayLike) -> str:
     >>> hash_array(np.zeros(3)) == hash_array(np.zeros((3, 1)))
     False
     """
-    return hash_arrays([array])
-
-
-def hash_arrays(arrays: Iterable[ArrayLike]) -> str:
-    """Hash several arrays in their order; see :func:`hash_array`."""
-    digest = hashlib.sha256()
-    for given in arrays:
-        array = np.asanyarray(given)
-        if array.dtype.hasobject:
-            msg = f"an array of dtype {array.dtype} holds Python objects; expected numbers or text."
-            raise TypeError(msg)
-        digest.update(f"{array.dtype.str}{array.shape};".encode())
-        rows = np.atleast_1d(array)
-        step = max(1, _BLOCK // max(1, rows[:1].nbytes))
-        for start in range(0, len(rows), step):
-            digest.update(np.ascontiguousarray(rows[start : start + step]).tobytes())
+    array = np.asanyarray(array)
+    if array.dtype.hasobject:
+        msg = f"an array of dtype {array.dtype} holds Python objects; expected numbers or text."
+        raise TypeError(msg)
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape};".encode())
+    rows = np.atleast_1d(array)
+    step = max(1, _BLOCK // max(1, rows[:1].nbytes))
+    for start in range(0, len(rows), step):
+        digest.update(np.ascontiguousarray(rows[start : start + step]).tobytes())
     return digest.hexdigest()[:_LENGTH]
 
 

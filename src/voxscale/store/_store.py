@@ -33,8 +33,6 @@ class Store:
     Parameters
     ----------
     folder : path
-    compress : bool
-        Deflate the arrays: smaller files, slower to write.
 
     Examples
     --------
@@ -46,9 +44,8 @@ class Store:
     (array([0.5 , 0.25]), 9, True)
     """
 
-    def __init__(self, folder: str | Path, *, compress: bool = False) -> None:
+    def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.compress = compress
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -70,8 +67,19 @@ class Store:
         return isinstance(key, str) and self.has(key)
 
     def has(self, key: str) -> bool:
-        """Tell whether a result is there, complete."""
-        return self.path(key).is_file()
+        """Tell whether a result is there.
+
+        Raises
+        ------
+        StoreError
+            If the file was cut short: it lacks the record that ends a zip file.
+        """
+        path = self.path(key)
+        if not path.is_file():
+            return False
+        if not zipfile.is_zipfile(path):
+            raise _damaged(path, "it was cut short")
+        return True
 
     def keys(self) -> list[str]:
         """List the keys of all results, sorted."""
@@ -96,8 +104,8 @@ class Store:
             If an array holds Python objects, or the metadata are not JSON.
         """
         with write_aside(self.path(key)) as temporary:
-            write_result(temporary, arrays, meta, compress=self.compress)
-        self._failure_path(key).unlink(missing_ok=True)
+            write_result(temporary, arrays, meta)
+        self.failure_path(key).unlink(missing_ok=True)
 
     def get(
         self, key: str, names: Collection[str] | None = None
@@ -151,7 +159,7 @@ class Store:
             "traceback": text,
             "meta": dict(meta),
         }
-        with write_aside(self._failure_path(key)) as temporary:
+        with write_aside(self.failure_path(key)) as temporary:
             temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     def failure(self, key: str) -> dict[str, Any] | None:
@@ -163,7 +171,7 @@ class Store:
             ``error`` (its class), ``message``, ``traceback``, ``time`` (UTC) and ``meta``;
             None when nothing failed.
         """
-        path = self._failure_path(key)
+        path = self.failure_path(key)
         try:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -175,9 +183,6 @@ class Store:
 
     def failure_path(self, key: str) -> Path:
         """Tell where the record of a failure is, or would be."""
-        return self._failure_path(key)
-
-    def _failure_path(self, key: str) -> Path:
         return self.path(key).with_suffix(".failed.json")
 
     def _read(self, key: str, read: Callable[[Path], _Read]) -> _Read:
@@ -194,5 +199,8 @@ class Store:
             msg = f"{path} has {error.args[0]}; delete it and run again."
             raise StoreError(msg) from error
         except _BROKEN as error:
-            msg = f"{path} is damaged ({error}); delete it and run again."
-            raise StoreError(msg) from error
+            raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, how: object) -> StoreError:
+    return StoreError(f"{path} is damaged ({how}); delete it and run again.")

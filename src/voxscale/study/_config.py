@@ -47,6 +47,7 @@ class Design(_Table):
     )
     normalize: Flag = Field(default=False, description="true or false")
     word_rate: Flag = Field(default=True, description="true or false")
+    protocol: Literal["huth2023"] | None = Field(None, description='"huth2023", or leave it out')
 
     @field_validator("delays")
     @classmethod
@@ -238,12 +239,12 @@ class Study(_Table):
         study._source = (path.name, text)
         return study
 
-    def where(self, field: str) -> str:
-        """Say where a field of [study] stands, as a message begins; empty without a file."""
+    def where(self, field: str, table: str = "study") -> str:
+        """Say where a field of a table stands, as a message begins; empty without a file."""
         if self._source is None:
             return ""
         name, text = self._source
-        line = line_of(text, ["study", field])
+        line = line_of(text, [table, field])
         return f"{name}, line {line}: " if line else f"{name}: "
 
     @model_validator(mode="before")
@@ -282,6 +283,14 @@ class Study(_Table):
             raise ValueError(msg)
         return layer
 
+    @field_validator("root", "out", mode="before")
+    @classmethod
+    def _not_empty(cls, path: Any) -> Any:
+        if path == "":
+            msg = 'it is empty ("." is the folder of the study file)'
+            raise ValueError(msg)
+        return path
+
     @field_validator("root", "out")
     @classmethod
     def _from_base(cls, path: Path | None, info: ValidationInfo) -> Path | None:
@@ -310,7 +319,14 @@ def _flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any
                 f"{', '.join(f'[{one}]' for one in known)}; put fields below one of them."
             )
             raise ConfigError(msg)
-    if not isinstance(tables.get("study"), dict):
+    for table, fields in tables.items():
+        if not isinstance(fields, dict):
+            msg = (
+                f"{name}, line {line_of(text, [table])}: {table!r} is not a table; expected "
+                f"[{table}] once, in single brackets, and its fields below it."
+            )
+            raise ConfigError(msg)
+    if "study" not in tables:
         msg = f"{name}, line 1: there is no table [study]; expected one with name, dataset, model."
         raise ConfigError(msg)
     return {**tables["study"], **{one: tables[one] for one in known[1:] if one in tables}}

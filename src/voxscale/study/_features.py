@@ -79,7 +79,9 @@ class FeaturePass:
 def recipe_of(study: Study) -> DesignRecipe:
     """Return how this study's features become a design matrix."""
     design = study.design
-    return DesignRecipe(design.delays, design.trim, normalize=design.normalize)
+    return DesignRecipe(
+        design.delays, design.trim, normalize=design.normalize, protocol=design.protocol
+    )
 
 
 def layers_at(study: Study, context: int) -> tuple[int, ...]:

@@ -60,8 +60,21 @@ class SubjectData:
     def ceiling(self) -> NoiseCeiling | None:
         """Noise ceiling from the repeats, each trimmed and z-scored as responses are."""
         run = self.ceiling_run
-        if run is None:
-            return None
+        return None if run is None else noise_ceiling(self._trials(run))
+
+    @cached_property
+    def responses(self) -> dict[str, TRSeries]:
+        """Responses of every run; of a repeated one, the mean that its ceiling is about."""
+        responses = dict(self.dataset.responses)
+        for run in self.repeated_runs:
+            whole = responses[run]
+            mean = np.asarray(self._trials(run).mean(axis=0, dtype=np.float64))
+            first_tr = self.recipe.kept_trs(whole).start
+            responses[run] = TRSeries(mean, run, first_tr, whole.tr_times)
+        return responses
+
+    def _trials(self, run: str) -> Array:
+        """Return the repeats of a run, each as responses are: (n_repeats, n_trs, n_voxels)."""
         tr_times = self.dataset.responses[run].tr_times
         rate = word_rate({run: self.dataset.words[run]})
         trials = []
@@ -69,7 +82,7 @@ class SubjectData:
             if repeat.tr_times is None:
                 repeat = replace(repeat, tr_times=tr_times)
             trials.append(self.recipe.join(rate, {run: repeat}, [run])[1])
-        return noise_ceiling(np.stack(trials))
+        return np.stack(trials)
 
     def test_rows(self) -> dict[str, slice]:
         """Return which rows of the joined test data belong to which run."""
@@ -181,7 +194,7 @@ def _join(
     spaces: list[Any] = [read_features(inputs, store, cell, runs)]
     if inputs.study.design.word_rate:
         spaces.append(word_rate({run: shared.dataset.words[run] for run in runs}))
-    return shared.recipe.join(spaces, shared.dataset.responses, runs)
+    return shared.recipe.join(spaces, shared.responses, runs)
 
 
 def _test_scores(shared: SubjectData, Y: Array, predictions: Array) -> dict[str, Array]:

@@ -6,19 +6,25 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from voxscale import data, plugins
 from voxscale.arrays import Array, TRSeries
 from voxscale.data import Dataset, Transcript
 from voxscale.errors import AlignmentError, ConfigError, DataError
 from voxscale.features import Extractor, extractor
-from voxscale.store import hash_array, hash_arrays, key_of
+from voxscale.store import hash_array, key_of
+from voxscale.study._checks import blamed
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
 
 __all__ = ["Inputs", "SubjectFacts"]
+
+_HASHES: dict[tuple[Any, ...], str] = {}  # of the memory maps that this process has read
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class SubjectFacts:
     n_voxels : int
     transcripts : mapping of run to Transcript
     tr_times : mapping of run to array of shape (n_run_trs,), in seconds
+    trs : mapping of run to tuple of range
+        The TRs that its responses cover, and those of each trial where it was repeated.
     hashes : mapping of run to dict
         Of its words, TR times, responses, and (None without) its trials.
     """
@@ -44,6 +52,7 @@ class SubjectFacts:
     n_voxels: int
     transcripts: Mapping[str, Transcript]
     tr_times: Mapping[str, Array]
+    trs: Mapping[str, tuple[range, ...]]
     hashes: Mapping[str, dict[str, str | None]]
 
     def inputs_of(self, run: str) -> dict[str, str | None]:
@@ -80,12 +89,13 @@ class Inputs:
     @cached_property
     def extractor(self) -> Extractor:
         """What turns words into features; a language model is not loaded yet."""
-        try:
-            found = extractor(self.study.model, device=self._device)
-        except DataError as error:
-            msg = f"{self.study.where('model')}{error}"
-            raise ConfigError(msg) from error
-        n_layers = getattr(found, "n_layers", None)
+        study = self.study
+        # A plugin takes no protocol: then it is that of the design alone.
+        is_plugin = study.model in plugins.names("extractors")
+        protocol = None if is_plugin else study.design.protocol
+        with blamed(study, "model"):
+            found = extractor(study.model, device=self._device, protocol=protocol)
+            n_layers = getattr(found, "n_layers", None)
         if n_layers is not None and max(self.study.layers) >= n_layers:
             msg = (
                 f"{self.study.where('layers')}[study] layers has {max(self.study.layers)}; model "
@@ -97,7 +107,9 @@ class Inputs:
     @cached_property
     def identity(self) -> Mapping[str, Any]:
         """What of the extractor can change the numbers."""
-        return self.extractor.identity
+        found = self.extractor
+        with blamed(self.study, "model"):
+            return found.identity
 
     def check_model(self) -> None:
         """Find out whether the model and its layers exist, before any data are read."""
@@ -150,7 +162,7 @@ def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
                 "runs to train on and others to test on; name some."
             )
             raise DataError(msg)
-    tr_times, hashes = {}, {}
+    tr_times, trs, hashes = {}, {}, {}
     n_voxels = 0
     repeated = set(dataset.trials).intersection(dataset.test)
     for run in (*dataset.train, *dataset.test):
@@ -164,11 +176,13 @@ def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
         data.check_run(dataset.words[run], response)
         n_voxels = response.values.shape[1]
         tr_times[run] = response.tr_times
+        trials = dataset.trials[run] if run in repeated else ()
+        trs[run] = tuple(one.trs for one in (response, *trials))
         hashes[run] = {
             "words": _hash_words(dataset.words[run]),
             "tr_times": hash_array(response.tr_times),
             "responses": _hash_series([response]),
-            "trials": _hash_series(dataset.trials[run]) if run in repeated else None,
+            "trials": _hash_series(trials) if trials else None,
         }
     return SubjectFacts(
         subject=subject,
@@ -178,6 +192,7 @@ def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
         n_voxels=n_voxels,
         transcripts={run: dataset.words[run] for run in tr_times},
         tr_times=tr_times,
+        trs=trs,
         hashes=hashes,
     )
 
@@ -195,4 +210,20 @@ def _hash_words(transcript: Transcript) -> str:
 
 def _hash_series(series: Sequence[TRSeries]) -> str:
     first_trs = [one.first_tr for one in series]
-    return key_of({"first_tr": first_trs, "values": hash_arrays(one.values for one in series)})
+    return key_of({"first_tr": first_trs, "values": [_hash_values(one.values) for one in series]})
+
+
+def _hash_values(values: Array) -> str:
+    """Hash an array; a memory map only once, as long as its file stays what it is."""
+    whole: Any = values
+    while isinstance(getattr(whole, "base", None), np.ndarray):
+        whole = whole.base  # a slice of a map is a map too, with the offset of the whole
+    if not isinstance(whole, np.memmap) or whole.filename is None:
+        return hash_array(values)
+    facts = Path(whole.filename).stat()
+    first = values.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    part = (whole.offset + first, values.shape, values.strides, values.dtype.str)
+    name = (str(whole.filename), facts.st_size, facts.st_mtime_ns, *part)
+    if name not in _HASHES:
+        _HASHES[name] = hash_array(values)
+    return _HASHES[name]

@@ -1,20 +1,31 @@
-"""What a study would do, and how far it is; no model is loaded for it."""
+"""What a study would do, and how far it is; no weights are loaded for it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from voxscale.store import Store
 from voxscale.study._cells import AXES, Cell, axes_of, cell_key, cells_of
-from voxscale.study._features import FeaturePass, missing_passes, passes_for
+from voxscale.study._checks import check_rows, check_words
+from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
 
-__all__ = ["Plan", "Status", "cell_store", "feature_store", "make_plan", "plan", "status"]
+__all__ = [
+    "Plan",
+    "Status",
+    "cell_store",
+    "checked_plan",
+    "feature_store",
+    "make_plan",
+    "plan",
+    "status",
+]
 
 _ARRAYS_PER_CELL = 8  # r, r2, cv_score, best_alpha, cc_max, cc_norm, spe, p_value
 
@@ -104,11 +115,15 @@ class Status:
         if self.failures:
             lines.append(f"{len(self.failures)} failed:")
             lines += [f"  {cell.label}: {error}" for cell, error in self.failures]
+            lines.append(f"The tracebacks are in {plan.study.out}/cells/*.failed.json")
         return "\n".join(lines)
 
 
 def plan(study: Study) -> Plan:
-    """Count what a study would compute, and check its inputs; nothing is computed.
+    """Count what a study would compute, and check its inputs; no cell is computed.
+
+    The weights of the model are not loaded. A data set may have to be made, though: the first
+    plan of the demo plants its responses, which takes a model and some minutes.
 
     Parameters
     ----------
@@ -121,11 +136,16 @@ def plan(study: Study) -> Plan:
     Raises
     ------
     ConfigError
-        If the data set, a subject, a layer, the model or a number of stories does not exist.
+        If the data set, a subject, a layer, the model or a number of stories does not exist; if
+        the model lacks a tokenizer or has too few positions for a context; or if trimming or
+        cross-validation leave a cell without rows.
     DataError
-        If the data cannot be read, or a run's words and responses do not belong together.
+        If the data cannot be read, a run's words and responses do not belong together, or a
+        word gives no token.
+    StoreError
+        If a result that is there was cut short.
     """
-    return make_plan(Inputs(study))
+    return checked_plan(Inputs(study))
 
 
 def status(study: Study) -> Status:
@@ -141,8 +161,8 @@ def status(study: Study) -> Status:
 
     Raises
     ------
-    ConfigError, DataError
-        As :func:`plan`.
+    ConfigError, DataError, StoreError
+        As :func:`plan`, but for what only missing cells would meet.
     """
     inputs = Inputs(study)
     made = make_plan(inputs)
@@ -164,6 +184,16 @@ def status(study: Study) -> Status:
     return Status(made, ordered, tuple(failures))
 
 
+def checked_plan(inputs: Inputs) -> Plan:
+    """Make a plan, and find out whether what is missing can be computed at all."""
+    made = make_plan(inputs)
+    recipe = recipe_of(made.study)
+    for subject, cells in groupby(made.missing, key=lambda cell: cell.subject):
+        check_rows(made.study, recipe, inputs.facts(subject), cells)
+    check_words(inputs, made.passes)
+    return made
+
+
 def make_plan(inputs: Inputs) -> Plan:
     """Make the plan of a study whose inputs are at hand."""
     study, store = inputs.study, cell_store(inputs.study)
@@ -175,7 +205,8 @@ def make_plan(inputs: Inputs) -> Plan:
             cells.append(cell)
             keys[cell] = cell_key(study, cell, facts, inputs.identity)
     done = tuple(cell for cell in cells if keys[cell] in store)
-    missing = tuple(cell for cell in cells if keys[cell] not in store)
+    is_done = set(done)
+    missing = tuple(cell for cell in cells if cell not in is_done)
     failed = tuple(cell for cell in missing if store.failure_path(keys[cell]).is_file())
     passes = tuple(missing_passes(passes_for(inputs, missing), feature_store(study)))
     n_bytes, is_exact = _bytes_needed(inputs, missing, passes)

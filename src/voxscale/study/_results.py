@@ -56,7 +56,9 @@ class Results:
     ==================  =======================  ==============================================
 
     ``cc_max``, ``cc_norm`` and ``spe`` exist where a test run was repeated, ``p_value`` where
-    permutations were asked for. Reference cells are those of the layer sweep.
+    permutations were asked for. The response of a repeated run is the mean of its repeats, each
+    trimmed and z-scored: for ``r`` as for its ceiling. Reference cells are those of the layer
+    sweep.
 
     Parameters
     ----------

@@ -17,9 +17,10 @@ from voxscale._version import __version__
 from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
 from voxscale.store import check_writable
 from voxscale.study._cells import RECIPE, REDUCERS, Cell, min_context_of
+from voxscale.study._checks import load_model
 from voxscale.study._features import compute_pass, recipe_of
 from voxscale.study._inputs import Inputs
-from voxscale.study._plan import Plan, cell_store, feature_store, make_plan
+from voxscale.study._plan import Plan, cell_store, checked_plan, feature_store
 from voxscale.study._progress import Progress, Steps, duration, reporting
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class RunSummary:
             f"before; {self.n_passes} stories run) in {duration(self.seconds)}: {self.out}"
         ]
         if self.failed:
-            lines.append(f"{len(self.failed)} cells failed; running again tries them again:")
+            cells, them = ("cell", "it") if len(self.failed) == 1 else ("cells", "them")
+            lines.append(f"{len(self.failed)} {cells} failed; running again tries {them} again:")
             lines += [f"  {cell.label}: {error}" for cell, error in self.failed]
         return "\n".join(lines)
 
@@ -106,7 +108,8 @@ def run(
     Raises
     ------
     ConfigError, DataError
-        As :func:`plan`, before any work.
+        As :func:`plan`, before any work; or if the device is not here, or the model's weights
+        are damaged.
     StoreError
         If results cannot be written, before any work where that can be known.
 
@@ -116,11 +119,15 @@ def run(
         Once at the end for each thing that the cells warned of.
     """
     began = time.monotonic()
-    check_writable(study.out)
+    _check_device(device)
     inputs = Inputs(study, device)
     warned: Counter[str] = Counter()
     with _counted(warned):
-        made = make_plan(inputs)
+        made = checked_plan(inputs)
+        if made.passes:
+            load_model(inputs)
+        if made.missing:
+            check_writable(study.out)
         with reporting(progress) as tell:
             n_passes = _fill_features(inputs, made, tell)
             computed, failed = _fill_cells(inputs, made, tell, device)
@@ -136,6 +143,18 @@ def run(
         out=str(study.out),
         warnings=dict(warned),
     )
+
+
+def _check_device(device: str | None) -> None:
+    """Find out whether a device that was asked for is here; fits are the more particular."""
+    if device is None:
+        return
+    from voxscale.arrays._device import choose_device
+
+    try:
+        choose_device(device, float64=True)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _fill_features(inputs: Inputs, made: Plan, tell: Callable[[Progress], None]) -> int:

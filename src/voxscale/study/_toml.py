@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["explain", "line_of", "read_study_file"]
 
-_TABLE = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
+_TABLE = re.compile(r"\s*\[{1,2}([^\[\]]+)\]{1,2}\s*(?:#.*)?$")
 _NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _FIELD = re.compile(rf"\s*({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
+# What tomllib and pydantic say in words of their own, and what it means here.
+_PLAINLY = {
+    "Cannot overwrite a value": "this field is given twice",
+    "path_type": "it is not text",
+    "string_pattern_mismatch": "it has other characters",
+}
+_TWICE = re.compile(r"Cannot declare \(.*\) twice")
 _TABLES = ("design", "fit", "evaluate")
 
 
@@ -31,7 +38,7 @@ def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
         If it cannot be read, or is not TOML; names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         msg = f"study file {path} cannot be read: {error.strerror}; check its name and folder."
         raise ConfigError(msg) from error
@@ -44,9 +51,12 @@ def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         reason = re.sub(r"\s*\(at .*\)$", "", str(error))
+        remedy = "text needs quotes, lists [ ]"
+        if reason in _PLAINLY or _TWICE.match(reason):
+            reason, remedy = _PLAINLY.get(reason, "this table is given twice"), "leave one out"
         given = (text.splitlines() or [""])[line - 1 : line]
         shown = f"; the line is {given[0].strip()!r}" if given else ""
-        msg = f"{path.name}, line {line}: not TOML: {reason}{shown}; text needs quotes, lists [ ]."
+        msg = f"{path.name}, line {line}: not TOML: {reason}{shown}; {remedy}."
         raise ConfigError(msg) from error
 
 
@@ -140,7 +150,7 @@ def _sentence(
             f"[{table}] has no field {field!r}; expected one of {', '.join(known)}; "
             f"{_hint(field, known, model)}"
         )
-    reason = str(one["msg"]).removeprefix("Value error, ")
+    reason = _PLAINLY.get(one["type"], str(one["msg"]).removeprefix("Value error, "))
     shown = repr(one["input"])
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     if one["type"] == "missing":

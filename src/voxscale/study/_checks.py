@@ -1,0 +1,161 @@
+"""What can be found wrong before any work: rows that run out, words that no model can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.arrays import Array, TRSeries
+from voxscale.errors import ConfigError, DataError, FitError, VoxscaleError
+from voxscale.features import LanguageExtractor
+from voxscale.study._cells import min_context_of
+
+if TYPE_CHECKING:
+    from voxscale.design import DesignRecipe
+    from voxscale.features._loading import LanguageModel
+    from voxscale.features._passes import StoryWords
+    from voxscale.study._cells import Cell
+    from voxscale.study._config import Study
+    from voxscale.study._features import FeaturePass
+    from voxscale.study._inputs import Inputs, SubjectFacts
+
+__all__ = ["blamed", "check_rows", "check_words", "load_model"]
+
+
+@contextmanager
+def blamed(
+    study: Study, field: str, table: str = "study", kind: type[VoxscaleError] = ConfigError
+) -> Iterator[None]:
+    """Say of an error which field of the study file it comes from, and its line."""
+    try:
+        yield
+    except (DataError, FitError, ValueError) as error:
+        msg = f"{study.where(field, table)}[{table}] {field}: {error}"
+        raise kind(msg) from error
+
+
+def check_rows(
+    study: Study, recipe: DesignRecipe, facts: SubjectFacts, cells: Iterable[Cell]
+) -> None:
+    """Find out whether trimming and cross-validation leave rows to every cell.
+
+    Raises
+    ------
+    ConfigError
+        If trimming leaves no TRs of a run, or TRs that its responses do not cover; or if the
+        training rows of a cell cannot be split.
+    """
+    from voxscale.fit._splits import as_splits
+    from voxscale.study._fit_cell import splits_of  # brings torch
+
+    lengths = {}
+    with blamed(study, "trim", "design"):
+        for run, held in facts.trs.items():
+            for trs in held:
+                lengths[run] = _n_rows(recipe, run, trs, facts.tr_times[run])
+    split: set[tuple[int, ...]] = set()
+    for cell in cells:
+        of_cell = tuple(lengths[run] for run in cell.stories)
+        if of_cell in split:
+            continue
+        split.add(of_cell)
+        with blamed(study, "cv", "fit"):
+            try:
+                as_splits(splits_of(study, of_cell), sum(of_cell))
+            except (FitError, ValueError) as error:
+                msg = f"{cell.label}: {error}"
+                raise FitError(msg) from error
+
+
+def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:
+    """Plan the windows of the stories that must run, without the weights of the model.
+
+    Extractors other than language models are left to themselves.
+
+    Raises
+    ------
+    ConfigError
+        If the tokenizer cannot be loaded or is another model's, or a context is too long.
+    DataError
+        If a word gives no token.
+    """
+    model, study = inputs.extractor, inputs.study
+    if not passes or not isinstance(model, LanguageExtractor):
+        return
+    from voxscale.features._passes import check_fits, plan_passes
+    from voxscale.features._tokens import start_tokens
+
+    protocol = model._protocol
+    with blamed(study, "model"):
+        loaded = _without_weights(model)
+        start = start_tokens(loaded.tokenizer)
+    stories: dict[str, StoryWords] = {}
+    for context in sorted({one.context for one in passes}):
+        least = min_context_of(context)
+        of_context = []
+        for one in passes:
+            if one.context == context:
+                if one.words not in stories:
+                    stories[one.words] = _tokenized(inputs, one, loaded, protocol)
+                of_context.append(stories[one.words])
+        with blamed(study, "contexts"):
+            check_fits(of_context, len(start), loaded.limit, least, context, protocol)
+        with blamed(study, "dataset", kind=DataError):
+            for story in of_context:
+                plan_passes(story, start, least, context, protocol)
+
+
+def load_model(inputs: Inputs) -> None:
+    """Load the weights of a language model; other extractors are left to themselves.
+
+    Raises
+    ------
+    ConfigError
+        If they are damaged or lack a part.
+    """
+    if isinstance(inputs.extractor, LanguageExtractor):
+        with blamed(inputs.study, "model"):
+            _ = inputs.extractor._loaded
+
+
+def _n_rows(recipe: DesignRecipe, run: str, trs: range, tr_times: Array) -> int:
+    """Join stand-ins of one column, so that the recipe itself says what it would of the data."""
+    response = TRSeries(np.zeros((len(trs), 1)), run, trs.start, tr_times)
+    features = TRSeries(np.zeros((len(tr_times), 1)), run)
+    return len(recipe.join({run: features}, {run: response}, [run])[0])
+
+
+def _without_weights(model: LanguageExtractor) -> LanguageModel:
+    from voxscale.features._loading import LanguageModel, _load_tokenizer
+    from voxscale.features._models import read_config
+
+    files = model._files
+    config = read_config(files)  # first: without it transformers blames the tokenizer
+    return LanguageModel(files.name, None, _load_tokenizer(files), config)
+
+
+def _tokenized(
+    inputs: Inputs, one: FeaturePass, loaded: LanguageModel, protocol: str | None
+) -> StoryWords:
+    from voxscale.features._models import text_config
+    from voxscale.features._passes import StoryWords
+    from voxscale.features._tokens import tokenize_story
+
+    target, study = one.targets[0], inputs.study
+    words = inputs.facts(target.subject).transcripts[target.run].words
+    with blamed(study, "dataset", kind=DataError):
+        tokens = tokenize_story(
+            words, loaded.tokenizer, target.run, allow_blank=protocol is not None
+        )
+    n_known: Any = getattr(text_config(loaded.config), "vocab_size", None)
+    largest = int(tokens.ids.max(initial=-1))
+    if n_known is not None and largest >= n_known:
+        msg = (
+            f"{study.where('model')}[study] model: its tokenizer gives token {largest}, but it "
+            f"has {n_known} of them; expected a model and a tokenizer that belong together."
+        )
+        raise ConfigError(msg)
+    return StoryWords(target.run, words, tokens)
