@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from voxscale.reports import ceiling_density
+from voxscale.reports._ceiling import ceiling_medians
 from voxscale.reports._style import png
 
 
@@ -38,6 +39,21 @@ def test_the_median_follows_what_was_planted(rng):
     (median,) = [line for line in ax.get_lines() if line.get_label() == "median voxel"]
     x, y = median.get_data()
     np.testing.assert_allclose(y, 0.5 * np.asarray(x), atol=0.02)
+
+
+def test_the_median_line_can_be_had_as_numbers(rng):
+    table = scores(rng, n_subjects=2, n=900)
+    medians = ceiling_medians(table)
+    ax = ceiling_density(table).axes[1]
+    (line,) = [line for line in ax.get_lines() if line.get_label() == "median voxel"]
+    of_one = medians[medians["subject"] == "s1"]
+    np.testing.assert_array_equal(line.get_xydata(), of_one[["cc_max", "median_r"]])
+    own = table[table["subject"] == "s1"]
+    for row in of_one.itertuples():
+        here = own[(own["cc_max"] - row.cc_max).abs() < 0.025]["r"]
+        assert len(here) == row.n_voxels
+        assert row.median_r == pytest.approx(here.median())
+    assert medians["n_voxels"].min() >= 20
 
 
 def test_the_identity_line_is_there(rng):

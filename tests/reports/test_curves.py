@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from voxscale.reports import LawPanel, scaling_curve, scaling_curves
-from voxscale.reports._curves import described_slope
+from voxscale.reports._curves import described_slope, is_straight, line_fit
 from voxscale.reports._style import png
 from voxscale.scaling import fit_scaling_law
 
@@ -44,6 +45,28 @@ def test_the_legend_gives_the_slope(law):
     texts = [text.get_text() for text in scaling_curve(law).axes[0].get_legend().get_texts()]
     assert f"{law.slope:+.4f} per decade" in texts
     assert "95 % interval of the line" in texts
+
+
+def test_the_fit_of_a_line_is_that_of_scipy(rng):
+    x = np.array([1.0, 3.0, 10.0, 30.0, 100.0])
+    scores = 0.1 + 0.02 * np.log10(x) + 0.01 * rng.normal(size=5)
+    theirs = stats.linregress(np.log10(x), scores)
+    residuals = scores - theirs.intercept - theirs.slope * np.log10(x)
+    fit = line_fit(fit_scaling_law(x, scores))
+    assert fit.r2 == pytest.approx(theirs.rvalue**2)
+    assert fit.largest_residual == pytest.approx(residuals[np.argmax(abs(residuals))])
+    assert fit.at == x[np.argmax(abs(residuals))]
+
+
+def test_points_off_a_line_are_called_so_and_equal_points_are_not():
+    bent = fit_scaling_law([2, 8, 32, 128, 512], [0.092, 0.146, 0.149, 0.151, 0.153])
+    level = fit_scaling_law([2, 8, 32], [0.1, 0.1, 0.1])
+    assert not is_straight(bent)
+    assert np.isnan(line_fit(level).r2)
+    assert is_straight(level)
+    told = [text.get_text() for text in scaling_curve(bent).axes[0].get_legend().get_texts()]
+    (slope,) = [text for text in told if "per decade" in text]
+    assert slope.endswith(f"R² only {line_fit(bent).r2:.2f}")
 
 
 def test_single_draws_are_faint_points(law):

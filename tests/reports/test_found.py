@@ -30,6 +30,8 @@ def found(rng):
                     "r": 0.8 * accuracy + 0.05 * rng.normal(size=n),
                     "best_layer": best.astype(float),
                     "p_value": p,
+                    "planted_cc_max": accuracy,
+                    "cc_max": np.where(share > 0, accuracy + 0.05 * rng.normal(size=n), np.nan),
                 }
             )
         )
@@ -45,20 +47,39 @@ def test_the_numbers_are_those_of_scipy_and_numpy(found):
         known = rows.dropna(subset=["r"])
         signal = known[known["signal_share"] > 0.2]
         silent = known[known["signal_share"] == 0]
+        planted = known[known["signal_share"] > 0]
+        ceilings = rows[rows["cc_max"].notna()]
         theirs = [
             stats.pearsonr(known["accuracy"], known["r"]).statistic,
             stats.spearmanr(signal["preferred_layer"], signal["best_layer"]).statistic,
             silent["r"].mean(),
             (silent["p_value"] < 0.05).mean(),
+            stats.pearsonr(planted["accuracy"], planted["r"]).statistic,
+            stats.pearsonr(ceilings["planted_cc_max"], ceilings["cc_max"]).statistic,
         ]
         np.testing.assert_allclose(ours, theirs, rtol=1e-10)
         counts = table[table["subject"] == subject]["n_vertices"].tolist()
-        assert counts == [len(known), len(signal), len(silent), len(silent)]
+        assert counts[:4] == [len(known), len(signal), len(silent), len(silent)]
+        assert counts[4] == len(planted)
 
 
 def test_goals_that_are_met_say_so(found):
     table = found_table(found)
-    assert set(table["is_met"]) == {"yes"}
+    assert set(table.loc[table["goal"] != "", "is_met"]) == {"yes"}
+
+
+def test_numbers_without_a_goal_are_neither_met_nor_missed(found):
+    told = found_table(found).groupby("goal", sort=False).get_group("")
+    assert len(told) == 4  # two of each subject
+    assert set(told["is_met"]) == {""}
+    assert (told["found"] > 0.9).all()
+    assert told["quantity"].str.contains("vertices with signal").all()
+
+
+def test_without_planted_ceilings_their_number_is_missing(found):
+    table = found_table(found.drop(columns=["planted_cc_max", "cc_max"]))
+    assert table["found"].isna().tolist() == [False] * 5 + [True] + [False] * 5 + [True]
+    assert table["n_vertices"].tolist()[5] == 0
 
 
 @pytest.mark.parametrize(
@@ -73,13 +94,13 @@ def test_goals_that_are_met_say_so(found):
 def test_a_goal_that_is_missed_says_so(found, rng, row, spoil):
     table = found_table(spoil(found, rng))
     met = table[table["subject"] == "a"]["is_met"].tolist()
-    assert met == ["no" if i == row else "yes" for i in range(4)]
+    assert met == ["no" if i == row else "yes" for i in range(4)] + ["", ""]
 
 
 def test_without_p_values_or_silent_vertices_a_number_is_missing(found):
     table = found_table(found.assign(p_value=np.nan))
-    assert table["found"].isna().tolist() == [False, False, False, True] * 2
-    assert table["is_met"].tolist() == ["yes", "yes", "yes", ""] * 2
+    assert table["found"].isna().tolist() == [False, False, False, True, False, False] * 2
+    assert table["is_met"].tolist() == ["yes", "yes", "yes", "", "", ""] * 2
     everywhere = found_table(found.assign(signal_share=0.5))
     assert everywhere["is_met"].tolist()[2:4] == ["", ""]
 
@@ -114,7 +135,8 @@ def test_columns_of_the_layers_add_up_to_a_hundred(found):
     shown = ax.get_images()[0].get_array()
     assert shown.shape == (4, 3)
     np.testing.assert_allclose(shown.sum(axis=0), 100)
-    one = found[(found["subject"] == "a") & (found["signal_share"] > 0.2)].dropna()
+    one = found[(found["subject"] == "a") & (found["signal_share"] > 0.2)]
+    one = one.dropna(subset=["best_layer"])
     nine = one[one["preferred_layer"] == 9]
     assert shown[2, 1] == pytest.approx(100 * (nine["best_layer"] == 9).mean())
 

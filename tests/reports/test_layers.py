@@ -23,13 +23,19 @@ def test_both_panels_are_labelled_and_subjects_named():
 
 
 def test_lines_follow_the_layers_in_order_and_leave_gaps_out():
-    validation, test = layer_curves(scores()).axes
+    validation = layer_curves(scores()).axes[0]
     line_a, ring_a, line_b, ring_b = validation.get_lines()
     np.testing.assert_array_equal(line_a.get_xydata(), [(0, 0.01), (3, 0.02), (9, 0.03)])
     np.testing.assert_array_equal(line_b.get_xydata(), [(0, 0.02), (3, 0.01)])
     np.testing.assert_array_equal(ring_a.get_xydata(), [(9, 0.03)])
     np.testing.assert_array_equal(ring_b.get_xydata(), [(0, 0.02)])
-    np.testing.assert_array_equal(test.get_lines()[1].get_xydata(), [(3, 0.13)])
+
+
+def test_the_ring_on_the_test_score_marks_the_layer_that_validation_chose():
+    test = layer_curves(scores()).axes[1]
+    _, ring_a, _, ring_b = test.get_lines()
+    np.testing.assert_array_equal(ring_a.get_xydata(), [(9, 0.12)])  # 0.13 at layer 3 is better
+    np.testing.assert_array_equal(ring_b.get_xydata(), [(0, 0.20)])
 
 
 def test_a_subject_without_any_score_is_no_error():

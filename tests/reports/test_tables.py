@@ -7,9 +7,10 @@ from voxscale.reports._tables import Table, as_text, fields_table
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.00001234, "1.2e-05"),
+        (0.00001234, "1.2e−05"),
         (0.0, "0.000"),
-        (-0.5, "-0.500"),
+        (-0.5, "−0.500"),
+        (-3, "−3"),
         (1234.5, "1,234.500"),
         (1e6, "1e+06"),
         (np.float32(0.25), "0.250"),

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxscale.reports._hexagons import draw_hexagons
 from voxscale.reports._style import FOUND, PAGE_WIDTH, new_figure, styled
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ceiling_density"]
+__all__ = ["ceiling_density", "ceiling_medians"]
 
 _COLUMNS = 3  # panels beside each other
 _FEWEST = 20  # voxels that a median is taken of
@@ -45,7 +45,11 @@ def ceiling_density(scores: Any) -> Figure:
         ax.set_title(f"{subject}: {len(known):,} of {len(rows):,} voxels")
         ax.plot([0, 1], [0, 1], "--", color="#4b5058", lw=1, label="noise ceiling: r = cc_max")
         if len(known):
-            _draw(ax, known["cc_max"].to_numpy(), known["r"].to_numpy(), lowest)
+            draw_hexagons(ax, known["cc_max"], known["r"], lowest=lowest, what="voxels")
+            medians = ceiling_medians(known)
+            line = medians["cc_max"], medians["median_r"]
+            ax.plot(*line, "-", color="white", lw=3.2)
+            ax.plot(*line, "-", color=FOUND, lw=1.8, label="median voxel")
         ax.axhline(0, color="#4b5058", lw=0.6)
         ax.set(xlim=(0, 1), ylim=(lowest, 1), xlabel="noise ceiling cc_max (correlation)")
         ax.set_ylabel("correlation r with the mean over repeats")
@@ -55,19 +59,29 @@ def ceiling_density(scores: Any) -> Figure:
     return figure
 
 
-def _draw(ax: Axes, ceiling: Any, r: Any, lowest: float) -> None:
-    from matplotlib.colors import LogNorm
+def ceiling_medians(scores: Any) -> Any:
+    """Reduce voxels of similar ceilings to their median score.
 
-    density = ax.hexbin(
-        ceiling, r, gridsize=(45, 30), extent=(0, 1, lowest, 1), mincnt=1, norm=LogNorm(), lw=0.1
-    )
-    bar = ax.figure.colorbar(density, ax=ax, shrink=0.85, pad=0.02)
-    bar.set_label("voxels per hexagon")
-    bar.outline.set_visible(False)
+    Parameters
+    ----------
+    scores : DataFrame
+        As for :func:`ceiling_density`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``subject``, ``cc_max`` (the middle of a bin of 0.05), ``median_r`` and
+        ``n_voxels``; bins of fewer than 20 voxels are left out.
+    """
+    import pandas as pd
+
+    rows = []
     edges = np.linspace(0, 1, 21)
-    bins = np.digitize(ceiling, edges) - 1
-    here = [b for b in range(20) if (bins == b).sum() >= _FEWEST]
-    medians = [float(np.median(r[bins == b])) for b in here]
-    middles = [edges[b] + 0.025 for b in here]
-    ax.plot(middles, medians, "-", color="white", lw=3.2)
-    ax.plot(middles, medians, "-", color=FOUND, lw=1.8, label="median voxel")
+    for subject, known in scores.dropna(subset=["r", "cc_max"]).groupby("subject", sort=False):
+        r = known["r"].to_numpy()
+        bins = np.digitize(known["cc_max"], edges) - 1
+        for i in range(20):
+            here = r[bins == i]
+            if len(here) >= _FEWEST:
+                rows.append((subject, edges[i] + 0.025, float(np.median(here)), len(here)))
+    return pd.DataFrame(rows, columns=["subject", "cc_max", "median_r", "n_voxels"])

@@ -45,22 +45,22 @@ def subject_maps(maps: SubjectMaps, layers: Sequence[int], *, r_end: float = 1.0
     """
     from matplotlib.figure import Figure
 
-    significant = maps.is_significant
+    shown = maps.is_shown
     room = np.where(maps.cc_max > RELIABLE_CC_MAX, maps.cc_max - maps.r_repeated, np.nan)
     rows: list[tuple[str, Any, dict[str, Any]]] = [
-        ("test correlation", maps.r, {"label": "r", "vmin": 0.0, "vmax": r_end}),
+        ("test correlation, all test stories", maps.r, {"label": "r", "vmin": 0.0, "vmax": r_end}),
         (
-            "share of the noise ceiling",
-            np.where(significant, maps.cc_norm, np.nan),
+            "share of the noise ceiling, repeated story",
+            np.where(shown, maps.cc_norm, np.nan),
             {"label": "cc_norm = r / cc_max", "vmin": 0.0, "vmax": 1.0},
         ),
         (
             "best layer",
-            np.where(significant, maps.best_layer, np.nan),
+            np.where(shown, maps.best_layer, np.nan),
             {"label": "layer", "levels": layers},
         ),
         (
-            "room for improvement",
+            "room for improvement, repeated story",
             room,
             {"label": "cc_max − r", "vmin": 0.0, "vmax": 1.0, "cmap": "cividis"},
         ),

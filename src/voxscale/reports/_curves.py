@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.reports._style import MUTED, PAGE_WIDTH, colour_of, new_figure, styled
+from voxscale.reports._tables import with_minus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
 
     from voxscale.scaling import ScalingLaw
 
-__all__ = ["LawPanel", "described_slope", "scaling_curve", "scaling_curves"]
+__all__ = [
+    "LawPanel",
+    "described_slope",
+    "grid_of",
+    "is_straight",
+    "line_fit",
+    "scaling_curve",
+    "scaling_curves",
+]
+
+LEAST_R2 = 0.9  # of a line, for the points to be called one
 
 _MOST_TICKS = 9  # sizes that are named one by one on the axis
 _CLOSEST_TICKS = 0.08  # of its width; closer ones would run into each other
@@ -32,6 +43,14 @@ class LawPanel(NamedTuple):
     xlabel: str
     draws: tuple[Array, Array] | None = None
     title: str | None = None
+
+
+class LineFit(NamedTuple):
+    """How well the line of a law describes its points."""
+
+    r2: float
+    largest_residual: float
+    at: float
 
 
 def scaling_curve(
@@ -96,7 +115,7 @@ def scaling_curves(panels: Sequence[LawPanel], *, ylabel: str) -> Figure:
     return figure
 
 
-def described_slope(law: ScalingLaw, *, digits: int = 4) -> str:
+def described_slope(law: ScalingLaw, *, digits: int = 4, unit: str = "unit") -> str:
     """Say the slope of a law with its interval.
 
     Parameters
@@ -104,6 +123,8 @@ def described_slope(law: ScalingLaw, *, digits: int = 4) -> str:
     law : ScalingLaw
     digits : int
         Decimals.
+    unit : str
+        What the law resamples.
 
     Returns
     -------
@@ -116,23 +137,63 @@ def described_slope(law: ScalingLaw, *, digits: int = 4) -> str:
     '+0.025 per decade (no interval: one unit)'
     """
     slope, low, high = (
-        f"{one:+.{digits}f}".replace("-", "−") for one in (law.slope, *law.slope_interval)
+        with_minus(f"{one:+.{digits}f}") for one in (law.slope, *law.slope_interval)
     )
     if math.isnan(law.slope_interval[0]):
-        return f"{slope} per decade (no interval: one unit)"
+        return f"{slope} per decade (no interval: one {unit})"
     return f"{slope} per decade, {100 * law.level:g} % interval {low} to {high}"
+
+
+def line_fit(law: ScalingLaw) -> LineFit:
+    """Compare the points of a law, means over units, with its line.
+
+    Parameters
+    ----------
+    law : ScalingLaw
+
+    Returns
+    -------
+    LineFit
+        Share of the variance of the points that the line explains (NaN where they are all
+        equal), the residual that is largest in size, and its x.
+
+    Examples
+    --------
+    >>> from voxscale.scaling import fit_scaling_law
+    >>> fit = line_fit(fit_scaling_law([1.0, 10.0, 100.0], [0.1, 0.2, 0.2]))
+    >>> [round(one, 4) for one in fit]
+    [0.75, 0.0333, 10.0]
+    """
+    residuals = law.mean_scores - law.predict(law.x)
+    rises = law.mean_scores - law.mean_scores[0]  # exactly 0 where all points are equal
+    total = np.sum((rises - rises.mean()) ** 2)
+    r2 = 1 - np.sum(residuals**2) / total if total > 0 else math.nan
+    worst = np.argmax(np.abs(residuals))
+    return LineFit(float(r2), float(residuals[worst]), float(law.x[worst]))
+
+
+def is_straight(law: ScalingLaw) -> bool:
+    """Tell whether nothing speaks against a line: an R² of 0.9 or more, or points all equal."""
+    return not line_fit(law).r2 < LEAST_R2
+
+
+def grid_of(law: ScalingLaw) -> Array:
+    """Return the x at which a law is drawn: from its first to its last point."""
+    return np.geomspace(law.x.min(), law.x.max(), 100)
 
 
 def _draw(ax: Axes, panel: LawPanel, colour: str) -> None:
     law = panel.law
-    x = np.geomspace(law.x.min(), law.x.max(), 100)
+    x = grid_of(law)
     if panel.draws is not None:
         ax.plot(*panel.draws, "o", color=MUTED, alpha=0.45, ms=3.5, mew=0, label="one draw")
     low, high = law.interval(x)
     if np.isfinite(low).all():
         share = f"{100 * law.level:g} % interval of the line"
         ax.fill_between(x, low, high, color=colour, alpha=0.16, lw=0, label=share)
-    ax.plot(x, law.predict(x), color=colour, label=described_slope(law).split(",")[0])
+    slope = described_slope(law).split(",")[0]
+    poor = "" if is_straight(law) else f", R² only {line_fit(law).r2:.2f}"
+    ax.plot(x, law.predict(x), color=colour, label=slope + poor)
     ax.plot(law.x, law.mean_scores, "o", color=colour, ms=6, mec="white", label="mean")
     ax.set_xscale("log")
     _name_sizes(ax, law.x)

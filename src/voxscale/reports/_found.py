@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxscale.arrays import Array
+from voxscale.reports._hexagons import draw_hexagons
 from voxscale.reports._style import FOUND, MUTED, PAGE_WIDTH, colour_of, new_figure, styled
+from voxscale.reports._tables import with_minus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +21,8 @@ __all__ = ["accuracy_found", "found_table", "layers_found", "nothing_found"]
 
 LEAST_SHARE = 0.2  # of signal, for a vertex to count in the comparison of layers
 P_LEVEL = 0.05
-# A row per number: what it is, the goal in words, what meets it.
-_GOALS: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
+# A row per number: what it is, the goal in words, what meets it; some are only told.
+_GOALS: tuple[tuple[str, str, Callable[[float], bool] | None], ...] = (
     (
         "accuracy: correlation of planted with found r, all vertices",
         "at least 0.9",
@@ -33,11 +35,13 @@ _GOALS: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
     ),
     ("no signal: mean r", "within 0.01 of 0", lambda v: abs(v) <= 0.01),
     (f"no signal: share with p < {P_LEVEL}", "at most 0.07", lambda v: v <= 0.07),
+    ("accuracy: correlation of planted with found r, vertices with signal", "", None),
+    ("ceiling: correlation of planted with found cc_max, vertices with signal", "", None),
 )
 
 
 def found_table(found: Any) -> Any:
-    """Compare what was found with what was planted, in four numbers per subject.
+    """Compare what was found with what was planted, in six numbers per subject.
 
     Parameters
     ----------
@@ -45,20 +49,21 @@ def found_table(found: Any) -> Any:
         One row per subject and vertex, with columns ``subject``; planted ``signal_share``,
         ``accuracy`` (the correlation that the true signal would reach) and
         ``preferred_layer`` (NaN without signal); found ``r``, ``best_layer`` and ``p_value``.
+        Optional: planted ``planted_cc_max`` and found ``cc_max``.
 
     Returns
     -------
     DataFrame
         Columns ``subject``, ``quantity``, ``goal``, ``found``, ``is_met`` ("yes", "no", or ""
-        where there is no number) and ``n_vertices``, those that the number rests on.
+        where there is no number or no goal) and ``n_vertices``, those that the number rests on.
     """
     import pandas as pd
 
     rows = []
     for subject, of_subject in found.groupby("subject", sort=False):
-        numbers = _four_numbers(of_subject)
+        numbers = _numbers(of_subject)
         for (quantity, goal, meets), (value, n) in zip(_GOALS, numbers, strict=True):
-            met = "" if math.isnan(value) else "yes" if meets(value) else "no"
+            met = "" if meets is None or math.isnan(value) else "yes" if meets(value) else "no"
             rows.append((subject, quantity, goal, value, met, n))
     columns = ["subject", "quantity", "goal", "found", "is_met", "n_vertices"]
     return pd.DataFrame(rows, columns=columns)
@@ -79,8 +84,6 @@ def accuracy_found(found: Any) -> Figure:
         Vertices with signal as hexagons; those without, which were all planted at 0, as a bar
         from the 5th to the 95th percentile of what was found.
     """
-    from matplotlib.colors import LogNorm
-
     figure, axes, groups = _panels(found, height=3.7)
     for ax, (subject, rows) in zip(axes, groups, strict=True):
         known = rows.dropna(subset=["accuracy", "r"])
@@ -91,18 +94,7 @@ def accuracy_found(found: Any) -> Figure:
         nothing = known.loc[known["signal_share"] <= 0, "r"]
         lowest = min(-0.3, float(known["r"].min()) if len(known) else 0.0)
         if len(planted):
-            density = ax.hexbin(
-                planted["accuracy"],
-                planted["r"],
-                gridsize=(45, 30),
-                extent=(0, 1, lowest, 1),
-                mincnt=1,
-                norm=LogNorm(),
-                lw=0.1,
-            )
-            bar = figure.colorbar(density, ax=ax, shrink=0.85, pad=0.02)
-            bar.set_label("vertices per hexagon")
-            bar.outline.set_visible(False)
+            draw_hexagons(ax, planted["accuracy"], planted["r"], lowest=lowest, what="vertices")
         if len(nothing):
             low, middle, high = np.percentile(nothing, [5, 50, 95])
             label = f"no signal ({len(nothing):,}): 5 to 95 %"
@@ -185,7 +177,8 @@ def _draw_null(ax: Axes, r: Array, p: Array) -> None:
         share = np.mean(p[np.isfinite(p)] < P_LEVEL)
         ax.hist(r[p < P_LEVEL], edges, color=FOUND, label=f"p < {P_LEVEL}: {100 * share:.1f} %")
     ax.axvline(0, color=MUTED, lw=0.8)
-    ax.axvline(r.mean(), color="#1c1f24", lw=1.2, ls="--", label=f"mean {r.mean():+.4f}")
+    mean = with_minus(f"mean {r.mean():+.4f}")
+    ax.axvline(r.mean(), color="#1c1f24", lw=1.2, ls="--", label=mean)
     ax.margins(y=0.28)
     ax.legend(loc="upper left")
 
@@ -201,8 +194,11 @@ def _panels(found: Any, *, height: float) -> tuple[Figure, Any, list[Any]]:
     return figure, grid.ravel()[: len(groups)], groups
 
 
-def _four_numbers(rows: Any) -> list[tuple[float, int]]:
+def _numbers(rows: Any) -> list[tuple[float, int]]:
     known = rows.dropna(subset=["accuracy", "r"])
+    signal = known[known["signal_share"] > 0]
+    both = ["planted_cc_max", "cc_max"]
+    ceilings = rows[rows["signal_share"] > 0].reindex(columns=both).dropna()
     layered = _with_layers(rows)
     silent = rows[rows["signal_share"] <= 0]
     r = silent["r"].dropna()
@@ -212,6 +208,8 @@ def _four_numbers(rows: Any) -> list[tuple[float, int]]:
         _spearman(layered["preferred_layer"], layered["best_layer"]),
         (float(r.mean()) if len(r) else math.nan, len(r)),
         (float((p < P_LEVEL).mean()) if len(p) else math.nan, len(p)),
+        _correlation(signal["accuracy"], signal["r"]),
+        _correlation(ceilings["planted_cc_max"], ceilings["cc_max"]),
     ]
 
 

@@ -28,7 +28,7 @@ def layer_curves(
     Returns
     -------
     matplotlib Figure
-        Two panels; a line per subject, its best layer ringed.
+        Two panels; a line per subject. In both the layer is ringed that validation chooses.
     """
     figure, grid = new_figure(1, 2, width=PAGE_WIDTH, height=3.5)
     panels = (("cv_score", cv_label, "Validation"), ("r", r_label, "Test"))
@@ -36,8 +36,8 @@ def layer_curves(
         for i, (subject, rows) in enumerate(scores.groupby("subject", sort=False)):
             ordered = rows.dropna(subset=[column]).sort_values("layer")
             ax.plot(ordered["layer"], ordered[column], "o-", color=colour_of(i), label=subject)
-            if len(ordered):
-                best = ordered.loc[ordered[column].idxmax()]
+            if rows["cv_score"].notna().any():
+                best = rows.loc[rows["cv_score"].idxmax()]
                 ring = {"mfc": "none", "mec": colour_of(i), "ms": 10}
                 ax.plot(best["layer"], best[column], "o", **ring)
         ax.set(xlabel="layer (0 = word embeddings)", ylabel=label)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from voxscale._version import __version__
 from voxscale.reports import _sections as sections
 from voxscale.reports._reading import Material, read_material
+from voxscale.reports._size import by_size
 from voxscale.reports._style import PAGE_WIDTH, png
 from voxscale.reports._tables import Drawing, Section
 from voxscale.reports._what_ran import what_ran
-from voxscale.store import write_aside
+from voxscale.store import folder_aside, write_aside
 from voxscale.study import results
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _PAGE_PIXELS = 960  # width of a figure as wide as the page
 _SECTIONS: tuple[Callable[[Material], Section], ...] = (
     what_ran,
     sections.by_layer,
-    sections.by_size,
+    by_size,
     sections.against_ceiling,
     sections.on_cortex,
     sections.single_voxels,
@@ -59,7 +60,8 @@ def report(study: Study, *, out: str | Path | None = None) -> Path:
     Path
         ``report.html`` in that folder: figures and style are inside, and no network is needed.
         Beside it lies ``figures/`` with each figure as png and its numbers as csv, or as
-        parquet where there is one row per voxel.
+        parquet where there is one row per voxel. That folder is replaced as a whole: what an
+        earlier report left there goes.
 
     Raises
     ------
@@ -87,10 +89,11 @@ def write_report(found: Results, out: str | Path) -> Path:
     folder = Path(out)
     material = read_material(found)
     made = [make(material) for make in _SECTIONS]
-    images = _write_files(made, folder / "figures")
+    with folder_aside(folder / "figures") as figures:
+        text = _render(found.study, made, _write_files(made, figures))
     page = folder / "report.html"
     with write_aside(page) as temporary:
-        temporary.write_text(_render(found.study, made, images), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     return page
 
 
@@ -103,19 +106,19 @@ def _write_files(made: Sequence[Section], folder: Path) -> dict[str, _Image]:
                 _write_numbers(table.numbers, folder / f"{table.name}.csv")
         for drawing in section.drawings:
             picture = png(drawing.figure)
-            with write_aside(folder / f"{drawing.name}.png") as temporary:
-                temporary.write_bytes(picture)
+            (folder / f"{drawing.name}.png").write_bytes(picture)
             _write_numbers(drawing.numbers, folder / drawing.numbers_file)
+            for name, numbers in drawing.also.items():
+                _write_numbers(numbers, folder / f"{name}.csv")
             images[drawing.name] = _image_of(drawing, picture)
     return images
 
 
 def _write_numbers(numbers: Any, path: Path) -> None:
-    with write_aside(path) as temporary:
-        if path.suffix == ".csv":
-            numbers.to_csv(temporary, index=False)
-        else:
-            numbers.to_parquet(temporary, index=False)
+    if path.suffix == ".csv":
+        numbers.to_csv(path, index=False)
+    else:
+        numbers.to_parquet(path, index=False)
 
 
 def _image_of(drawing: Drawing, picture: bytes) -> _Image:

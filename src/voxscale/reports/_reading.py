@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
 from voxscale import data
 from voxscale.arrays import Array
-from voxscale.reports._found import P_LEVEL
+from voxscale.design import zscore
+from voxscale.reports._tables import with_minus
 from voxscale.reports._timecourse import course_table
 
 if TYPE_CHECKING:
     from voxscale.data import Dataset
     from voxscale.study import Cell, Results
 
-__all__ = ["Material", "SubjectMaps", "read_material", "sweep_points"]
+__all__ = ["Q_LEVEL", "Material", "SubjectMaps", "read_material", "sweep_points"]
+
+Q_LEVEL = 0.05  # expected share of false discoveries on a map
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,7 @@ class SubjectMaps:
         The layer sweep.
     choice : array of int, shape (n_voxels,)
         Which of the cells is best; -1 where no layer has a validation score.
-    best_layer, r, p_value, r_repeated, cc_max, cc_norm, spe : arrays of shape (n_voxels,)
+    best_layer, cv_score, r, p_value, r_repeated, cc_max, cc_norm, spe : arrays of shape (n_voxels,)
         NaN throughout where the study has no p-values, or no test story was repeated.
         ``r_repeated`` is the correlation in the story by which the ceiling is judged.
     space : str or None
@@ -47,6 +51,7 @@ class SubjectMaps:
     cells: tuple[Cell, ...]
     choice: Array
     best_layer: Array
+    cv_score: Array
     r: Array
     p_value: Array
     r_repeated: Array
@@ -66,9 +71,24 @@ class SubjectMaps:
         return bool(np.isfinite(self.p_value).any())
 
     @property
-    def is_significant(self) -> Array:
-        """Where p < 0.05, not corrected; everywhere with a score where there are no p-values."""
-        return np.asarray(self.p_value < P_LEVEL) if self.has_p_values else np.isfinite(self.r)
+    def is_shown(self) -> Array:
+        """Where the false discovery rate is below 0.05; without p-values, where there is a score.
+
+        References
+        ----------
+        Benjamini & Hochberg 1995, J R Stat Soc B 57:289.
+        """
+        if not self.has_p_values:
+            return np.isfinite(self.r)
+        known = np.isfinite(self.p_value)
+        shown = np.zeros(len(known), dtype=bool)
+        shown[known] = false_discovery_control(self.p_value[known]) < Q_LEVEL
+        return shown
+
+    @property
+    def is_validated(self) -> Array:
+        """Where the validation score, which knows no test story, is above 0."""
+        return np.asarray(self.cv_score > 0)
 
     def frame(self, *names: str) -> Any:
         """Put named arrays, planted ones included, into a table with subject and voxel."""
@@ -163,6 +183,7 @@ def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> Sub
         cells=cells,
         choice=choice,
         best_layer=np.where(known, layers[choice], np.nan),
+        cv_score=at_best("cv_score"),
         r=at_best("r"),
         p_value=at_best("p_value", exists=results.study.evaluate.n_permutations > 0),
         **{
@@ -191,29 +212,33 @@ def _courses_of(results: Results, maps: SubjectMaps, dataset: Dataset) -> Any:
         tr_times = dataset.responses[run].tr_times
         if tr_times is None:  # a study cannot have been run without
             continue
-        repeats = [one.between(trs.start, trs.stop).values[:, voxel] for one in dataset.trials[run]]
+        repeats = [  # each z-scored, as those whose mean is scored
+            zscore(one.between(trs.start, trs.stop).values[:, [voxel]])[:, 0]
+            for one in dataset.trials[run]
+        ]
         r = round(float(maps.r_repeated[voxel]), 2) + 0.0  # no minus before a zero
-        title = f"{what}: number {voxel}, layer {cell.layer}, r = {r:.2f}"
+        title = f"{what}: number {voxel}, layer {cell.layer}, r = {with_minus(f'{r:.2f}')}"
         time_s = tr_times[trs.start : trs.stop]
         tables.append(course_table(title, time_s, repeats, prediction.values[:, voxel]))
     return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def _examples(maps: SubjectMaps) -> list[tuple[str, int]]:
-    """Choose the best voxel, the middle one of the significant, and one without signal."""
+    """Choose voxels by their validation score, so that the r that is shown stays honest."""
     scored = np.isfinite(maps.r_repeated) & (maps.choice >= 0)
-    significant = scored & maps.is_significant
+    validated = scored & maps.is_validated
     silent = scored & _has_no_signal(maps)
     examples = []
     if scored.any():
-        examples.append(("Best voxel", _ranked(maps.r_repeated, scored, 1.0)))
-    if significant.any():
-        which = "Middle of the significant voxels" if maps.has_p_values else "Middle voxel"
-        examples.append((which, _ranked(maps.r_repeated, significant, 0.5)))
+        examples.append(("Best voxel by validation", _ranked(maps.cv_score, scored, 1.0)))
+    if validated.any():
+        what = "Middle of the voxels with a validation score above 0"
+        examples.append((what, _ranked(maps.cv_score, validated, 0.5)))
     if silent.any():
-        examples.append(("A voxel without signal", _ranked(maps.r_repeated, silent, 0.5)))
+        what = "signal" if "signal_share" in maps.truth else "estimated signal power"
+        examples.append((f"A voxel without {what}", _ranked(maps.cv_score, silent, 0.5)))
     elif scored.any():
-        examples.append(("Worst voxel", _ranked(maps.r_repeated, scored, 0.0)))
+        examples.append(("Worst voxel by validation", _ranked(maps.cv_score, scored, 0.0)))
     return examples
 
 

@@ -9,16 +9,14 @@ import numpy as np
 
 from voxscale.arrays import Array
 from voxscale.errors import VoxscaleError
-from voxscale.reports._ceiling import ceiling_density
+from voxscale.reports._ceiling import ceiling_density, ceiling_medians
 from voxscale.reports._cortex import RELIABLE_CC_MAX, subject_maps
-from voxscale.reports._curves import LawPanel, described_slope, scaling_curves
 from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
 from voxscale.reports._layers import layer_curves
-from voxscale.reports._reading import sweep_points
+from voxscale.reports._reading import Q_LEVEL
 from voxscale.reports._tables import Drawing, Section, Table, as_text
 from voxscale.reports._timecourse import time_courses
-from voxscale.scaling import ScalingLaw, fit_scaling_law
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material, SubjectMaps
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "against_ceiling",
     "by_layer",
-    "by_size",
     "found_and_planted",
     "on_cortex",
     "single_voxels",
@@ -45,8 +42,8 @@ def by_layer(material: Material) -> Section:
         columns={"mean_cv_score": "cv_score", "mean_r": "r"}
     )
     if scores["layer"].nunique() < 2:
-        n = scores["layer"].nunique()
-        section.paragraphs.append(f"{_n_points(n, 'layer')} done, so there is no curve to draw.")
+        done = "Only one layer is" if len(scores) else "No layer is"
+        section.paragraphs.append(f"{done} done, so there is no curve to draw.")
         return section
     best = scores.loc[scores.dropna(subset=["cv_score"]).groupby("subject")["cv_score"].idxmax()]
     told = [f"{row.layer} in {row.subject} (test r {row.r:.3f})" for row in best.itertuples()]
@@ -72,96 +69,11 @@ def by_layer(material: Material) -> Section:
         f"{max(results.study.contexts)} words with all training stories. Left: {scoring} on "
         "held-out training data at the penalty chosen for each voxel, mean over splits, then "
         "over voxels with a score. Right: correlation of responses and predictions over all "
-        "test TRs, mean over voxels with a score. Rings mark each subject's best layer."
+        "test TRs, mean over voxels with a score. Rings, in both panels: each subject's best layer "
+        "by validation."
     )
     section.drawings.append(Drawing("layers", figure, caption, scores))
     return section
-
-
-def by_size(material: Material) -> Section:
-    """Show the score against hours of training data and against context, with laws."""
-    results = material.results
-    laws: dict[str, ScalingLaw] = {}
-    panels: list[LawPanel] = []
-    paragraphs: list[str] = []
-    tables = []
-    for axis, what, xlabel in (
-        ("n_stories", "hours of training data", "training data (hours)"),
-        ("context", "context", "context (words at most)"),
-    ):
-        points = sweep_points(results, axis)
-        tables.append(points.assign(sweep=axis))
-        law, told = _law_of(points, axis)
-        paragraphs.append(f"{what[0].upper()}{what[1:]}: {told}")
-        if law is not None:
-            laws[what] = law
-            x = "hours" if axis == "n_stories" else "context"
-            of_draws = points.groupby([axis, "draw"], as_index=False)[[x, "mean_r"]].mean()
-            drawn = (of_draws[x].to_numpy(), of_draws["mean_r"].to_numpy())
-            has_draws = of_draws["draw"].nunique() > 1
-            panels.append(LawPanel(law, xlabel, drawn if has_draws else None))
-    headline = "; ".join(f"{what}: {described_slope(law)}" for what, law in laws.items())
-    section = Section(
-        "size",
-        "Score against hours and context",
-        headline=f"Test r against {headline}." if laws else "",
-        paragraphs=paragraphs + _exchange(laws),
-    )
-    if panels:
-        import pandas as pd
-
-        figure = scaling_curves(panels, ylabel="test correlation r, mean over voxels")
-        section.drawings.append(Drawing("size", figure, _LAW_CAPTION, pd.concat(tables)))
-    return section
-
-
-_LAW_CAPTION = (
-    "Test correlation against size, on a logarithmic axis, at the reference layer. Large points: "
-    "mean over voxels with a score, then over draws, then over subjects and test stories. Grey "
-    "points, if any: single draws of training stories. Line: least squares of score on log10 of "
-    "size. Band: percentile interval of the line, from resampling each subject's test stories "
-    "2000 times with replacement; the sizes are kept as they are. With fewer than about ten such "
-    "units the interval is too narrow."
-)
-
-
-def _law_of(points: Any, axis: str) -> tuple[ScalingLaw | None, str]:
-    """Fit the law of a sweep, or say why there is none."""
-    n_sizes = points[axis].nunique()
-    if n_sizes < 2:
-        what = "size" if axis == "n_stories" else "context"
-        return None, f"{_n_points(n_sizes, what)} done, so no law can be fitted."
-    units = points.pivot_table(
-        index=axis, columns=["subject", "story"], values="mean_r", aggfunc="mean", dropna=False
-    )
-    complete = units.dropna(axis="index", how="all").dropna(axis="columns", how="any")
-    if complete.shape[0] < 2 or not complete.shape[1]:
-        return None, "no test story has a score at two sizes or more, so no law can be fitted."
-    x = points.groupby(axis)["hours"].mean()[complete.index] if axis == "n_stories" else None
-    sizes = complete.index.to_numpy(dtype=np.float64) if x is None else x.to_numpy()
-    law = fit_scaling_law(sizes, complete.to_numpy())
-    n_subjects = complete.columns.get_level_values("subject").nunique()
-    told = (
-        f"{described_slope(law)}; {len(sizes)} sizes, {_plural(complete.shape[1], 'unit')} "
-        f"({_plural(n_subjects, 'subject')}, each test story of each)."
-    )
-    if len(sizes) == 2:
-        told += " Two sizes cannot show whether the line is straight."
-    left = units.shape[1] - complete.shape[1]
-    return law, told + (f" Left out for want of a size: {_plural(left, 'unit')}." if left else "")
-
-
-def _exchange(laws: dict[str, ScalingLaw]) -> list[str]:
-    """Say what ten times the context is worth in hours, where both gains are certain."""
-    certain = [len(law.x) > 2 and law.slope_interval[0] > 0 for law in laws.values()]
-    if len(certain) < 2 or not all(certain):
-        return []
-    hours, context = laws.values()
-    factor = context.exchange(hours)
-    return [
-        f"Within these ranges, ten times the context brings as much as {factor:.2g} times the "
-        "hours of training data."
-    ]
 
 
 def against_ceiling(material: Material) -> Section:
@@ -180,8 +92,8 @@ def against_ceiling(material: Material) -> Section:
     section.paragraphs.append(
         f"The ceiling cc_max is the best correlation that any model could have with the mean over "
         f"repeats of {', '.join(stories)}, judged by how far the repeats agree (Schoppe et al. "
-        "2016). cc_norm is the correlation over this ceiling. A voxel whose repeats share no "
-        "signal has no ceiling and is left out."
+        "2016). cc_norm = r / cc_max, with r the correlation in the same story. A voxel "
+        "whose repeats share no signal has no ceiling and is left out."
     )
     section.tables.append(_ceiling_table(repeated))
     caption = (
@@ -191,15 +103,23 @@ def against_ceiling(material: Material) -> Section:
         "ceiling, where there are 20 or more. Ceilings are estimates: with few repeats, voxels "
         "without any signal can have one too."
     )
-    drawing = Drawing("ceiling", ceiling_density(scores), caption, scores, is_per_voxel=True)
-    section.drawings.append(drawing)
+    section.drawings.append(
+        Drawing(
+            "ceiling",
+            ceiling_density(scores),
+            caption,
+            scores,
+            is_per_voxel=True,
+            also={"ceiling-medians": ceiling_medians(scores)},
+        )
+    )
     return section
 
 
 def _ceiling_table(repeated: list[SubjectMaps]) -> Table:
     rows = []
     for maps in repeated:
-        here = maps.is_significant & np.isfinite(maps.cc_norm)
+        here = maps.is_validated & np.isfinite(maps.cc_norm)
         lower, middle, upper = _quartiles(maps.cc_norm[here])
         numbers = (
             int(np.isfinite(maps.cc_max).sum()),
@@ -210,13 +130,15 @@ def _ceiling_table(repeated: list[SubjectMaps]) -> Table:
         spread = f"{as_text(lower, 2)} to {as_text(upper, 2)}"
         spe = as_text(_quartiles(maps.spe[here])[1], 2)
         rows.append((maps.subject, *(as_text(one, 2) for one in numbers), spread, spe))
-    has_p_values = any(maps.has_p_values for maps in repeated)
     columns = (
-        "subject", "with a ceiling", "of these p < 0.05" if has_p_values else "and a score",
+        "subject", "with a ceiling", "of these validated",
         "r", "cc_max", "cc_norm", "quartiles of cc_norm", "share of signal power",
     )  # fmt: skip
-    which = "p < 0.05 (not corrected)" if has_p_values else "a score (there are no p-values)"
-    note = f"Medians over the voxels with a ceiling and {which}, in the repeated story."
+    note = (
+        "Medians over the validated voxels, in the repeated story: those with a ceiling and a "
+        "validation score above 0, which knows no test story. It is the best of all layers and "
+        "penalties, so that some voxels without signal are among them."
+    )
     return Table(columns, rows, note)
 
 
@@ -242,11 +164,7 @@ def on_cortex(material: Material) -> Section:
         numbers = maps.frame("r", "cc_norm", "best_layer", "cc_max", "r_repeated", "p_value")
         numbers["room"] = maps.cc_max - maps.r_repeated
         name = f"flatmaps-{maps.subject}"
-        where = (
-            "only where p < 0.05 by circular shifts, not corrected for the number of vertices"
-            if maps.has_p_values
-            else "wherever there is a score, since the study has no p-values"
-        )
+        where = _where_shown(maps, material.results.study.evaluate.n_permutations)
         explained = _MAPS_CAPTION.format(where=where, least=RELIABLE_CC_MAX)
         caption = f"{maps.subject} on the flattened fsaverage5. {explained}"
         section.drawings.append(Drawing(name, figure, caption, numbers, is_per_voxel=True))
@@ -255,12 +173,27 @@ def on_cortex(material: Material) -> Section:
 
 _MAPS_CAPTION = (
     "Each vertex is shown at the layer with its best validation score (training stories alone). "
-    "Correlation: over all test TRs. Share of the noise ceiling and best layer: {where}. Room for "
-    "improvement: ceiling minus correlation in the repeated story, where cc_max > {least}; with "
-    "few repeats, lower ceilings cannot be told from none. Where there is nothing to show, the "
-    "folds of the cortex are seen, sulci dark. Arrows on a colour bar: values lie beyond. The "
-    "medial wall is at the top; parts of it are not on the sheet."
+    "Correlation: over all test TRs. Share of the noise ceiling (cc_norm = r / cc_max in the "
+    "repeated story) and best layer: {where}. Room for improvement: cc_max − r in the repeated "
+    "story, where cc_max > {least}; with few repeats, lower ceilings cannot be told from none. "
+    "Where there is nothing to show, the folds of the cortex are seen, sulci dark. Arrows on a "
+    "colour bar: values lie beyond. The medial wall is at the top; parts of it are not on the "
+    "sheet."
 )
+
+
+def _where_shown(maps: SubjectMaps, n_permutations: int) -> str:
+    """Say which vertices a map shows, and what the number of permutations does to them."""
+    if not maps.has_p_values:
+        return "wherever there is a score, since the study has no p-values"
+    least = 1 / (n_permutations + 1)
+    n_shown, n_tested = int(maps.is_shown.sum()), int(np.isfinite(maps.p_value).sum())
+    return (
+        f"only where q < {Q_LEVEL} by the false discovery rate of Benjamini & Hochberg (1995) over "
+        f"{n_tested:,} vertices, tested by circular shifts; {n_shown:,} are. With "
+        f"{n_permutations} permutations no p is below {least:.2g}, so that none is shown unless "
+        f"{min(1.0, least / Q_LEVEL):.0%} of the vertices reach it".replace("%", " %")
+    )
 
 
 def single_voxels(material: Material) -> Section:
@@ -273,9 +206,10 @@ def single_voxels(material: Material) -> Section:
     subject, story = material.courses_of
     caption = (
         f"Responses of {subject} to the test story {story!r}, and their predictions by the layer "
-        "that is best for the voxel by validation. Grey: single repeats. Black: their mean. "
-        "Orange: prediction. All in standard deviations of the mean over repeats; r is the "
-        "correlation of the mean with the prediction in this story."
+        "that is best for the voxel by validation. Grey: single repeats, each z-scored. "
+        "Black: their mean. Orange: prediction. All in standard deviations of the mean over "
+        "repeats; r is the correlation of the mean with the prediction in this story. "
+        "The voxels were chosen by their validation score, which knows no test story."
     )
     figure = time_courses(material.courses, story=story)
     section.drawings.append(Drawing("time-courses", figure, caption, material.courses))
@@ -291,10 +225,14 @@ def found_and_planted(material: Material) -> Section:
     if not planted:
         section.paragraphs.append("These are not simulated data: there is no planted truth.")
         return section
-    names = (*_PLANTED, "r", "best_layer", "p_value")
-    found = pd.concat([maps.frame(*names) for maps in planted], ignore_index=True)
+    names = (*_PLANTED, "r", "best_layer", "p_value", "cc_max")
+    tables = [
+        maps.frame(*names).assign(planted_cc_max=maps.truth.get("cc_max", np.nan))
+        for maps in planted
+    ]
+    found = pd.concat(tables, ignore_index=True)
     numbers = found_table(found)
-    n_met, n_goals = int((numbers["is_met"] == "yes").sum()), len(numbers)
+    n_met, n_goals = int((numbers["is_met"] == "yes").sum()), int((numbers["goal"] != "").sum())
     told = f"{n_met} of {n_goals} goals of the planted data are met"
     section = Section(section.anchor, section.title, headline=f"{told}.")
     section.paragraphs.append(
@@ -304,7 +242,7 @@ def found_and_planted(material: Material) -> Section:
         "from noisy data stays below it."
     )
     rows = [
-        (row.subject, row.quantity, row.goal, as_text(row.found, 4), row.is_met,
+        (row.subject, row.quantity, row.goal or "–", as_text(row.found, 4), row.is_met or "–",
          as_text(row.n_vertices))
         for row in numbers.itertuples()
     ]  # fmt: skip
@@ -362,11 +300,3 @@ def _common_end(maps: list[Array]) -> float:
     if not known.size:
         return 1.0
     return max(0.1, math.ceil(10 * float(np.percentile(known, 99.8))) / 10)
-
-
-def _n_points(n: int, what: str) -> str:
-    return f"No {what} is" if n == 0 else f"Only one {what} is"
-
-
-def _plural(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"

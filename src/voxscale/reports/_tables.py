@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Drawing", "Section", "Table", "as_text", "fields_table"]
+__all__ = ["Drawing", "Section", "Table", "as_text", "fields_table", "plural", "with_minus"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Drawing:
         What was drawn.
     is_per_voxel : bool
         A long table, kept as parquet and not as csv.
+    also : mapping of str to DataFrame
+        Lines that were computed from the numbers and drawn, by the name of their csv file.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Drawing:
     caption: str
     numbers: Any
     is_per_voxel: bool = False
+    also: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def numbers_file(self) -> str:
@@ -110,6 +113,8 @@ def as_text(value: Any, digits: int = 3) -> str:
     --------
     >>> [as_text(one) for one in (0.12345, 20484, float("nan"), None, (1, 2), True)]
     ['0.123', '20,484', '–', '–', '1, 2', 'yes']
+    >>> as_text(-0.5)
+    '−0.500'
     """
     if value is None:
         return "–"
@@ -120,9 +125,9 @@ def as_text(value: Any, digits: int = 3) -> str:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, int):
-        return f"{value:,}"
+        return with_minus(f"{value:,}")
     if isinstance(value, float):
-        return _number(value, digits)
+        return with_minus(_number(value, digits))
     return str(value)
 
 
@@ -133,8 +138,24 @@ def fields_table(
     return Table((heading, "value"), [(name, as_text(value)) for name, value in fields], note)
 
 
+def with_minus(number: str) -> str:
+    """Write the minus of a number as a minus, not as a hyphen."""
+    return number.replace("-", "−")
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """Count things in words.
+
+    Examples
+    --------
+    >>> plural(1, "subject"), plural(2, "story", "stories")
+    ('1 subject', '2 stories')
+    """
+    return f"{n} {one if n == 1 else many or f'{one}s'}"
+
+
 def _is_number(text: str) -> bool:
-    return text == "–" or text.lstrip("+-").replace(",", "").replace(".", "", 1).isdigit()
+    return text == "–" or text.lstrip("+-−").replace(",", "").replace(".", "", 1).isdigit()
 
 
 def _number(value: float, digits: int) -> str:

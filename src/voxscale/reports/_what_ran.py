@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from voxscale.reports._size import N_BOOTSTRAP
 from voxscale.reports._tables import Section, Table, as_text, fields_table
 from voxscale.store import key_of
 
@@ -17,6 +20,9 @@ __all__ = ["what_ran"]
 
 _MOST_FAILURES = 20  # listed one by one
 _HASH_DIGITS = 12
+_SHOWN_MEANS = ("mean_r", "mean_cv_score")  # over voxels, on the page
+_MIN_SHIFT = 1  # as cells are fitted
+_PACKAGES = ("scipy", "scikit-learn", "nilearn")  # whose versions no cell holds
 
 
 def what_ran(material: Material) -> Section:
@@ -28,7 +34,8 @@ def what_ran(material: Material) -> Section:
     if n_missing:
         never = n_missing - n_failed
         told += f"; {n_failed} failed and {never} were not run, and are missing from what follows"
-    reducers: Mapping[str, str] = results.meta(results.cells[0]).get("reducers", {})
+    known: Mapping[str, str] = results.meta(results.cells[0]).get("reducers", {})
+    reducers = [(name, known[name]) for name in _SHOWN_MEANS if name in known]
     section = Section(
         "what-was-run",
         "What was run",
@@ -46,9 +53,8 @@ def what_ran(material: Material) -> Section:
         ],
     )
     if reducers:
-        rows = [(name, reducer) for name, reducer in reducers.items()]
         note = "How means over voxels were made. A voxel without an answer is left out."
-        section.tables.append(Table(("mean", "reducer"), rows, note))
+        section.tables.append(Table(("mean", "reducer"), reducers, note))
     if results.failed:
         section.tables.append(_failures_table(results))
     return section
@@ -58,7 +64,11 @@ def _settings(study: Study) -> list[tuple[str, Any]]:
     design, fit = study.design, study.fit
     penalties = fit.penalties
     span = f"{len(penalties)} from {min(penalties):g} to {max(penalties):g}"
-    cv = fit.cv if isinstance(fit.cv, str) else ", ".join(f"{k} {v}" for k, v in fit.cv)
+    if isinstance(fit.cv, str):
+        gap = max(map(abs, design.delays))
+        cv = f"{fit.cv}; one training story: five contiguous folds with a gap of {gap} TRs"
+    else:
+        cv = ", ".join(f"{k} {v}" for k, v in fit.cv)
     stories = study.training_stories
     return [
         ("study", study.name),
@@ -66,6 +76,7 @@ def _settings(study: Study) -> list[tuple[str, Any]]:
         ("model", study.model),
         ("layers", study.layers),
         ("contexts (words at most)", study.contexts),
+        ("words of context at least", "half of the most, but for a story's start"),
         ("training stories", "all" if stories is None else stories),
         ("draws of fewer stories", study.draws),
         ("reference layer", study.reference_layer),
@@ -78,6 +89,8 @@ def _settings(study: Study) -> list[tuple[str, Any]]:
         ("validation", cv),
         ("validation score", fit.scoring),
         ("permutations", study.evaluate.n_permutations),
+        ("shift of a permutation (TRs)", f"{_MIN_SHIFT} or more, each story by its own"),
+        ("bootstrap draws of a law", N_BOOTSTRAP),
     ]
 
 
@@ -117,6 +130,9 @@ def _provenance(results: Results) -> list[tuple[str, Any]]:
     for package in metas[0].get("versions", {}):
         versions = sorted({str(meta["versions"].get(package) or "absent") for meta in metas})
         fields.append((package, versions))
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            fields.append((f"{package} (of this page)", version(package)))
     for name, value in _leaves("model", metas[0].get("extractor", {})):
         fields.append((name, value))
     for subject in results.subjects:
