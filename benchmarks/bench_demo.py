@@ -61,7 +61,8 @@ def main() -> None:
         first = timed_demo(out, cache)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / GIB
         second = timed_demo(out, cache)
-        found = pd.read_csv(out / "figures" / "found.csv").to_dict("records")
+        table = pd.read_csv(out / "figures" / "found.csv").fillna("")
+        found = table.to_dict("records")
     measured = {
         "machine": machine_facts(),
         "first_demo_s": first,

@@ -1,4 +1,4 @@
-"""Twenty-six people listening to Alice in Wonderland: six regions, from the real TextGrid.
+"""Twenty-seven people listening to Alice in Wonderland: six regions, from the real TextGrid.
 
 Needs the recordings of Brennan et al. 2016, Brain and Language 157:81 (CC BY 4.0):
     python examples/alice.py ../shared/data/alice
