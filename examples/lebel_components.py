@@ -2,7 +2,6 @@
 
 Needs the recordings of LeBel et al. 2023 (OpenNeuro ds003020, CC0) as principal components:
     python examples/lebel_components.py ../shared/data/lebel
-
 Row r of the responses is TR r + 10 of a story, and its text was heard in the TR before it.
 """
 
@@ -25,9 +24,7 @@ def transcript(trs: list[str]) -> vs.Transcript:
     for row, text in enumerate(trs):
         heard = text.split()
         edges = TR_S * (row + FIRST_TR - 1) + np.linspace(0, TR_S, len(heard) + 1)
-        words += heard
-        onset_s += list(edges[:-1])
-        offset_s += list(edges[1:])
+        words, onset_s, offset_s = words + heard, [*onset_s, *edges[:-1]], [*offset_s, *edges[1:]]
     return vs.Transcript(words, onset_s, offset_s)
 
 
