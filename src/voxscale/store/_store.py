@@ -20,6 +20,7 @@ from voxscale.store._codecs import read_meta, read_result, write_result
 __all__ = ["Store"]
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
+# What numpy and zipfile raise for a damaged file; the last one for a flipped compression byte.
 _BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError)
 _Read = TypeVar("_Read")
 
