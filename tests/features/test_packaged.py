@@ -7,11 +7,13 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from voxscale.errors import DataError, StoreError
 from voxscale.features import LanguageExtractor, _packaged, language_states
 from voxscale.features._packaged import PACKAGED, Packaged, prepare, read_gguf
 
+CONVERTED = ["config.json", "tokenizer.json", "model.safetensors"]
 STORY = (
     "i grew up in a very small town where nobody ever locked a door and one summer when i was "
     "nine years old my mother told me that we were going to move to the city because my father "
@@ -55,7 +57,9 @@ def in_parts(tmp_path, monkeypatch):
 
     def convert(path, folder):
         seen.append(path.read_bytes())
-        (folder / "converted").touch()
+        for name in CONVERTED[:2]:
+            (folder / name).touch()
+        save_file({"weight": np.zeros((4, 4), np.float16)}, folder / CONVERTED[2])
 
     monkeypatch.setattr(_packaged, "_convert", convert)
     return seen
@@ -71,11 +75,25 @@ def test_parts_are_put_together_once_and_never_imported(in_parts, tmp_path):
     row = row_of(hashlib.sha256(b"GGUF one, GGUF two").hexdigest())
     folder = prepare(row)
     assert in_parts == [b"GGUF one, GGUF two"]
-    assert [path.name for path in folder.iterdir()] == ["converted"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(CONVERTED)
     assert folder.is_relative_to(tmp_path / "cache")
     assert prepare(row) == folder
     assert len(in_parts) == 1
     assert not {"half_a", "half_b"} & set(sys.modules)
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_damaged_conversion_is_made_anew(in_parts, name):
+    row = row_of(hashlib.sha256(b"GGUF one, GGUF two").hexdigest())
+    file = prepare(row) / name
+    whole = file.read_bytes()
+    if whole:
+        file.write_bytes(whole[:-8])
+        prepare(row)
+        assert file.read_bytes() == whole
+    file.unlink()
+    prepare(row)
+    assert file.read_bytes() == whole
 
 
 def test_file_that_is_not_the_one_expected_leaves_nothing_behind(in_parts, tmp_path):
