@@ -15,6 +15,9 @@ A message says what is wrong with the value, what was expected, and what to do.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "AlignmentError",
     "ConfigError",
@@ -23,6 +26,7 @@ __all__ = [
     "StoreError",
     "VoxscaleError",
     "VoxscaleWarning",
+    "did_you_mean",
 ]
 
 
@@ -52,3 +56,21 @@ class StoreError(VoxscaleError):
 
 class VoxscaleWarning(UserWarning):
     """Something was left out or repaired, counted once and aloud."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message that names the closest of the known names.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+    known : iterable of str
+
+    Returns
+    -------
+    str
+        Such as ``" (did you mean 'demo01'?)"``; empty where none is close.
+    """
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -10,11 +10,10 @@ The built-in ones are registered in the same way.
 
 from __future__ import annotations
 
-import difflib
 from importlib.metadata import entry_points
 from typing import Any
 
-from voxscale.errors import DataError
+from voxscale.errors import DataError, did_you_mean
 
 __all__ = ["find", "names", "register"]
 
@@ -54,7 +53,6 @@ def find(kind: str, name: str) -> Any:
         if entry.name == name:
             return entry.load()
     known = names(kind)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    hint = did_you_mean(name, known)
     msg = f"{kind[:-1]} {name!r} is unknown; choose one of {', '.join(known)}{hint}."
     raise DataError(msg)

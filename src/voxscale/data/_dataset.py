@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import warnings
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from voxscale import plugins
 from voxscale.arrays import Array, TRSeries
 from voxscale.data._files import FilePath
 from voxscale.data._transcript import Transcript
-from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning, did_you_mean
 
 __all__ = ["Dataset", "check_run", "datasets", "load"]
 
@@ -255,8 +254,7 @@ def load(name: str, subject: str | None = None, root: FilePath | None = None) ->
         raise DataError(msg)
     subject = subjects[0] if subject is None else subject
     if subject not in subjects:
-        close = difflib.get_close_matches(subject, subjects, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        hint = did_you_mean(subject, subjects)
         msg = (
             f"dataset {name!r} has no subject {subject!r}; choose one of "
             f"{', '.join(subjects)}{hint}."

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 import math
 import os
 import re
 from pathlib import Path
 
-from voxscale.errors import DataError
+from voxscale.errors import DataError, did_you_mean
 
 __all__ = ["FilePath", "as_number", "present", "read_text"]
 
@@ -194,5 +193,4 @@ def _hint(path: Path) -> str:
         beside = sorted(one.name for one in path.parent.iterdir())
     except OSError:
         return f" (the folder {path.parent} does not exist either)"
-    close = difflib.get_close_matches(path.name, beside, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return did_you_mean(path.name, beside)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from voxscale.data._files import present
-from voxscale.errors import DataError, VoxscaleError
+from voxscale.errors import DataError, VoxscaleError, did_you_mean
 from voxscale.features._packaged import PACKAGED, Packaged, prepare, quiet
 from voxscale.store import hash_file, key_of
 
@@ -309,13 +308,9 @@ def told(files: ModelFiles, what: str = "") -> Iterator[None]:
             if files.hub is not None
             else "the files may be damaged, or of a kind that this version cannot read"
         )
-        msg = f"{what}{files.label} cannot be loaded{_meant(files)}: {reason}; {remedy}."
+        hint = did_you_mean((files.hub or "").lower(), PACKAGED)
+        msg = f"{what}{files.label} cannot be loaded{hint}: {reason}; {remedy}."
         raise DataError(msg) from error
-
-
-def _meant(files: ModelFiles) -> str:
-    close = difflib.get_close_matches((files.hub or "").lower(), PACKAGED, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _hash_once(file: Path) -> str:

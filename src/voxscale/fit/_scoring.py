@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from voxscale.errors import did_you_mean
 
 __all__ = ["SCORINGS", "Moments", "correlation", "huth2023", "r2", "scoring_function"]
 
@@ -115,8 +116,7 @@ def scoring_function(name: str) -> Callable[[Moments], Tensor]:
     'r2'
     """
     if name not in SCORINGS:
-        close = difflib.get_close_matches(str(name), SCORINGS, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        hint = did_you_mean(str(name), SCORINGS)
         msg = f"scoring {name!r} is unknown; choose one of {', '.join(SCORINGS)}{hint}."
         raise ValueError(msg)
     return SCORINGS[name]

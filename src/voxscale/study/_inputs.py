@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ import numpy as np
 from voxscale import data, plugins
 from voxscale.arrays import Array, TRSeries
 from voxscale.data import Dataset, Transcript
-from voxscale.errors import AlignmentError, ConfigError, DataError
+from voxscale.errors import AlignmentError, ConfigError, DataError, did_you_mean
 from voxscale.features import Extractor, extractor
 from voxscale.store import hash_array, key_of
 from voxscale.study._checks import blamed
@@ -144,8 +143,7 @@ def _subjects_of(study: Study) -> tuple[str, ...]:
     known = tuple(getattr(plugin, "SUBJECTS", ()))
     for subject in study.subjects or ():
         if subject not in known:
-            close = difflib.get_close_matches(subject, known, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            hint = did_you_mean(subject, known)
             msg = (
                 f"{study.where('subjects')}[study] subjects has {subject!r}; dataset "
                 f"{study.dataset!r} has {', '.join(known) or 'none'}{hint}."
