@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxscale.features import Window, plan_windows
-from voxscale.features._context import plan, plan_huth2023
+from voxscale.features._context import Contexts, plan_huth2023
 
 sizes = st.integers(1, 9).flatmap(lambda low: st.tuples(st.just(low), st.integers(low, 12)))
 
@@ -79,7 +79,7 @@ def test_impossible_sizes_are_refused(low, high):
 
 def test_unknown_protocol_names_those_there_are():
     with pytest.raises(ValueError, match="'huth2024' is unknown; choose one of None, 'huth2023'"):
-        plan(["a"], 1, 2, "huth2024")
+        Contexts("growing", 1, 2, "huth2024")
 
 
 # The published rule, told word by word: an independent second answer to plan_huth2023.

@@ -14,7 +14,7 @@ from voxscale.errors import AlignmentError
 __all__ = ["lanczos", "lanczos_operator"]
 
 _UNEVEN = 0.01  # share of a TR by which TR times may differ from an even grid
-_LEAST_WEIGHT = 0.5  # of one event on its TR: below it, a normalised row fades out
+LEAST_WEIGHT = 0.5  # of one event on its TR: below it, a normalised row fades out
 
 
 def lanczos(
@@ -73,7 +73,7 @@ def lanczos(
     weights = lanczos_operator(events.times, tr_times, lobes=lobes, cutoff_hz=cutoff_hz)
     rows = weights @ events.values.astype(np.float64)
     if normalize:
-        rows /= np.maximum(weights.sum(axis=1), _LEAST_WEIGHT)[:, None]
+        rows /= np.maximum(weights.sum(axis=1), LEAST_WEIGHT)[:, None]
     dtype = events.values.dtype
     resampled: Array = rows.astype(dtype if np.issubdtype(dtype, np.floating) else np.float64)
     return resampled

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from voxscale.errors import did_you_mean
+
 __all__ = [
+    "POLICIES",
     "PROTOCOLS",
+    "Contexts",
+    "Fits",
     "Window",
-    "check_protocol",
     "check_sizes",
-    "plan",
+    "ends_sentence",
     "plan_huth2023",
     "plan_windows",
     "whole",
 ]
+
+Fits = Callable[[int, int], bool]
 
 
 @dataclass(frozen=True)
@@ -142,32 +148,67 @@ def plan_huth2023(
     return windows, read_at
 
 
-def plan(
-    words: Sequence[str], min_context: int, max_context: int, protocol: str | None = None
-) -> tuple[list[Window], list[int]]:
-    """Plan a story's windows by the named protocol, ours by default.
+@dataclass(frozen=True)
+class Contexts:
+    """Which words a word is read after.
 
     Parameters
     ----------
-    words : sequence of str
-        The words of one story.
+    policy : {"growing", "sliding", "full", "sentence"}
+        growing: from ``min_context`` to ``max_context`` words, then back. sliding: always
+        ``max_context`` words, one pass a word. full: from the story's first word for as long
+        as the model has positions, then growing from ``min_context`` words until they are
+        full again. sentence: growing, but never across the end of a sentence.
     min_context, max_context : int
-        In words; what they count is the protocol's.
+        In words, the current one included.
     protocol : {None, "huth2023"}
-
-    Returns
-    -------
-    windows : list of Window
-    read_at : list of int, one for each word
-        The word at whose last token its vector is read.
+        "huth2023" is the growing window of the published code.
 
     Raises
     ------
     ValueError
-        Unless ``1 <= min_context <= max_context``, and if the protocol is unknown.
+        Unless ``1 <= min_context <= max_context``, and if the policy or the protocol is
+        unknown, or they do not go together.
+    TypeError
+        If a context is no whole number.
     """
-    check_protocol(protocol)
-    return PROTOCOLS[protocol](words, min_context, max_context)
+
+    policy: str = "growing"
+    min_context: int = 256
+    max_context: int = 512
+    protocol: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_name("policy", self.policy, POLICIES)
+        _check_name("protocol", self.protocol, PROTOCOLS)
+        check_sizes(self.min_context, self.max_context)
+        if self.protocol is not None and self.policy != "growing":
+            msg = (
+                f"protocol {self.protocol!r} and policy {self.policy!r} do not go together; the "
+                "protocol is a growing window: leave one of them out."
+            )
+            raise ValueError(msg)
+
+    def plan(self, words: Sequence[str], fits: Fits) -> tuple[list[Window], list[int]]:
+        """Plan a story's windows.
+
+        Parameters
+        ----------
+        words : sequence of str
+            The words of one story.
+        fits : callable
+            Tells whether the words from the first number to before the second fit into the
+            model's positions; only the full policy asks.
+
+        Returns
+        -------
+        windows : list of Window
+        read_at : list of int, one for each word
+            The word at which its vector is read.
+        """
+        if self.protocol == "huth2023":
+            return plan_huth2023(words, self.min_context, self.max_context)
+        return POLICIES[self.policy](words, self, fits), list(range(len(words)))
 
 
 def check_sizes(min_context: int, max_context: int) -> None:
@@ -182,11 +223,11 @@ def check_sizes(min_context: int, max_context: int) -> None:
         raise ValueError(msg)
 
 
-def check_protocol(protocol: str | None) -> None:
-    """Raise ValueError for a protocol that nobody has described."""
-    if protocol not in PROTOCOLS:
-        known = ", ".join(map(repr, PROTOCOLS))
-        msg = f"protocol {protocol!r} is unknown; choose one of {known}."
+def _check_name(what: str, name: str | None, known: Iterable[str | None]) -> None:
+    if name not in known:
+        hint = did_you_mean(str(name), [one for one in known if one])
+        choices = ", ".join(map(repr, known))
+        msg = f"{what} {name!r} is unknown; choose one of {choices}{hint}."
         raise ValueError(msg)
 
 
@@ -199,18 +240,65 @@ def whole(name: str, number: Any) -> int:
         raise TypeError(msg) from error
 
 
-def _plan_ours(
-    words: Sequence[str], min_context: int, max_context: int
-) -> tuple[list[Window], list[int]]:
-    n_words = len(words)
-    return plan_windows(n_words, min_context, max_context), list(range(n_words))
+def ends_sentence(word: str) -> bool:
+    """Tell whether a word ends with a full stop, a question or exclamation mark, or an ellipsis.
+
+    Closing quotes and brackets after the mark do not matter.
+    """
+    return word.rstrip("\"'”’»)]}").endswith((".", "?", "!", "…", "。", "？", "！"))
+
+
+def _growing(words: Sequence[str], contexts: Contexts, fits: Fits) -> list[Window]:
+    return plan_windows(len(words), contexts.min_context, contexts.max_context)
+
+
+def _sliding(words: Sequence[str], contexts: Contexts, fits: Fits) -> list[Window]:
+    return plan_windows(len(words), contexts.max_context, contexts.max_context)
+
+
+def _full(words: Sequence[str], contexts: Contexts, fits: Fits) -> list[Window]:
+    windows, first_new = [], 0
+    while first_new < len(words):
+        start = 0 if first_new == 0 else max(0, first_new + 1 - contexts.min_context)
+        while start < first_new and not fits(start, first_new + 1):
+            start += 1
+        stop = _longest(start, first_new + 1, len(words), fits)
+        windows.append(Window(start, stop, first_new))
+        first_new = stop
+    return windows
+
+
+def _longest(start: int, least: int, most: int, fits: Fits) -> int:
+    """Return the last stop up to which a window fits; at least ``least``."""
+    while most > least:
+        middle = (least + most + 1) // 2
+        if fits(start, middle):
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+def _sentence(words: Sequence[str], contexts: Contexts, fits: Fits) -> list[Window]:
+    stops = [i + 1 for i, word in enumerate(words) if ends_sentence(word)]
+    windows, start = [], 0
+    for stop in dict.fromkeys([*stops, len(words)]):
+        windows += [
+            Window(start + one.start, start + one.stop, start + one.first_new)
+            for one in plan_windows(stop - start, contexts.min_context, contexts.max_context)
+        ]
+        start = stop
+    return windows
 
 
 def _joins_previous(word: str) -> bool:
     return word == "'s" or not word.strip()
 
 
-PROTOCOLS: dict[str | None, Callable[[Sequence[str], int, int], tuple[list[Window], list[int]]]] = {
-    None: _plan_ours,
-    "huth2023": plan_huth2023,
+PROTOCOLS = (None, "huth2023")
+POLICIES: dict[str, Callable[[Sequence[str], Contexts, Fits], list[Window]]] = {
+    "growing": _growing,
+    "sliding": _sliding,
+    "full": _full,
+    "sentence": _sentence,
 }

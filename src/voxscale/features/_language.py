@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from voxscale.arrays import Array, EventSeries
-from voxscale.arrays._device import choose_dtype
+from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.data import Transcript
-from voxscale.errors import DataError
-from voxscale.features._context import check_protocol, check_sizes, whole
+from voxscale.features._context import Contexts, whole
+from voxscale.features._execute import Read, Reduce, copies_on, read_batches, tokens_per_batch
 from voxscale.features._layers import choose_layers
 from voxscale.features._loading import DTYPES, LanguageModel, load_model, wrap_model
 from voxscale.features._models import find_model, identify, size_of
-from voxscale.features._passes import Pass, StoryWords, batches, check_fits, plan_passes
+from voxscale.features._passes import Pass, batches, check_word_vector, in_story_order
 from voxscale.features._runs import ONLY, as_runs
-from voxscale.features._tokens import start_tokens, tokenize_story
+from voxscale.features._surprisal import check_extras, check_head
+from voxscale.features._windows import plan_stories
 
 if TYPE_CHECKING:
     import torch
+
+    Device = str | torch.device | None
+    Devices = Device | Sequence[str | torch.device]
 
 __all__ = ["LanguageExtractor", "language_states"]
 
@@ -41,13 +44,16 @@ def language_states(
     layers: Layers = ...,
     min_context: int = ...,
     max_context: int = ...,
-    device: str | torch.device | None = ...,
+    device: Devices = ...,
     dtype: str | torch.dtype | None = ...,
     batch_size: int | None = ...,
     tokenizer: Any = ...,
+    policy: str = ...,
+    word_vector: str = ...,
+    extras: Sequence[str] = ...,
     protocol: str | None = ...,
     progress: Progress | None = ...,
-) -> dict[int, EventSeries]: ...
+) -> dict[int | str, EventSeries]: ...
 @overload
 def language_states(
     transcript: Mapping[str, Transcript],
@@ -56,13 +62,16 @@ def language_states(
     layers: Layers = ...,
     min_context: int = ...,
     max_context: int = ...,
-    device: str | torch.device | None = ...,
+    device: Devices = ...,
     dtype: str | torch.dtype | None = ...,
     batch_size: int | None = ...,
     tokenizer: Any = ...,
+    policy: str = ...,
+    word_vector: str = ...,
+    extras: Sequence[str] = ...,
     protocol: str | None = ...,
     progress: Progress | None = ...,
-) -> dict[int, dict[str, EventSeries]]: ...
+) -> dict[int | str, dict[str, EventSeries]]: ...
 def language_states(
     transcript: Transcript | Mapping[str, Transcript],
     model: Any,
@@ -70,20 +79,23 @@ def language_states(
     layers: Layers = "all",
     min_context: int = 256,
     max_context: int = 512,
-    device: str | torch.device | None = None,
+    device: Devices = None,
     dtype: str | torch.dtype | None = None,
     batch_size: int | None = None,
     tokenizer: Any = None,
+    policy: str = "growing",
+    word_vector: str = "last",
+    extras: Sequence[str] = (),
     protocol: str | None = None,
     progress: Progress | None = None,
-) -> dict[int, EventSeries] | dict[int, dict[str, EventSeries]]:
+) -> dict[int | str, EventSeries] | dict[int | str, dict[str, EventSeries]]:
     """Read the hidden states of a causal language model at every word of a story.
 
-    Each word is read at its last token, in a context of the words before it. The
-    context starts at the story's first word and grows until it holds ``max_context``
-    words, the current one included; the next word starts over with ``min_context``
-    words, and the context grows again. So every word after the first ``max_context``
-    sees between ``min_context`` and ``max_context`` words, and a story of N words costs
+    Each word is read in a context of the words before it. By default the context starts at
+    the story's first word and grows until it holds ``max_context`` words, the current one
+    included; the next word starts over with ``min_context`` words, and the context grows
+    again. So every word after the first ``max_context`` sees between ``min_context`` and
+    ``max_context`` words, and a story of N words costs
     ``1 + ceil((N - max_context) / (max_context - min_context + 1))`` passes, or one.
 
     Parameters
@@ -96,19 +108,33 @@ def language_states(
         code of the model's own is run, and the network is used for hub names alone.
     layers : "all" or sequence of int
         0 is the embeddings; there are one more than the model has layers. The last is
-        taken after the final norm, as transformers counts.
+        taken after the final norm, as transformers counts. Blocks above the highest one
+        asked for are not run. May be empty where there are extras.
     min_context, max_context : int
-        In words, the current one included. Equal numbers give a sliding window.
-    device : str or torch.device, optional
-        Default: cuda where there is one, else cpu.
+        In words, the current one included.
+    device : str, torch.device or sequence of them, optional
+        Default: cuda where there is one, else cpu. Several share the windows, each with a
+        copy of the model. "auto" spreads one model over all GPUs and the machine's memory.
     dtype : str or torch.dtype, optional
         For the computation; float32 by default, float16 and bfloat16 save memory.
     batch_size : int, optional
-        Windows in a batch. By default as many as hold about 4096 tokens. It does not
-        change the states beyond rounding.
+        Windows in a batch. By default as many as memory and speed suggest; halved where
+        memory runs out. It does not change the states beyond rounding.
     tokenizer : transformers tokenizer, str or path, optional
         Default: the model's own. Needed for a loaded model. A name or a path is found as
         that of a model is; a folder need hold no more than the tokenizer.
+    policy : {"growing", "sliding", "full", "sentence"}
+        growing: as above. sliding: every word after exactly ``max_context - 1`` others, at
+        the cost of a pass a word. full: from the story's first word for as long as the model
+        has positions, then growing from ``min_context`` words until they are full again.
+        sentence: growing, but from the sentence's first word (. ? ! … end one).
+    word_vector : {"last", "first", "mean"}
+        Read a word at the last or the first of the tokens that hold its characters, or take
+        their mean.
+    extras : sequence of {"surprisal", "entropy"}
+        From the same passes: the sum over each word's tokens of how unexpected they were,
+        and of how uncertain the model was, in bits. The story's first word is NaN where the
+        tokenizer has no start token.
     protocol : {None, "huth2023"}
         "huth2023": contexts of the published code, which are one or two words longer
         and count blank words and a lone ``'s`` as parts of the word before them.
@@ -117,17 +143,19 @@ def language_states(
 
     Returns
     -------
-    mapping of layer to EventSeries, or of layer to mapping of run to EventSeries
-        ``values`` of shape (n_words, n_dims), float32; ``times`` the middle of each word,
-        in seconds.
+    mapping of layer (and extra) to EventSeries, or to mapping of run to EventSeries
+        ``values`` of shape (n_words, n_dims), float32, one column for an extra; ``times``
+        the middle of each word, in seconds.
 
     Raises
     ------
     DataError
         If the model cannot be loaded or is not causal, a window holds more tokens than
-        it has positions, a word gives no token, or a state is not finite.
+        it has positions or than fit into memory, a word gives no token, or a state is not
+        finite.
     ValueError
-        If a layer, the contexts, the protocol, the device or the dtype do not exist.
+        If a layer, the contexts, the policy, the protocol, the device or the dtype do not
+        exist.
     TypeError
         If an argument is of a kind that cannot be used, such as a list of words.
 
@@ -143,21 +171,33 @@ def language_states(
     Antonello, Vaidya & Huth 2023, Scaling laws for language encoding models in fMRI,
     NeurIPS 36.
     """
-    check_sizes(min_context, max_context)
-    check_protocol(protocol)
-    batch_size = _checked_batch_size(batch_size)
+    contexts = Contexts(policy, min_context, max_context, protocol)
+    check_word_vector(word_vector, protocol)
+    asked = _Asked(layers, check_extras(extras), _checked_batch_size(batch_size))
     runs = as_runs(transcript)
-    loaded = _open(model, device=device, dtype=dtype, tokenizer=tokenizer)
-    chosen = choose_layers(layers, loaded.n_layers)
-    passes = _plan(runs, loaded, min_context, max_context, protocol)
-    values = _run(loaded, passes, runs, chosen, batch_size, progress)
+    models = _open(model, device=device, dtype=dtype, tokenizer=tokenizer)
+    chosen = asked.layers_of(models[0])
+    passes = [
+        one
+        for story in plan_stories(runs, models[0], contexts, word_vector=word_vector)
+        for one in story
+    ]
+    grouped = batches(passes, asked.batch_size, n_tokens=asked.n_tokens(models[0], passes))
+    values: dict[int | str, dict[str, Array]] = {name: {} for name in (*chosen, *asked.extras)}
+    done = 0
+    for read in read_batches(models, grouped, chosen, asked.extras):
+        for name, of_batch in read.states.items():
+            _spread(values[name], read.batch, of_batch, runs)
+        done += len(read.batch)
+        if progress is not None:
+            progress(done, len(passes))
     states = {
-        layer: {run: EventSeries(values[layer][run], one.times) for run, one in runs.items()}
-        for layer in chosen
+        name: {run: EventSeries(of_run[run], one.times) for run, one in runs.items()}
+        for name, of_run in values.items()
     }
     if isinstance(transcript, Mapping):
         return states
-    return {layer: by_run[ONLY] for layer, by_run in states.items()}
+    return {name: by_run[ONLY] for name, by_run in states.items()}
 
 
 class LanguageExtractor:
@@ -167,7 +207,7 @@ class LanguageExtractor:
     ----------
     model : str or path
         As in `language_states`.
-    device, dtype, batch_size, protocol
+    device, dtype, batch_size, policy, word_vector, protocol
         As in `language_states`.
     """
 
@@ -175,22 +215,28 @@ class LanguageExtractor:
         self,
         model: str | os.PathLike[str],
         *,
-        device: str | torch.device | None = None,
+        device: Devices = None,
         dtype: str | torch.dtype | None = None,
         batch_size: int | None = None,
+        policy: str = "growing",
+        word_vector: str = "last",
         protocol: str | None = None,
     ) -> None:
-        check_protocol(protocol)
-        self._files = find_model(model)
+        Contexts(policy, protocol=protocol)
+        check_word_vector(word_vector, protocol)
+        self.files = find_model(model)
+        self.policy, self.word_vector, self.protocol = policy, word_vector, protocol
         self._device, self._dtype = device, dtype
-        self._batch_size, self._protocol = batch_size, protocol
+        self._batch_size = _checked_batch_size(batch_size)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What the numbers depend on, beside words and contexts; found without loading."""
         dtype = str(choose_dtype(self._dtype, DTYPES)).removeprefix("torch.")
-        identity = {**identify(self._files), "dtype": dtype, "recipe": RECIPE}
-        return identity if self._protocol is None else {**identity, "protocol": self._protocol}
+        told = {"policy": self.policy, "word_vector": self.word_vector, "protocol": self.protocol}
+        usual = {"policy": "growing", "word_vector": "last", "protocol": None}
+        unusual = {name: value for name, value in told.items() if value != usual[name]}
+        return {**identify(self.files), "dtype": dtype, "recipe": RECIPE, **unusual}
 
     @property
     def n_layers(self) -> int:
@@ -202,6 +248,14 @@ class LanguageExtractor:
         """Dimensions of a layer; found without loading the weights."""
         return self._size[1]
 
+    def contexts(self, min_context: int, max_context: int) -> Contexts:
+        """Return the contexts of these sizes by this extractor's policy and protocol."""
+        return Contexts(self.policy, min_context, max_context, self.protocol)
+
+    def load(self) -> LanguageModel:
+        """Load the weights, once, and return the model; errors as `language_states`."""
+        return self._models[0]
+
     def extract(
         self,
         transcripts: Mapping[str, Transcript],
@@ -209,158 +263,130 @@ class LanguageExtractor:
         *,
         min_context: int = 256,
         max_context: int = 512,
+        extras: Sequence[str] = (),
         progress: Progress | None = None,
-    ) -> dict[int, dict[str, EventSeries]]:
+    ) -> dict[int | str, dict[str, EventSeries]]:
         """Return the states of each layer for each run; see `language_states`."""
         return language_states(
             transcripts,
-            self._loaded,
+            self._models,
             layers=layers,
             min_context=min_context,
             max_context=max_context,
             batch_size=self._batch_size,
-            protocol=self._protocol,
+            policy=self.policy,
+            word_vector=self.word_vector,
+            extras=extras,
+            protocol=self.protocol,
             progress=progress,
         )
 
+    def stream(
+        self,
+        transcript: Transcript,
+        layers: Layers = "all",
+        *,
+        run: str = ONLY,
+        min_context: int = 256,
+        max_context: int = 512,
+        extras: Sequence[str] = (),
+        reduce: Reduce | None = None,
+    ) -> Iterator[Read]:
+        """Read a story batch by batch, so that no more than a few batches are held at once.
+
+        Parameters
+        ----------
+        transcript : Transcript
+        layers, min_context, max_context, extras
+            As in `language_states`.
+        run : str
+            Named in errors.
+        reduce : callable, optional
+            Called with the passes of a batch and the values of one layer, (n_words, n_dims)
+            float32; what it returns is kept in their place.
+
+        Yields
+        ------
+        Read
+            The words of one batch, and each layer's values at them. Batches come in the
+            story's order, but for a few whose windows are put together by length.
+        """
+        asked = _Asked(layers, check_extras(extras), self._batch_size)
+        chosen = asked.layers_of(self._models[0])
+        contexts = self.contexts(min_context, max_context)
+        [passes] = plan_stories(
+            {run: transcript}, self._models[0], contexts, word_vector=self.word_vector
+        )
+        grouped = in_story_order(
+            passes, self._batch_size, n_tokens=asked.n_tokens(self._models[0], passes)
+        )
+        yield from read_batches(self._models, grouped, chosen, asked.extras, reduce=reduce)
+
     @cached_property
     def _size(self) -> tuple[int, int]:
-        return size_of(self._files)
+        return size_of(self.files)
 
     @cached_property
-    def _loaded(self) -> LanguageModel:
-        return load_model(self._files, device=self._device, dtype=self._dtype)
+    def _models(self) -> list[LanguageModel]:
+        return _load(self.files, self._device, self._dtype, None)
 
 
-def _open(model: Any, *, device: Any, dtype: Any, tokenizer: Any) -> LanguageModel:
+class _Asked:
+    """What is to be read of a model, once it is known."""
+
+    def __init__(self, layers: Layers, extras: tuple[str, ...], batch_size: int | None) -> None:
+        self._layers, self.extras, self.batch_size = layers, extras, batch_size
+
+    def layers_of(self, loaded: LanguageModel) -> list[int]:
+        if self.extras:
+            check_head(loaded)
+            if not isinstance(self._layers, str) and len(self._layers) == 0:
+                return []
+        return choose_layers(self._layers, loaded.n_layers)
+
+    def n_tokens(self, loaded: LanguageModel, passes: Sequence[Pass]) -> int:
+        if self.batch_size is not None:
+            return 0
+        return tokens_per_batch(loaded, max(map(len, passes)))
+
+
+def _open(model: Any, *, device: Any, dtype: Any, tokenizer: Any) -> list[LanguageModel]:
     if isinstance(model, str | os.PathLike):
-        return load_model(find_model(model), device=device, dtype=dtype, tokenizer=tokenizer)
+        return _load(find_model(model), device, dtype, tokenizer)
     if device is not None or dtype is not None:
         msg = "device and dtype are for models named or on disk; move a loaded one yourself."
         raise ValueError(msg)
-    if isinstance(model, LanguageModel):
+    if isinstance(model, list):
         return model
-    return wrap_model(model, tokenizer)
+    return [wrap_model(model, tokenizer)]
 
 
-def _plan(
+def _load(files: Any, device: Any, dtype: Any, tokenizer: Any) -> list[LanguageModel]:
+    if device is None or isinstance(device, str) or not isinstance(device, Sequence):
+        return [load_model(files, device=device, dtype=dtype, tokenizer=tokenizer)]
+    if not device:
+        msg = "device is an empty list; name at least one, or leave it out."
+        raise ValueError(msg)
+    devices = [choose_device(one) for one in device]
+    loaded = load_model(files, device=devices[0], dtype=dtype, tokenizer=tokenizer)
+    return copies_on(loaded, devices)
+
+
+def _spread(
+    of_run: dict[str, Array],
+    batch: Sequence[Pass],
+    values: Array,
     runs: Mapping[str, Transcript],
-    loaded: LanguageModel,
-    min_context: int,
-    max_context: int,
-    protocol: str | None,
-) -> list[Pass]:
-    """Plan the passes of all stories, after every check that needs no pass."""
-    start = start_tokens(loaded.tokenizer)
-    stories = []
-    for run, transcript in runs.items():
-        words = transcript.words
-        tokens = tokenize_story(words, loaded.tokenizer, run, allow_blank=protocol is not None)
-        stories.append(StoryWords(run, words, tokens))
-    if not stories:
-        msg = "there is no transcript; name at least one run."
-        raise DataError(msg)
-    check_fits(stories, len(start), loaded.limit, min_context, max_context, protocol)
-    passes = [
-        one
-        for story in stories
-        for one in plan_passes(story, start, min_context, max_context, protocol)
-    ]
-    _check_vocabulary(passes, loaded)
-    return passes
-
-
-def _check_vocabulary(passes: Sequence[Pass], loaded: LanguageModel) -> None:
-    n_known = int(loaded.base.get_input_embeddings().weight.shape[0])
-    largest = max(int(one.ids.max(initial=-1)) for one in passes)
-    if largest >= n_known:
-        msg = (
-            f"the tokenizer gives token {largest}, but model {loaded.name!r} has {n_known} of "
-            "them; expected a model and a tokenizer that belong together; check tokenizer=."
-        )
-        raise DataError(msg)
-
-
-def _run(
-    loaded: LanguageModel,
-    passes: Sequence[Pass],
-    runs: Mapping[str, Transcript],
-    layers: Sequence[int],
-    batch_size: int | None,
-    progress: Progress | None,
-) -> dict[int, dict[str, Array]]:
-    """Values of each layer and run, shape (n_words, n_dims)."""
-    values: dict[int, dict[str, Array]] = {layer: {} for layer in layers}
-    done = 0
-    with _evaluating(loaded.base):
-        for batch in batches(passes, batch_size):
-            for layer, states in _read(loaded, batch, layers).items():
-                if not np.isfinite(states).all():
-                    raise _not_finite(loaded, layer, batch)
-                of_layer, row = values[layer], 0
-                for one in batch:
-                    if one.story not in of_layer:
-                        shape = (len(runs[one.story]), states.shape[1])
-                        of_layer[one.story] = np.empty(shape, dtype=np.float32)
-                    read = states[row : row + len(one.words)]
-                    of_layer[one.story][one.words.start : one.words.stop] = read
-                    row += len(one.words)
-            done += len(batch)
-            if progress is not None:
-                progress(done, len(passes))
-    return values
-
-
-def _read(loaded: LanguageModel, batch: Sequence[Pass], layers: Sequence[int]) -> dict[int, Array]:
-    """Run one batch; return each layer's states at the words read, in their order."""
-    import torch
-
-    # Padded on the right: with a causal model nothing reaches a token from what follows it.
-    ids = np.zeros((len(batch), max(map(len, batch))), dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for row, one in enumerate(batch):
-        ids[row, : len(one)] = one.ids
-        mask[row, : len(one)] = 1
-    rows = np.repeat(np.arange(len(batch)), [len(one.words) for one in batch])
-    columns = np.concatenate([one.positions for one in batch])
-    device = loaded.base.device
-    with torch.inference_mode():
-        output = loaded.base(
-            input_ids=torch.from_numpy(ids).to(device),
-            attention_mask=torch.from_numpy(mask).to(device),
-            output_hidden_states=True,
-            use_cache=False,
-            return_dict=True,
-        )
-        hidden_states = output.hidden_states
-        if len(hidden_states) != loaded.n_layers:
-            msg = (
-                f"model {loaded.name!r} gives {len(hidden_states)} layers, its configuration "
-                f"says {loaded.n_layers}, the embeddings included; this model cannot be used."
-            )
-            raise DataError(msg)
-        where = torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)
-        return {layer: hidden_states[layer][where].float().cpu().numpy() for layer in layers}
-
-
-@contextmanager
-def _evaluating(base: Any) -> Iterator[None]:
-    """Switch off dropout, and leave the model as it was found."""
-    was_training = base.training
-    base.eval()
-    try:
-        yield
-    finally:
-        base.train(was_training)
-
-
-def _not_finite(loaded: LanguageModel, layer: int, batch: Sequence[Pass]) -> DataError:
-    stories = ", ".join(sorted({repr(one.story) for one in batch}))
-    msg = (
-        f"model {loaded.name!r}: states of layer {layer} are not finite in story {stories}; "
-        f"expected numbers; {loaded.base.dtype} may be too narrow, use dtype='float32'."
-    )
-    return DataError(msg)
+) -> None:
+    """Put the values of a batch where they belong in the arrays of their runs."""
+    row = 0
+    for one in batch:
+        if one.story not in of_run:
+            shape = (len(runs[one.story]), values.shape[1])
+            of_run[one.story] = np.empty(shape, dtype=np.float32)
+        read = values[row : row + len(one.words)]
+        of_run[one.story][one.words.start : one.words.stop] = read
+        row += len(one.words)
 
 
 def _checked_batch_size(batch_size: int | None) -> int | None:

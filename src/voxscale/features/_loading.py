@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,39 @@ from voxscale.features._models import (
     find_tokenizer,
     locate,
     n_layers_of,
+    n_positions_of,
     read_config,
-    text_config,
     told,
 )
 from voxscale.features._packaged import quiet, read_gguf, read_gguf_tokenizer
 
-__all__ = ["DTYPES", "LanguageModel", "load_model", "wrap_model"]
+__all__ = ["DTYPES", "SPREAD", "LanguageModel", "load_model", "wrap_model"]
 
-# What config.json calls the number of positions; rotary and learned ones alike.
-_LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
+_LEAST_VOCABULARY = 2  # transformers makes up a lone "▁" for some that have none
+SPREAD = "auto"  # the device that is all devices
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
 @dataclass(frozen=True, eq=False)
 class LanguageModel:
-    """A loaded model, without its head where it has one, and its tokenizer."""
+    """A loaded model and its tokenizer.
+
+    Parameters
+    ----------
+    name : str
+    base : transformers model
+        Without its head: scores over the vocabulary cost more than a layer.
+    tokenizer : transformers tokenizer
+    config : transformers configuration
+    whole : transformers model, optional
+        With its head.
+    """
 
     name: str
     base: Any
     tokenizer: Any
     config: Any = field(repr=False)
+    whole: Any = field(default=None, repr=False)
 
     @property
     def n_layers(self) -> int:
@@ -45,12 +58,37 @@ class LanguageModel:
     @property
     def limit(self) -> int | None:
         """Tokens that the model has positions for; None if there is no limit."""
-        config = text_config(self.config)
-        for name in _LIMITS:
-            limit = getattr(config, name, None)
-            if isinstance(limit, int) and limit > 0:
-                return limit
-        return None
+        return n_positions_of(self.config)
+
+    @property
+    def device(self) -> Any:
+        """Where tokens enter the model."""
+        return self.base.get_input_embeddings().weight.device
+
+    @property
+    def head(self) -> Any:
+        """What turns the last layer into scores over the vocabulary, or None."""
+        return None if self.whole is None else self.whole.get_output_embeddings()
+
+    @cached_property
+    def blocks(self) -> list[Any]:
+        """The model's blocks, whose inputs are its hidden states.
+
+        Raises
+        ------
+        DataError
+            If there is no list of as many as the configuration says.
+        """
+        from torch.nn import ModuleList
+
+        for module in self.base.modules():
+            if isinstance(module, ModuleList) and len(module) == self.n_layers - 1:
+                return list(module)
+        msg = (
+            f"model {self.name!r} has no list of {self.n_layers - 1} blocks, which its "
+            "configuration speaks of; this kind of model cannot be read."
+        )
+        raise DataError(msg)
 
 
 def load_model(
@@ -64,7 +102,8 @@ def load_model(
     ----------
     files : ModelFiles
     device : str or torch.device, optional
-        Default: cuda where there is one, else cpu.
+        Default: cuda where there is one, else cpu. "auto" spreads the layers over all GPUs
+        and what does not fit over the memory of the machine.
     dtype : str or torch.dtype, optional
         One of DTYPES; by default the first.
     tokenizer : transformers tokenizer, str or path, optional
@@ -83,7 +122,8 @@ def load_model(
     TypeError
         If the tokenizer is none.
     """
-    device, dtype = choose_device(device), choose_dtype(dtype, DTYPES)
+    spread = device == SPREAD
+    device, dtype = None if spread else choose_device(device), choose_dtype(dtype, DTYPES)
     tokenizer = _checked_tokenizer(tokenizer)
     if files.gguf is not None:
         with told(files):
@@ -95,8 +135,10 @@ def load_model(
         if tokenizer is None:
             tokenizer = _load_tokenizer(files)
         with told(files):
-            model = _load_weights(files, where, dtype, local=local)
-    model = model.to(device=device, dtype=dtype).eval()
+            model = _load_weights(files, where, dtype, local=local, spread=spread)
+    if device is not None:
+        model = model.to(device=device, dtype=dtype)
+    model = model.eval()
     return _checked(files.name, model, tokenizer)
 
 
@@ -135,9 +177,9 @@ def wrap_model(model: Any, tokenizer: Any) -> LanguageModel:
 
 
 def _checked(name: str, model: Any, tokenizer: Any) -> LanguageModel:
-    # Without the head no scores over the vocabulary are computed, which cost more than a layer.
     base = getattr(model, "base_model", model)
-    loaded = LanguageModel(name, base, tokenizer, model.config)
+    whole = model if base is not model else None
+    loaded = LanguageModel(name, base, tokenizer, model.config, whole)
     if getattr(model.config, "is_encoder_decoder", False) or not _is_causal(base, loaded.limit):
         msg = (
             f"model {name!r} is not causal: what comes after a word changes its state; expected "
@@ -154,7 +196,8 @@ def _is_causal(base: Any, limit: int | None) -> bool:
     n_tokens = min(6, limit or 6)
     if n_tokens == 1:
         return True  # nothing can come after the only token
-    ids = torch.arange(n_tokens, device=base.device).remainder(2).repeat(2, 1)
+    device = base.get_input_embeddings().weight.device
+    ids = torch.arange(n_tokens, device=device).remainder(2).repeat(2, 1)
     ids[:, -1] = torch.arange(2)
     was_training = base.training
     base.eval()
@@ -183,23 +226,36 @@ def _checked_tokenizer(tokenizer: Any) -> Any:
 
 
 def _load_tokenizer(files: ModelFiles) -> Any:
+    """Load a model's own tokenizer; one without a vocabulary would call every word unknown."""
     from transformers import AutoTokenizer
 
-    if files.gguf is not None:
-        with told(files, "the tokenizer of "):
-            return read_gguf_tokenizer(files.gguf)
-    where, local = locate(files)
-    if local and not any(Path(where, name).is_file() for name in TOKENIZER_FILES):
-        msg = (
-            f"folder {where} has no tokenizer; expected tokenizer.json or the like; copy it "
-            "there, or pass tokenizer= one."
-        )
-        raise DataError(msg)
-    with told(files, "the tokenizer of "), quiet(keep_bars=not local):
-        return AutoTokenizer.from_pretrained(where, local_files_only=local, trust_remote_code=False)
+    with told(files, "the tokenizer of "):
+        if files.gguf is not None:
+            tokenizer = read_gguf_tokenizer(files.gguf)
+        else:
+            where, local = locate(files)
+            if local and not any(Path(where, name).is_file() for name in TOKENIZER_FILES):
+                raise _no_tokenizer(files)
+            with quiet(keep_bars=not local):
+                tokenizer = AutoTokenizer.from_pretrained(
+                    where, local_files_only=local, trust_remote_code=False
+                )
+    ordinary = set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)
+    if len(ordinary) < _LEAST_VOCABULARY:
+        raise _no_tokenizer(files)
+    return tokenizer
 
 
-def _load_weights(files: ModelFiles, where: str, dtype: Any, *, local: bool) -> Any:
+def _no_tokenizer(files: ModelFiles) -> DataError:
+    place = f"folder {files.folder}" if files.folder else files.label
+    msg = (
+        f"{place} has no tokenizer, or one without a vocabulary; expected tokenizer.json (or "
+        "tokenizer.model, or vocab.json and merges.txt); copy it there, or pass tokenizer= one."
+    )
+    return DataError(msg)
+
+
+def _load_weights(files: ModelFiles, where: str, dtype: Any, *, local: bool, spread: bool) -> Any:
     from transformers import AutoModelForCausalLM
 
     # Attention is left to transformers: scaled_dot_product_attention where a model has it.
@@ -211,6 +267,7 @@ def _load_weights(files: ModelFiles, where: str, dtype: Any, *, local: bool) -> 
             local_files_only=local,
             trust_remote_code=False,
             output_loading_info=True,
+            **({"device_map": "auto"} if spread else {}),
         )
     prefix = f"{model.base_model_prefix}."
     missing = sorted(name for name in report["missing_keys"] if name.startswith(prefix))

@@ -24,12 +24,15 @@ __all__ = [
     "identify",
     "locate",
     "n_layers_of",
+    "n_positions_of",
     "read_config",
     "size_of",
     "text_config",
     "told",
 ]
 
+# What configurations call the number of positions; rotary and learned ones alike.
+_LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model",
@@ -225,6 +228,15 @@ def size_of(files: ModelFiles) -> tuple[int, int]:
 def n_layers_of(config: Any) -> int:
     """Layers of a model, the embeddings included."""
     return int(text_config(config).num_hidden_layers) + 1
+
+
+def n_positions_of(config: Any) -> int | None:
+    """Tokens that a model has positions for; None if there is no limit."""
+    for name in _LIMITS:
+        limit = getattr(text_config(config), name, None)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return None
 
 
 def text_config(config: Any) -> Any:

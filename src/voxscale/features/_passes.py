@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.errors import DataError
-from voxscale.features._context import Window, plan
+from voxscale.errors import DataError, did_you_mean
+from voxscale.features._context import Contexts, Fits, Window
 from voxscale.features._tokens import StoryTokens
 
-__all__ = ["Pass", "StoryWords", "batches", "check_fits", "plan_passes"]
+__all__ = [
+    "WORD_VECTORS",
+    "Pass",
+    "StoryWords",
+    "batches",
+    "check_fits",
+    "check_word_vector",
+    "in_story_order",
+    "plan_passes",
+]
 
-TOKENS_PER_BATCH = 4096  # padded; keeps the states of every layer of one batch in memory
+_BATCHES_AT_ONCE = 4
+WORD_VECTORS = ("last", "first", "mean")  # which of a word's tokens its vector is read at
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +47,26 @@ class Pass:
         Start tokens, then a slice of the story's tokens.
     words : range
         Words of the story that are read in this pass.
-    positions : array of shape (len(words),)
-        Position in ``ids`` of each word's last token.
+    positions : array of shape (sum of counts,)
+        Positions in ``ids`` at which the words are read, word by word.
+    counts : array of shape (len(words),)
+        Positions of each word; a word's vector is the mean over them.
+    told : array of shape (n_told,)
+        Positions in ``ids`` of the tokens that belong to these words and to no earlier one.
+    told_counts : array of shape (len(words),)
+        How many of them each word has.
+    n_before : array of shape (len(words),)
+        Words of context before each word.
     """
 
     story: str
     ids: Array
     words: range
     positions: Array
+    counts: Array
+    told: Array
+    told_counts: Array
+    n_before: Array
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,9 +75,10 @@ class Pass:
 def plan_passes(
     story: StoryWords,
     start: Sequence[int],
-    min_context: int,
-    max_context: int,
-    protocol: str | None = None,
+    contexts: Contexts,
+    *,
+    limit: int | None = None,
+    word_vector: str = "last",
 ) -> list[Pass]:
     """Turn the windows of a story's words into windows of its tokens.
 
@@ -64,83 +87,68 @@ def plan_passes(
     story : StoryWords
     start : sequence of int
         Tokens put before every window.
-    min_context, max_context : int
-        In words, the current one included.
-    protocol : {None, "huth2023"}
+    contexts : Contexts
+    limit : int, optional
+        Tokens that the model has positions for.
+    word_vector : {"last", "first", "mean"}
+        Of the tokens that hold a word's own characters.
 
     Returns
     -------
     list of Pass
-        Every word of the story is read in one of them.
+        In the story's order. Every word of the story is read in one of them.
 
     Raises
     ------
     DataError
         If a word must be read at the start token, and there is none.
     """
-    windows, read_at = plan(story.words, min_context, max_context, protocol)
-    tokens = story.tokens
-    last = np.append(tokens.last, -1)  # the word "-1": nothing was said yet
+    windows, read_at = contexts.plan(story.words, _fits(story.tokens, len(start), limit))
     stops = [window.first_new for window in windows[1:]] + [len(story.words)]
-    passes = []
-    for window, stop in zip(windows, stops, strict=True):
-        words = range(window.first_new, stop)
-        begin, end = _slice(tokens, window)
-        read = np.asarray(read_at[words.start : words.stop], dtype=np.int64)
-        positions = len(start) + np.where(read < 0, -1, last[read] - begin)
-        if (positions < 0).any():
-            msg = (
-                f"story {story.story!r}: word {words.start} "
-                f"({story.words[words.start]!r}) comes before any token and this tokenizer has "
-                "no start token to read it at; drop blank words at the start of the transcript."
-            )
-            raise DataError(msg)
-        ids = np.concatenate([np.asarray(start, dtype=np.int64), tokens.ids[begin:end]])
-        passes.append(Pass(story.story, ids, words, positions))
-    return passes
+    return [
+        _pass(story, start, window, range(window.first_new, stop), read_at, word_vector)
+        for window, stop in zip(windows, stops, strict=True)
+    ]
 
 
 def check_fits(
-    stories: Sequence[StoryWords],
-    n_start: int,
-    limit: int | None,
-    min_context: int,
-    max_context: int,
-    protocol: str | None = None,
+    stories: Sequence[StoryWords], n_start: int, limit: int | None, contexts: Contexts
 ) -> None:
     """Raise DataError if a window holds more tokens than the model has positions.
 
-    The message names the story, the tokens it needs, the limit, and the largest
-    ``max_context`` with which every story fits.
+    The message names the story, the tokens it needs, the limit, and a ``max_context`` with
+    which every story fits; with one word more some story does not.
     """
     if limit is None:
         return
-    needed = _needed(stories, n_start, min_context, max_context, protocol)
+    needed = _needed(stories, n_start, limit, contexts)
     worst = max(needed, key=lambda story: needed[story])
     if needed[worst] <= limit:
         return
-    largest = max_context - 1
-    while largest > 0:
-        smaller = _needed(stories, n_start, min(min_context, largest), largest, protocol)
+    largest, too_large = 0, contexts.max_context
+    while too_large - largest > 1:
+        middle = (largest + too_large) // 2
+        shorter = replace(
+            contexts, min_context=min(contexts.min_context, middle), max_context=middle
+        )
+        smaller = _needed(stories, n_start, limit, shorter)
         if max(smaller.values()) <= limit:
-            break
-        largest -= 1
+            largest = middle
+        else:
+            too_large = middle
     remedy = (
-        f"lower max_context to {largest}, the largest that fits, or choose a model with more "
-        "positions"
+        f"lower max_context to {largest}, which fits, or choose a model with more positions"
         if largest
         else "choose a model with more positions: not one word fits"
     )
     msg = (
-        f"story {worst!r}: a context of {max_context} words needs {needed[worst]} tokens; this "
-        f"model has positions for {limit}; {remedy}."
+        f"story {worst!r}: a context of {contexts.max_context} words needs {needed[worst]} "
+        f"tokens; this model has positions for {limit}; {remedy}."
     )
     raise DataError(msg)
 
 
-def batches(
-    passes: Sequence[Pass], batch_size: int | None, *, n_tokens: int = TOKENS_PER_BATCH
-) -> list[list[Pass]]:
+def batches(passes: Sequence[Pass], batch_size: int | None, *, n_tokens: int) -> list[list[Pass]]:
     """Group passes of like length, the longest first.
 
     Parameters
@@ -165,6 +173,103 @@ def batches(
     return groups
 
 
+def in_story_order(
+    passes: Sequence[Pass], batch_size: int | None, *, n_tokens: int
+) -> Iterator[list[Pass]]:
+    """Group passes of like length among a few batches at a time, in the story's order.
+
+    Parameters
+    ----------
+    passes : sequence of Pass
+    batch_size : int, optional
+    n_tokens : int
+        As in :func:`batches`.
+
+    Yields
+    ------
+    list of Pass
+    """
+    some: list[Pass] = []
+    for one in passes:
+        some.append(one)
+        is_enough = (
+            len(some) >= _BATCHES_AT_ONCE * batch_size
+            if batch_size
+            else sum(map(len, some)) >= _BATCHES_AT_ONCE * n_tokens
+        )
+        if is_enough:
+            yield from batches(some, batch_size, n_tokens=n_tokens)
+            some = []
+    yield from batches(some, batch_size, n_tokens=n_tokens)
+
+
+def check_word_vector(word_vector: str, protocol: str | None) -> None:
+    """Raise ValueError for a way to read a word that is unknown, or not the protocol's."""
+    if word_vector not in WORD_VECTORS:
+        hint = did_you_mean(str(word_vector), WORD_VECTORS)
+        known = ", ".join(WORD_VECTORS)
+        msg = f"word_vector {word_vector!r} is unknown; choose one of {known}{hint}."
+        raise ValueError(msg)
+    if protocol is not None and word_vector != "last":
+        msg = f"protocol {protocol!r} reads every word at its last token; leave word_vector out."
+        raise ValueError(msg)
+
+
+def _pass(
+    story: StoryWords,
+    start: Sequence[int],
+    window: Window,
+    words: range,
+    read_at: Sequence[int],
+    word_vector: str,
+) -> Pass:
+    tokens, n_start = story.tokens, len(start)
+    begin, end = _slice(tokens, window)
+    read = np.asarray(read_at[words.start : words.stop], dtype=np.int64)
+    # The word "-1": nothing was said yet, so that it is read at the start token.
+    last = np.where(read < 0, n_start - 1, n_start + np.append(tokens.last, -1)[read] - begin)
+    own = np.where(read < 0, last, n_start + np.append(tokens.own, -1)[read] - begin)
+    own = np.minimum(own, last)  # a blank word may have no token of its own
+    if (last < 0).any():
+        msg = (
+            f"story {story.story!r}: word {words.start} "
+            f"({story.words[words.start]!r}) comes before any token and this tokenizer has "
+            "no start token to read it at; drop blank words at the start of the transcript."
+        )
+        raise DataError(msg)
+    firsts, lasts = {"last": (last, last), "first": (own, own), "mean": (own, last)}[word_vector]
+    before = np.append(-1, tokens.last)[words.start : words.stop]
+    of_words = slice(words.start, words.stop)
+    new = np.maximum(tokens.first[of_words], before + 1)
+    told_last = np.maximum(tokens.last[of_words], new - 1)
+    return Pass(
+        story.story,
+        np.concatenate([np.asarray(start, dtype=np.int64), tokens.ids[begin:end]]),
+        words,
+        _spans(firsts, lasts),
+        lasts - firsts + 1,
+        n_start - begin + _spans(new, told_last),
+        told_last - new + 1,
+        np.asarray(words) - window.start,
+    )
+
+
+def _spans(firsts: Array, lasts: Array) -> Array:
+    """Every number from each first to its last, both included."""
+    counts = lasts - firsts + 1
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    spans: Array = np.repeat(firsts, counts) + within
+    return spans
+
+
+def _fits(tokens: StoryTokens, n_start: int, limit: int | None) -> Fits:
+    def fits(start: int, stop: int) -> bool:
+        begin, end = _slice(tokens, Window(start, stop, start))
+        return limit is None or n_start + end - begin <= limit
+
+    return fits
+
+
 def _slice(tokens: StoryTokens, window: Window) -> tuple[int, int]:
     """First token of a window, and the one after its last."""
     if window.stop == window.start:
@@ -173,16 +278,12 @@ def _slice(tokens: StoryTokens, window: Window) -> tuple[int, int]:
 
 
 def _needed(
-    stories: Sequence[StoryWords],
-    n_start: int,
-    min_context: int,
-    max_context: int,
-    protocol: str | None,
+    stories: Sequence[StoryWords], n_start: int, limit: int, contexts: Contexts
 ) -> Mapping[str, int]:
     """Tokens of each story's longest window."""
     needed = {}
     for story in stories:
-        windows, _ = plan(story.words, min_context, max_context, protocol)
+        windows, _ = contexts.plan(story.words, _fits(story.tokens, n_start, limit))
         slices = [_slice(story.tokens, window) for window in windows]
         needed[story.story] = n_start + max(end - begin for begin, end in slices)
     return needed

@@ -25,11 +25,14 @@ class StoryTokens:
     first, last : array of shape (n_words,)
         First and last token of each word; the space before a word is the word's.
         Two words may share a token.
+    own : array of shape (n_words,)
+        First token that holds one of the word's own characters, and not its space alone.
     """
 
     ids: Array
     first: Array
     last: Array
+    own: Array
 
 
 def tokenize_story(
@@ -67,12 +70,13 @@ def tokenize_story(
     if offsets is None:
         ids, offsets = _encode_word_by_word(words, spans, ids, tokenizer, story)
     first, last, has_tokens = _align(spans, offsets)
+    own = np.searchsorted(offsets[:, 1], spans[:, 0], side="right")
     for i in np.flatnonzero(~has_tokens).tolist():
         if words[i].strip():
             raise _no_token(words, i, story, "gives no token")
         following = int(first[i + 1]) if i + 1 < len(words) else len(ids)
         last[i] = max(following - 1, int(last[i - 1]) if i else -1)
-    return StoryTokens(np.asarray(ids, dtype=np.int64), first, last)
+    return StoryTokens(np.asarray(ids, dtype=np.int64), first, last, own)
 
 
 def start_tokens(tokenizer: Any) -> tuple[int, ...]:

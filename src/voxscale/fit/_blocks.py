@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +12,11 @@ from torch import Tensor
 
 from voxscale.arrays import Array
 from voxscale.arrays._device import choose_device, choose_dtype
+from voxscale.arrays._memory import available_bytes
 from voxscale.errors import FitError
 
 __all__ = [
     "VoxelBlocks",
-    "available_bytes",
     "block_width",
     "budget_bytes",
     "check_budget",
@@ -28,7 +26,6 @@ __all__ = [
 
 GIB = 2**30
 _DTYPES = ("float32", "float64")
-_MEMINFO = Path("/proc/meminfo")
 _SHARE = 0.7  # of the free memory; the rest is left to everybody else
 # Wider blocks than this gain no speed: on a CPU they only fall out of its caches.
 _COMFORTABLE_BYTES = {"cpu": 64 * 2**20, "cuda": 2 * GIB}
@@ -55,17 +52,6 @@ def resolve_dtype(dtype: Any) -> torch.dtype:
         If it is neither.
     """
     return choose_dtype(dtype, _DTYPES)
-
-
-def available_bytes(device: torch.device) -> int:
-    """Measure the memory that is free on a device."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    if _MEMINFO.exists():
-        for line in _MEMINFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def budget_bytes(memory_gib: float | None, device: torch.device) -> int:

@@ -1,0 +1,132 @@
+"""One batch of windows through a model: hooks keep the wanted positions, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.arrays import Array
+
+if TYPE_CHECKING:
+    import torch
+
+    from voxscale.features._loading import LanguageModel
+    from voxscale.features._passes import Pass
+
+__all__ = ["evaluating", "read_batch"]
+
+Take = Callable[[int, Array], None]
+
+
+class _Enough(Exception):
+    pass
+
+
+def read_batch(
+    loaded: LanguageModel,
+    batch: Sequence[Pass],
+    layers: Sequence[int],
+    take: Take,
+    *,
+    to_the_end: bool = False,
+) -> torch.Tensor | None:
+    """Run one batch, handing over each layer's states at the words as soon as they are there.
+
+    Blocks above the highest layer asked for are not run, unless ``to_the_end``.
+
+    Parameters
+    ----------
+    loaded : LanguageModel
+    batch : sequence of Pass
+    layers : sequence of int
+        0 is the embeddings, ``loaded.n_layers - 1`` what the model gives after its last norm.
+    take : callable
+        Called with a layer and its states, (n_words, n_dims) float32: the words of the first
+        pass in their order, then those of the second, …
+
+    Returns
+    -------
+    tensor of shape (n_windows, n_tokens, n_dims), or None
+        The model's output; None where it was not run to the end.
+    """
+    import torch
+
+    device = loaded.device
+    ids, mask = _padded(batch)
+    gather = _Gather(batch)
+    last = loaded.n_layers - 1
+    wanted = set(layers)
+    stop_at = None if to_the_end else max(wanted)
+
+    def watch(layer: int) -> Callable[..., None]:
+        def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            take(layer, gather(args[0] if args else kwargs["hidden_states"]))
+            if layer == stop_at:
+                raise _Enough
+
+        return hook
+
+    with ExitStack() as stack, torch.inference_mode():
+        for layer in wanted - {last}:
+            hook = loaded.blocks[layer].register_forward_pre_hook(watch(layer), with_kwargs=True)
+            stack.callback(hook.remove)
+        try:
+            output: torch.Tensor = loaded.base(
+                input_ids=torch.from_numpy(ids).to(device),
+                attention_mask=torch.from_numpy(mask).to(device),
+                use_cache=False,
+                return_dict=True,
+            ).last_hidden_state
+        except _Enough:
+            return None
+        if last in wanted:
+            take(last, gather(output))
+        return output
+
+
+class _Gather:
+    """Picks the words' vectors out of a layer of a padded batch."""
+
+    def __init__(self, batch: Sequence[Pass]) -> None:
+        rows = [np.full(len(one.positions), row) for row, one in enumerate(batch)]
+        self._rows = np.concatenate(rows)
+        self._columns = np.concatenate([one.positions for one in batch])
+        counts = np.concatenate([one.counts for one in batch])
+        self._counts = None if (counts == 1).all() else counts
+
+    def __call__(self, hidden: torch.Tensor) -> Array:
+        import torch
+
+        where = [torch.from_numpy(index).to(hidden.device) for index in (self._rows, self._columns)]
+        states = hidden[where[0], where[1]].float()
+        if self._counts is not None:
+            counts = torch.from_numpy(self._counts).to(hidden.device)
+            words = torch.repeat_interleave(torch.arange(len(counts), device=hidden.device), counts)
+            means = torch.zeros((len(counts), states.shape[1]), device=hidden.device)
+            states = means.index_add_(0, words, states) / counts[:, None]
+        values: Array = states.cpu().numpy()
+        return values
+
+
+@contextmanager
+def evaluating(base: Any) -> Iterator[None]:
+    """Switch off dropout, and leave the model as it was found."""
+    was_training = base.training
+    base.eval()
+    try:
+        yield
+    finally:
+        base.train(was_training)
+
+
+def _padded(batch: Sequence[Pass]) -> tuple[Array, Array]:
+    """Ids and mask; padded on the right: nothing reaches a token from what follows it."""
+    ids = np.zeros((len(batch), max(map(len, batch))), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, one in enumerate(batch):
+        ids[row, : len(one)] = one.ids
+        mask[row, : len(one)] = 1
+    return ids, mask

@@ -1,0 +1,126 @@
+"""How unexpected each word is, from a model's output, a few rows of its vocabulary at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+    from voxscale.features._loading import LanguageModel
+    from voxscale.features._passes import Pass
+
+__all__ = ["EXTRAS", "check_extras", "check_head", "word_information"]
+
+EXTRAS = ("surprisal", "entropy")
+_ROWS = 128  # tokens whose scores over the vocabulary are held at once
+
+
+def check_extras(extras: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of features beside the layers, each once.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown.
+    TypeError
+        If they are not a sequence of names.
+    """
+    if isinstance(extras, str):
+        msg = f"extras is {extras!r}; expected a list of names, such as [{extras!r}]."
+        raise TypeError(msg)
+    for name in extras:
+        if name not in EXTRAS:
+            msg = f"extra {name!r} is unknown; choose from {', '.join(EXTRAS)}."
+            raise ValueError(msg)
+    return tuple(dict.fromkeys(extras))
+
+
+def check_head(loaded: LanguageModel) -> None:
+    """Raise DataError unless our scores over the vocabulary are those of the model itself.
+
+    Two tokens are run through the whole model: some models scale their scores, or cap them.
+    """
+    import torch
+
+    if loaded.head is None:
+        msg = (
+            f"model {loaded.name!r} has no language-modelling head, from which surprisal comes; "
+            "pass the causal model itself (AutoModelForCausalLM), or leave extras out."
+        )
+        raise DataError(msg)
+    device = loaded.device
+    ids = torch.zeros((1, 2), dtype=torch.long, device=device)
+    with torch.inference_mode():
+        theirs = loaded.whole(input_ids=ids, use_cache=False, return_dict=True).logits[0].float()
+        hidden = loaded.base(input_ids=ids, use_cache=False, return_dict=True).last_hidden_state[0]
+        ours = _scores(loaded, hidden)
+    wide = max(1e-3, 10 * torch.finfo(hidden.dtype).eps) * theirs.abs().max().clamp(min=1)
+    if not bool((ours - theirs.to(ours.device)).abs().max() <= wide):
+        msg = (
+            f"model {loaded.name!r} makes its scores over the vocabulary in a way that is not "
+            "known here, so that surprisal would be wrong; leave extras out."
+        )
+        raise DataError(msg)
+
+
+def word_information(
+    loaded: LanguageModel, batch: Sequence[Pass], output: torch.Tensor
+) -> dict[str, Array]:
+    """Sum surprisal and entropy over the tokens of each word.
+
+    Parameters
+    ----------
+    loaded : LanguageModel
+    batch : sequence of Pass
+    output : tensor of shape (n_windows, n_tokens, n_dims)
+        What the model gave for the batch.
+
+    Returns
+    -------
+    dict of name to array of shape (n_words, 1), float32
+        In bits. A token that two words share counts for the first of them. NaN for a word
+        that no token comes before.
+    """
+    import torch
+
+    rows = np.concatenate([np.full(len(one.told), row) for row, one in enumerate(batch)])
+    columns = np.concatenate([one.told for one in batch])
+    targets = np.concatenate([one.ids[one.told] for one in batch])
+    counts = np.concatenate([one.told_counts for one in batch])
+    bits = np.full((2, len(rows)), np.nan)
+    with torch.inference_mode():
+        for first in range(0, len(rows), _ROWS):
+            some = slice(first, first + _ROWS)
+            where = [
+                torch.from_numpy(index).to(output.device)
+                for index in (rows[some], np.maximum(columns[some] - 1, 0))
+            ]
+            log_p = _scores(loaded, output[where[0], where[1]]).log_softmax(-1)
+            target = torch.from_numpy(targets[some]).to(log_p.device)
+            bits[0, some] = -log_p.gather(1, target[:, None])[:, 0].cpu().numpy()
+            bits[1, some] = -(log_p.exp() * log_p).nan_to_num(0).sum(-1).cpu().numpy()
+    bits[:, columns == 0] = np.nan
+    word = np.repeat(np.arange(len(counts)), counts)
+    sums = [np.bincount(word, weights=one, minlength=len(counts)) / np.log(2) for one in bits]
+    return {name: one.astype(np.float32)[:, None] for name, one in zip(EXTRAS, sums, strict=True)}
+
+
+def _scores(loaded: LanguageModel, hidden: torch.Tensor) -> torch.Tensor:
+    """Scores over the vocabulary, (n_tokens, n_vocabulary) float32."""
+    head: Any = loaded.head
+    scores: torch.Tensor = head(hidden.to(head.weight.device)).float()
+    config = loaded.config
+    if scale := getattr(config, "logit_scale", None):  # Cohere
+        scores = scores * scale
+    if scaling := getattr(config, "logits_scaling", None):  # Granite
+        scores = scores / scaling
+    if cap := getattr(config, "final_logit_softcapping", None):  # Gemma
+        scores = cap * (scores / cap).tanh()
+    return scores

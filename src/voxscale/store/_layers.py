@@ -1,0 +1,197 @@
+"""Features of one story on disk: a zarr group by key, with an array for each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.errors import StoreError
+from voxscale.store._aside import folder_aside
+from voxscale.store._key import plain
+from voxscale.store._record import Records
+
+__all__ = ["LayerStore", "LayerWriter"]
+
+_ROWS = 256  # of a chunk
+
+
+class LayerStore(Records):
+    """A folder of zarr groups, named by their key; each holds the layers of one story.
+
+    A group that exists is complete: it is written aside, a few rows at a time, and renamed.
+
+    Parameters
+    ----------
+    folder : path
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> store = LayerStore(tempfile.mkdtemp())
+    >>> with store.writing("a1", n_rows=3, meta={"story": "hut"}) as writer:
+    ...     writer.append("layer_0", np.zeros((2, 4)))
+    ...     writer.append("layer_0", np.ones((1, 4)))
+    >>> store.get("a1", "layer_0")[:, 0], store.meta("a1")["story"]
+    (array([0., 0., 1.], dtype=float32), 'hut')
+    """
+
+    suffix = ".zarr"
+
+    def has(self, key: str) -> bool:
+        """Tell whether a group is there."""
+        return (self.path(key) / "zarr.json").is_file()
+
+    def names(self, key: str) -> list[str]:
+        """List the arrays of a group, sorted; errors as :meth:`get`."""
+        return sorted(name for name, _ in self._open(key).arrays())
+
+    def meta(self, key: str) -> dict[str, Any]:
+        """Read the metadata of a group; errors as :meth:`get`."""
+        return dict(self._open(key).attrs)
+
+    def get(self, key: str, name: str) -> Array:
+        """Read one array.
+
+        Parameters
+        ----------
+        key, name : str
+
+        Returns
+        -------
+        array of shape (n_rows, n_dims), float32
+
+        Raises
+        ------
+        StoreError
+            If it is not there, or damaged.
+        """
+        group, path = self._open(key), self.path(key)
+        if name not in group:
+            held = ", ".join(sorted(one for one, _ in group.arrays()))
+            msg = f"{path} has no array {name!r}, only {held}; delete it and run again."
+            raise StoreError(msg)
+        try:
+            stored = group[name]
+            if stored.nchunks_initialized < stored.nchunks:
+                raise _damaged(path, f"{name} lacks some of its chunks")
+            values: Array = stored[:]
+        except StoreError:
+            raise
+        except Exception as error:  # what a codec raises is not agreed on
+            raise _damaged(path, error) from error
+        return values
+
+    @contextmanager
+    def writing(self, key: str, *, n_rows: int, meta: Mapping[str, Any]) -> Iterator[LayerWriter]:
+        """Write a group; it is there, as a whole, when the block ends.
+
+        Where somebody else has finished the same group meanwhile, theirs is kept.
+
+        Parameters
+        ----------
+        key : str
+        n_rows : int
+            Of every array; those of words are given their own.
+        meta : mapping
+            What JSON can hold.
+
+        Yields
+        ------
+        LayerWriter
+
+        Raises
+        ------
+        StoreError
+            If the disk is full, read-only or not ours to write; nothing is left behind.
+        """
+        import zarr
+
+        with folder_aside(self.path(key), replace=False) as folder:
+            attributes = plain(meta, "meta", finite=False)
+            group = zarr.open_group(folder, mode="a", attributes=attributes, zarr_format=3)
+            writer = LayerWriter(group, n_rows)
+            yield writer
+            writer.check()
+        self.failure_path(key).unlink(missing_ok=True)
+
+    def _open(self, key: str) -> Any:
+        import zarr
+
+        path = self.path(key)
+        if not path.is_dir():
+            msg = f"{path} does not exist; run again to compute it."
+            raise StoreError(msg)
+        try:
+            return zarr.open_group(path, mode="r")
+        except Exception as error:  # zarr's own errors differ from version to version
+            raise _damaged(path, error) from error
+
+
+class LayerWriter:
+    """Writes the arrays of one group, row after row.
+
+    Parameters
+    ----------
+    group : zarr group
+    n_rows : int
+    """
+
+    def __init__(self, group: Any, n_rows: int) -> None:
+        self._group, self._n_rows = group, n_rows
+        self._arrays: dict[str, Any] = {}
+        self._written: dict[str, int] = {}
+        self._held: dict[str, list[Array]] = {}
+
+    def append(self, name: str, rows: Array, *, n_rows: int | None = None) -> None:
+        """Add rows to an array; they go to disk a chunk at a time.
+
+        Parameters
+        ----------
+        name : str
+        rows : array of shape (any number, n_dims)
+        n_rows : int, optional
+            Rows that this array will have. Default: those of the group.
+        """
+        if name not in self._arrays:
+            total = self._n_rows if n_rows is None else n_rows
+            self._arrays[name] = self._group.create_array(
+                name,
+                shape=(total, rows.shape[1]),
+                chunks=(min(_ROWS, max(1, total)), rows.shape[1]),
+                dtype="float32",
+                fill_value=float("nan"),
+            )
+            self._written[name], self._held[name] = 0, []
+        self._held[name].append(np.asarray(rows, dtype=np.float32))
+        self._flush(name)
+
+    def check(self) -> None:
+        """Raise ValueError unless every array has all of its rows."""
+        for name, array in self._arrays.items():
+            if self._written[name] != array.shape[0]:
+                msg = (
+                    f"array {name!r} was given {self._written[name]} rows of {array.shape[0]}; "
+                    "a group must be complete."
+                )
+                raise ValueError(msg)
+
+    def _flush(self, name: str) -> None:
+        array, start = self._arrays[name], self._written[name]
+        n_held = sum(map(len, self._held[name]))
+        is_all = start + n_held >= array.shape[0]
+        n_now = n_held if is_all else n_held // _ROWS * _ROWS
+        if n_now == 0:
+            return
+        rows = np.concatenate(self._held[name])
+        array[start : start + n_now] = rows[:n_now]
+        self._written[name] = start + n_now
+        self._held[name] = [rows[n_now:]] if n_now < n_held else []
+
+
+def _damaged(path: Path, how: object) -> StoreError:
+    return StoreError(f"{path} is damaged ({how}); delete it and run again.")
