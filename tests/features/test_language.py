@@ -188,7 +188,7 @@ def test_window_longer_than_the_model_is_refused_before_anything_is_run(
     told = []
     expected = (
         r"story 'alice': a context of 30 words needs \d+ tokens; this model has positions for 24; "
-        r"lower max_context to (\d+), the largest that fits"
+        r"lower max_context to (\d+), which fits"
     )
     options = {"tokenizer": bpe, "min_context": 2}
     with pytest.raises(DataError, match=expected) as caught:
@@ -196,7 +196,7 @@ def test_window_longer_than_the_model_is_refused_before_anything_is_run(
     assert not told
     largest = int(str(caught.value).split("max_context to ")[1].split(",")[0])
     language_states(transcripts, model, **options, max_context=largest)  # it does fit
-    with pytest.raises(DataError, match="the largest that fits"):
+    with pytest.raises(DataError, match="which fits"):
         language_states(transcripts, model, **options, max_context=largest + 1)
 
 

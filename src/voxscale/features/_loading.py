@@ -25,6 +25,7 @@ __all__ = ["DTYPES", "LanguageModel", "load_model", "wrap_model"]
 
 # What config.json calls the number of positions; rotary and learned ones alike.
 _LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
+_LEAST_VOCABULARY = 2  # transformers makes up a lone "▁" for some that have none
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
@@ -183,20 +184,33 @@ def _checked_tokenizer(tokenizer: Any) -> Any:
 
 
 def _load_tokenizer(files: ModelFiles) -> Any:
+    """Load a model's own tokenizer; one without a vocabulary would call every word unknown."""
     from transformers import AutoTokenizer
 
-    if files.gguf is not None:
-        with told(files, "the tokenizer of "):
-            return read_gguf_tokenizer(files.gguf)
-    where, local = locate(files)
-    if local and not any(Path(where, name).is_file() for name in TOKENIZER_FILES):
-        msg = (
-            f"folder {where} has no tokenizer; expected tokenizer.json or the like; copy it "
-            "there, or pass tokenizer= one."
-        )
-        raise DataError(msg)
-    with told(files, "the tokenizer of "), quiet(keep_bars=not local):
-        return AutoTokenizer.from_pretrained(where, local_files_only=local, trust_remote_code=False)
+    with told(files, "the tokenizer of "):
+        if files.gguf is not None:
+            tokenizer = read_gguf_tokenizer(files.gguf)
+        else:
+            where, local = locate(files)
+            if local and not any(Path(where, name).is_file() for name in TOKENIZER_FILES):
+                raise _no_tokenizer(files)
+            with quiet(keep_bars=not local):
+                tokenizer = AutoTokenizer.from_pretrained(
+                    where, local_files_only=local, trust_remote_code=False
+                )
+    ordinary = set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens)
+    if len(ordinary) < _LEAST_VOCABULARY:
+        raise _no_tokenizer(files)
+    return tokenizer
+
+
+def _no_tokenizer(files: ModelFiles) -> DataError:
+    place = f"folder {files.folder}" if files.folder else files.label
+    msg = (
+        f"{place} has no tokenizer, or one without a vocabulary; expected tokenizer.json (or "
+        "tokenizer.model, or vocab.json and merges.txt); copy it there, or pass tokenizer= one."
+    )
+    return DataError(msg)
 
 
 def _load_weights(files: ModelFiles, where: str, dtype: Any, *, local: bool) -> Any:

@@ -80,14 +80,13 @@ def plan_passes(
     """
     windows, read_at = plan(story.words, min_context, max_context, protocol)
     tokens = story.tokens
-    last = np.append(tokens.last, -1)  # the word "-1": nothing was said yet
     stops = [window.first_new for window in windows[1:]] + [len(story.words)]
     passes = []
     for window, stop in zip(windows, stops, strict=True):
         words = range(window.first_new, stop)
         begin, end = _slice(tokens, window)
         read = np.asarray(read_at[words.start : words.stop], dtype=np.int64)
-        positions = len(start) + np.where(read < 0, -1, last[read] - begin)
+        positions = len(start) + np.where(read < 0, -1, tokens.last[read] - begin)
         if (positions < 0).any():
             msg = (
                 f"story {story.story!r}: word {words.start} "
@@ -110,8 +109,8 @@ def check_fits(
 ) -> None:
     """Raise DataError if a window holds more tokens than the model has positions.
 
-    The message names the story, the tokens it needs, the limit, and the largest
-    ``max_context`` with which every story fits.
+    The message names the story, the tokens it needs, the limit, and a ``max_context`` with
+    which every story fits; with one word more some story does not.
     """
     if limit is None:
         return
@@ -119,14 +118,16 @@ def check_fits(
     worst = max(needed, key=lambda story: needed[story])
     if needed[worst] <= limit:
         return
-    largest = max_context - 1
-    while largest > 0:
-        smaller = _needed(stories, n_start, min(min_context, largest), largest, protocol)
+    largest, too_large = 0, max_context
+    while too_large - largest > 1:
+        middle = (largest + too_large) // 2
+        smaller = _needed(stories, n_start, min(min_context, middle), middle, protocol)
         if max(smaller.values()) <= limit:
-            break
-        largest -= 1
+            largest = middle
+        else:
+            too_large = middle
     remedy = (
-        f"lower max_context to {largest}, the largest that fits, or choose a model with more "
+        f"lower max_context to {largest}, which fits, or choose a model with more "
         "positions"
         if largest
         else "choose a model with more positions: not one word fits"
