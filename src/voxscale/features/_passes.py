@@ -127,8 +127,7 @@ def check_fits(
         else:
             too_large = middle
     remedy = (
-        f"lower max_context to {largest}, which fits, or choose a model with more "
-        "positions"
+        f"lower max_context to {largest}, which fits, or choose a model with more positions"
         if largest
         else "choose a model with more positions: not one word fits"
     )
