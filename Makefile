@@ -17,7 +17,7 @@ lint: $(VENV)/test.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell
+	$(BIN)/codespell .ci benchmarks docs examples src tests tools Makefile *.md *.toml *.txt *.yml
 
 docs: $(VENV)/docs.installed
 	$(BIN)/python tools/write_cli_page.py

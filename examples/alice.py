@@ -1,18 +1,20 @@
 """Twenty-seven people listening to Alice in Wonderland: six regions, from the real TextGrid.
 
-Needs the recordings of Brennan et al. 2016, Brain and Language 157:81 (CC BY 4.0):
-    python examples/alice.py ../shared/data/alice
+Needs the region time courses and the TextGrid shared with Brennan et al. 2016, Brain and
+Language 157-158:81-94 (CC BY 4.0); docs/data.md, "Real recordings", lists the files:
+    python examples/alice.py FOLDER
 
 Volume 0 was taken 20 s into the TextGrid. Every fifth of the story is predicted from the rest.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
 
 import voxscale as vs
 
+STORY, PEOPLE = "alice_stim_shared/*.TextGrid", "alice_data_shared/10mm/s*-timecourses.txt"
 REGIONS = ("LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG")
 TR_S, VOLUME_0_S, LAYER = 2.0, 20.0, 15
 
@@ -28,13 +30,16 @@ def held_out_r(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     return vs.correlation(Y, Y_pred)
 
 
-folder = Path(sys.argv[1])
-words = vs.read_transcript(next(folder.glob("alice_stim_shared/*.TextGrid")))
-people = [
-    np.loadtxt(path)
-    for path in sorted(folder.glob("alice_data_shared/10mm/*-timecourses.txt"))
-    if "s33" not in path.name  # all zeros
-]
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+parser.add_argument("folder", type=Path, help=f"holds {STORY}\nand {PEOPLE}")
+folder = parser.parse_args().folder
+for pattern in (STORY, PEOPLE):
+    if not any(folder.glob(pattern)):
+        parser.error(f"there is no {folder / pattern}; see 'Real recordings' in docs/data.md")
+
+words = vs.read_transcript(next(folder.glob(STORY)))
+files = [path for path in sorted(folder.glob(PEOPLE)) if "s33" not in path.name]  # all zeros
+people = [np.loadtxt(path) for path in files]
 tr_times = VOLUME_0_S + TR_S * (np.arange(len(people[0])) + 0.5)
 recipe = vs.DesignRecipe(trim=(5, 5))
 states = vs.language_states({"alice": words}, "smollm2", layers=[LAYER])[LAYER]

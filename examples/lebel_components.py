@@ -1,19 +1,22 @@
 """Two people, five hours of Moth stories, SmolLM2: how well 200 components are predicted.
 
-Needs the recordings of LeBel et al. 2023 (OpenNeuro ds003020, CC0) as principal components:
-    python examples/lebel_components.py ../shared/data/lebel
+Needs the recordings of LeBel et al. 2023, Scientific Data 10:555 (OpenNeuro ds003020, CC0), as
+principal components; docs/data.md, "Real recordings", describes the files:
+    python examples/lebel_components.py FOLDER
 Row r of the responses is TR r + 10 of a story, and its text was heard in the TR before it.
 """
 
+import argparse
 import gzip
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
 import voxscale as vs
 
+NAMES = ("uts01", "uts02")
+FILES = ("lebel_tr_text.json.gz", *(f"lebel_{name}_pc200_f16.npz" for name in NAMES))
 TR_S, FIRST_TR, LAST_TRS = 2.0, 10, 5
 LAYER, N_TRAIN = 15, 25
 
@@ -40,12 +43,18 @@ def responses(path: Path) -> dict[str, dict[str, vs.TRSeries]]:
     return parts
 
 
-folder = Path(sys.argv[1])
-with gzip.open(folder / "lebel_tr_text.json.gz") as file:
-    words = {story: transcript(entry["trs"]) for story, entry in json.load(file).items()}
-people = {name: responses(folder / f"lebel_{name}_pc200_f16.npz") for name in ("uts01", "uts02")}
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+parser.add_argument("folder", type=Path, help="holds " + ",\n".join(FILES))
+folder = parser.parse_args().folder
+for file in FILES:
+    if not (folder / file).is_file():
+        parser.error(f"there is no {folder / file}; see 'Real recordings' in docs/data.md")
+
+with gzip.open(folder / FILES[0]) as text:
+    words = {story: transcript(entry["trs"]) for story, entry in json.load(text).items()}
+people = {name: responses(folder / file) for name, file in zip(NAMES, FILES[1:], strict=True)}
 train = {name: sorted(parts["train"])[:N_TRAIN] for name, parts in people.items()}
-heard = sorted({story for name in people for story in (*train[name], *people[name]["test"])})
+heard = sorted({story for name in NAMES for story in (*train[name], *people[name]["test"])})
 states = vs.language_states({story: words[story] for story in heard}, "smollm2", layers=[LAYER])
 recipe = vs.DesignRecipe(delays=(1, 2, 3, 4, 5), trim=(FIRST_TR, LAST_TRS))
 

@@ -61,8 +61,7 @@ def test_import_loads_nothing_heavy():
 
 
 def test_the_exception_tree_is_as_drawn():
-    assert issubclass(errors.AlignmentError, (errors.DataError, ValueError))
-    assert issubclass(errors.AlignmentError, ValueError)
+    assert errors.AlignmentError.__bases__ == (errors.DataError, ValueError)
     for name in ("ConfigError", "DataError", "FitError", "StoreError"):
         assert getattr(errors, name).__bases__ == (errors.VoxscaleError,)
         assert name in errors.__doc__

@@ -10,7 +10,7 @@ The built-in ones are registered in the same way.
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from voxscale.errors import DataError, did_you_mean
@@ -45,14 +45,27 @@ def find(kind: str, name: str) -> Any:
     Raises
     ------
     DataError
-        If no plugin has that name; the message lists those that exist.
+        If no plugin has that name (the message lists those that exist), or it cannot be
+        imported.
     """
     if name in _registered[kind]:
         return _registered[kind][name]
     for entry in entry_points(group=f"voxscale.{kind}"):
         if entry.name == name:
-            return entry.load()
+            return _imported(kind, entry)
     known = names(kind)
     hint = did_you_mean(name, known)
     msg = f"{kind[:-1]} {name!r} is unknown; choose one of {', '.join(known)}{hint}."
     raise DataError(msg)
+
+
+def _imported(kind: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        msg = (
+            f"{kind[:-1]} {entry.name!r} cannot be imported from {entry.value!r} ({error}); "
+            "expected an installed module and a name in it; install what it needs, or mend the "
+            f"entry point 'voxscale.{kind}' of its package."
+        )
+        raise DataError(msg) from error

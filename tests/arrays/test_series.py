@@ -41,6 +41,27 @@ def test_shared_trs():
         on_shared_trs(early, TRSeries(np.ones((3, 1)), "b"))
 
 
+def test_shared_trs_need_one_clock():
+    times = np.arange(10) * 2.0 + 1
+    ours = TRSeries(np.ones((10, 1)), "a", 0, times)
+    near = TRSeries(np.ones((6, 1)), "a", 4, times + 0.01)
+    timeless = TRSeries(np.ones((10, 1)), "a")
+    assert [one.trs for one in on_shared_trs(timeless, ours, near)] == [range(4, 10)] * 3
+    for other, told in (
+        (times + 0.03, r"10 TRs of 2\.000 s at 1\.03\.\.19\.03 s"),
+        (times * 0.75, r"10 TRs of 1\.500 s at 0\.75\.\.14\.25 s"),
+        (times[:1], r"1 TR at 1\.00 s"),
+    ):
+        theirs = TRSeries(np.ones((1, 1)), "a", 0, other)
+        told = rf"series 1 and its series 2 .* 10 TRs of 2\.000 s at 1\.00\.\.19\.00 s, .* {told}"
+        with pytest.raises(AlignmentError, match=rf"run 'a': its {told}\. Give both"):
+            on_shared_trs(timeless, ours, theirs)
+    one = TRSeries(np.ones((1, 1)), "a", 0, [1.0])
+    assert len(on_shared_trs(one, one)) == 2
+    with pytest.raises(AlignmentError, match=r"1 TR at 1\.00 s, the latter 1 TR at 2\.00 s"):
+        on_shared_trs(one, TRSeries(np.ones((1, 1)), "a", 0, [2.0]))
+
+
 def test_rows_must_lie_within_the_run():
     with pytest.raises(AlignmentError, match=r"rows cover TRs 3\.\.7, but the run has TRs 0\.\.5"):
         TRSeries(np.ones((5, 1)), "run", 3, np.arange(6.0))

@@ -27,15 +27,17 @@ def test_plan_prints_a_page_and_writes_nothing(file, tmp_path):
 def test_run_status_run_again(file, tmp_path):
     first = invoke("run", file, "--device", "cpu")
     assert first.exit_code == 0
-    assert first.stdout.startswith("6 of 6 cells done (6 now, 0 before; 5 stories run)")
+    assert first.stdout.startswith("6 of 6 cells done (6 now, 0 before; 5 passes over a story)")
     assert "[cells 6/6]" in first.stderr
     status = invoke("status", file)
     assert status.exit_code == 0
     assert "n_stories  1: 4/4, 3: 2/2" in status.stdout
     second = invoke("run", file)
     assert second.exit_code == 0
-    assert second.stdout.startswith("6 of 6 cells done (0 now, 6 before; 0 stories run)")
-    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["cells", "features"]
+    assert second.stdout.startswith("6 of 6 cells done (0 now, 6 before; 0 passes over a story)")
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [
+        "cells", "features", "study.json",
+    ]  # fmt: skip
 
 
 def test_results_can_go_elsewhere(file, tmp_path):

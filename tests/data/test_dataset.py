@@ -7,15 +7,24 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from voxscale import plugins
 from voxscale.arrays import TRSeries
-from voxscale.data import Dataset, Transcript, TRReport, check_run, datasets, load
+from voxscale.data import (
+    Dataset,
+    Transcript,
+    TRReport,
+    check_run,
+    check_subject,
+    datasets,
+    load,
+)
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 
 
-def series(run, n_trs=6, n_voxels=4):
-    return TRSeries(np.ones((n_trs, n_voxels)), run)
+def series(run, n_trs=6, n_voxels=4, first_tr=0, tr_times=None):
+    return TRSeries(np.ones((n_trs, n_voxels)), run, first_tr, tr_times)
 
 
 def make(**changes):
@@ -122,6 +131,41 @@ def test_the_names_of_lazy_responses_are_checked():
         ({"train": "souls"}, TypeError, "train is 'souls'; expected a sequence of runs"),
         ({"tr_s": 0.0}, ValueError, "dataset 'moth', subject '01': tr_s is 0.0"),
         ({"tr_s": float("nan")}, ValueError, "tr_s is nan"),
+        ({"tr_s": "2"}, TypeError, "tr_s is of type str; expected seconds"),
+        ({"words": ["hi"]}, TypeError, "words is of type list; expected a mapping with runs"),
+        ({"responses": None}, TypeError, "responses is of type NoneType; expected a mapping"),
+        ({"trials": ()}, TypeError, "trials is of type tuple; expected a mapping"),
+        ({"audio": "a.wav"}, TypeError, "audio is of type str; expected a mapping"),
+        (
+            {"words": {"souls": ["hi"]}},
+            TypeError,
+            "words of run 'souls' is of type list; expected a Transcript",
+        ),
+        (
+            {"responses": {"souls": np.ones((6, 4))}},
+            TypeError,
+            "responses of run 'souls' is of type ndarray; expected a TRSeries",
+        ),
+        (
+            {"trials": {"buck": series("buck")}},
+            TypeError,
+            "trials of run 'buck' is of type TRSeries; expected a tuple of TRSeries",
+        ),
+        (
+            {"trials": {"buck": (series("buck"), np.ones((6, 4)))}},
+            TypeError,
+            "one of the trials of run 'buck' is of type ndarray; expected a TRSeries",
+        ),
+        (
+            {"trials": {"buck": (series("buck", 5), series("buck", 4))}},
+            AlignmentError,
+            r"trials of run 'buck' cover TRs 0\.\.4 and 0\.\.3; expected the same TRs",
+        ),
+        (
+            {"trials": {"buck": (series("buck"), series("buck", first_tr=1))}},
+            AlignmentError,
+            r"cover TRs 0\.\.5 and 1\.\.6",
+        ),
     ],
 )
 def test_what_does_not_hold_together_is_an_error(changes, error, message):
@@ -136,6 +180,33 @@ def test_every_run_and_trial_has_the_same_voxels():
         make(responses=responses)
     with pytest.raises(AlignmentError, match="run 'buck' has 5 voxels, run 'souls' has 4"):
         make(trials={"buck": (series("buck"), series("buck", n_voxels=5))})
+
+
+@pytest.mark.parametrize("where", ["responses", "trials"])
+@pytest.mark.parametrize(
+    ("step_s", "fits"),
+    [(2.0, True), (1.985, True), (2.015, True), (1.975, False), (2.025, False), (1.5, False)],
+)
+def test_the_tr_is_that_of_the_tr_times(where, step_s, fits):
+    timed = series("buck", tr_times=np.arange(9) * step_s)
+    changes = {
+        "responses": {"souls": series("souls"), "naked": series("naked"), "buck": series("buck")},
+        "trials": {"buck": (series("buck"), timed)},
+    }
+    if where == "responses":
+        changes = {"responses": changes["responses"] | {"buck": timed}}
+    if fits:
+        assert make(**changes).tr_s == 2.0
+        return
+    message = rf"TRs of run 'buck' are {step_s:.4g} s apart, tr_s is 2\.0 s; expected .* within 1 %"
+    with pytest.raises(AlignmentError, match=message):
+        make(**changes)
+
+
+def test_one_tr_time_tells_no_tr():
+    timed = TRSeries(np.ones((1, 4)), "buck", 0, [1.0])
+    data = make(responses={"souls": series("souls"), "naked": series("naked"), "buck": timed})
+    assert data.responses["buck"] is timed
 
 
 def test_responses_under_another_name_are_an_error():
@@ -158,6 +229,17 @@ def test_words_within_the_scan_pass():
     check_run(*run_with([1.0, 15.0], first_tr=5))
 
 
+@pytest.mark.parametrize("onset", [0.0, 0.5, 1.5, 18.5, 19.5, 20.0])
+def test_a_word_anywhere_in_the_first_or_last_tr_is_in_the_scan(onset):
+    check_run(*run_with([onset]))  # a warning would be an error
+
+
+@pytest.mark.parametrize("onset", [-0.01, 20.01])
+def test_a_word_just_outside_the_scan_is_not(onset):
+    with pytest.raises(AlignmentError, match="expected them to overlap"):
+        check_run(*run_with([onset]))
+
+
 def test_words_of_another_clock_are_an_error():
     message = r"run 'souls': its words last from 30\.00 to 40\.00 s, its responses from 0\.00 to 20"
     with pytest.raises(AlignmentError, match=message):
@@ -173,6 +255,64 @@ def test_words_outside_the_scan_are_counted():
 
 def test_without_times_there_is_nothing_to_check():
     check_run(Transcript(["w"], [1e6]), series("souls"))
+
+
+@pytest.fixture
+def sound(tmp_path):
+    """Return a function that writes a sound of that many seconds."""
+
+    def write(duration_s):
+        path = tmp_path / "story.wav"
+        soundfile.write(path, np.zeros(int(duration_s * 8_000)), 8_000)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("duration_s", [12.0, 14.5, 44.5])
+def test_a_sound_about_as_long_as_its_words_passes(sound, duration_s):
+    words, responses = run_with([1.0, 12.0])
+    check_run(Transcript(words.words, words.onset_s, [2.0, 15.0]), responses, sound(duration_s))
+
+
+@pytest.mark.parametrize("duration_s", [11.5, 45.5])
+def test_a_sound_that_is_not_as_long_as_its_words_is_warned_of(sound, duration_s):
+    words, responses = run_with([1.0, 12.0])
+    words = Transcript(words.words, words.onset_s, [2.0, 15.0])
+    message = (
+        r"run 'souls': its last word ends at 15\.00 s, the sound story\.wav at "
+        rf"{duration_s:.2f} s; are they of the same story"
+    )
+    with pytest.warns(VoxscaleWarning, match=message) as caught:
+        check_run(words, responses, sound(duration_s))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+def test_a_sound_is_compared_where_there_are_no_tr_times(sound):
+    with pytest.warns(VoxscaleWarning, match=r"last word ends at 15\.00 s, the sound"):
+        check_run(Transcript(["w"], [15.0]), series("souls"), sound(1.0))
+
+
+def test_words_outside_and_another_sound_are_one_warning(sound):
+    with pytest.warns(
+        VoxscaleWarning, match=r"souls': 1 of 2 words were .* TRs\. its last"
+    ) as caught:
+        check_run(*run_with([5.0, 21.0]), sound(1.0))
+    assert len(caught) == 1
+
+
+def test_a_sound_that_was_not_fetched_is_left_aside(tmp_path):
+    (tmp_path / "pointer.wav").write_text("/annex/objects/MD5E-s1--0.wav\n")
+    (tmp_path / "link.wav").symlink_to(".git/annex/objects/a/b/MD5E-s1--0.wav/MD5E-s1--0.wav")
+    for name in ("pointer.wav", "link.wav", "nothing.wav"):
+        check_run(*run_with([5.0]), tmp_path / name)  # a warning would be an error
+
+
+def test_a_sound_that_is_none_is_warned_of(tmp_path):
+    (tmp_path / "a.wav").write_text("hello")
+    with pytest.warns(VoxscaleWarning, match=r"run 'souls': .*a\.wav: cannot be read"):
+        check_run(*run_with([5.0]), tmp_path / "a.wav")
 
 
 # --- datasets and load ---------------------------------------------------------------------
@@ -225,3 +365,20 @@ def test_a_plugin_that_is_none_is_said_to_be_none(registered, plugin, message):
     registered(plugin)
     with pytest.raises(DataError, match=message):
         load("moth")
+
+
+def test_the_subject_of_a_data_set_is_checked():
+    check_subject("moth", "01", ["01", "02"])
+    with pytest.raises(DataError, match=r"dataset 'moth' has no subject '1'; choose one of none\."):
+        check_subject("moth", "1", [])
+
+
+def test_a_root_that_may_not_be_entered_is_told(registered, tmp_path, monkeypatch):
+    registered(SimpleNamespace(SUBJECTS=("01",), load=make))
+
+    def refuse(self, *args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "stat", refuse)
+    with pytest.raises(DataError, match=r"cannot be opened \(Permission denied\)"):
+        load("moth", root=tmp_path)

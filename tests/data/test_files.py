@@ -9,7 +9,8 @@ import math
 
 import pytest
 
-from voxscale.data._files import as_number, present, read_text
+from voxscale.data import read_textgrid
+from voxscale.data._files import as_number, kind_of, present, read_text
 from voxscale.errors import DataError
 
 
@@ -174,3 +175,92 @@ def test_a_file_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(type(path), "open", refuse)
     with pytest.raises(DataError, match=r"cannot be opened \(Permission denied\)"):
         present(path)
+
+
+def refuse(self, *args, **options):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_file_in_a_folder_that_may_not_be_entered_is_an_error(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("x")
+    monkeypatch.setattr(type(path), "stat", refuse)  # root may enter every folder
+    message = r"a\.txt' cannot be opened \(Permission denied\); expected the path of a file that"
+    for read in (present, read_text, read_textgrid):
+        with pytest.raises(DataError, match=message):
+            read(path)
+
+
+def test_a_file_that_breaks_off_while_it_is_read_is_an_error(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("x")
+    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"a\.txt' cannot be opened \(Permission denied\)"):
+        read_text(path)
+
+
+def test_the_text_of_a_file_is_no_path():
+    text = 'File type = "ooTextFile"\nObject class = "TextGrid"\n' * 200
+    with pytest.raises(DataError, match=r"File name too long.*expected the path") as caught:
+        read_textgrid(text)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_path_with_a_zero_byte_is_an_error():
+    with pytest.raises(DataError, match=r"'a\\x00b' cannot be opened"):
+        present("a\0b")
+
+
+def test_the_home_folder_of_nobody_is_an_error():
+    with pytest.raises(DataError, match=r"'~nosuchuser/x' cannot be opened \(Could not determine"):
+        present("~nosuchuser/x")
+
+
+def test_a_folder_that_may_not_be_listed_gives_no_hint(tmp_path, monkeypatch):
+    monkeypatch.setattr(type(tmp_path), "iterdir", refuse)
+    with pytest.raises(DataError, match=r"a\.txt does not exist; expected a file; check the path"):
+        present(tmp_path / "a.txt")
+
+
+def test_what_is_at_a_path_is_told(tmp_path):
+    file, link, loop = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    file.write_text("x")
+    link.symlink_to("nowhere")
+    loop.symlink_to("c")
+    for path, kind in (
+        (tmp_path, "folder"),
+        (file, "file"),
+        (link, "link"),
+        (tmp_path / "d", "nothing"),
+        (file / "d", "nothing"),
+    ):
+        assert kind_of(str(path)) == (path, kind)
+    with pytest.raises(DataError, match=r"c' cannot be opened \(Too many levels"):
+        kind_of(loop)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("n_cut", [1, 2, 3])
+def test_a_file_cut_within_a_character_is_said_to_be_truncated(tmp_path, encoding, n_cut):
+    path = tmp_path / "a.txt"
+    path.write_bytes("word,onset\nhi 🙂".encode(encoding)[:-n_cut])
+    message = r"a\.txt, line 2: the file ends within a character of UTF-\S+; .*: fetch it again\."
+    with pytest.raises(DataError, match=message):
+        read_text(path)
+
+
+def test_a_file_cut_within_a_character_of_a_named_encoding_is_told(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("言葉".encode("shift_jis")[:-1])
+    message = r"within a character of SHIFT_JIS.*fetch it again, or name another encoding\."
+    with pytest.raises(DataError, match=message):
+        read_text(path, "shift_jis")
+
+
+def test_an_encoding_that_was_named_is_not_asked_for(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"na\xefve\n")
+    message = r"byte 2 \(0xef\) is not ASCII, which encoding= names; expected text in it; name an"
+    with pytest.raises(DataError, match=message) as caught:
+        read_text(path, "ascii")
+    assert "latin-1" not in str(caught.value)

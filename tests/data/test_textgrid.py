@@ -376,8 +376,11 @@ def test_a_time_too_large_to_hold_is_an_error(read):
 
 
 def test_a_size_that_is_no_whole_number_is_an_error(read):
-    with pytest.raises(DataError, match=r"2\.5 found; expected the size of tier 'words', a whole"):
-        read(as_long(GRID).replace("intervals: size = 3", "intervals: size = 2.5"))
+    text = as_long(GRID).replace("intervals: size = 3", "intervals: size = 2.5")
+    message = r"line 14: 2\.5 found; expected the size of tier 'words', a whole"
+    with pytest.raises(DataError, match=message):
+        read(text)
+    assert "2.5" in text.splitlines()[13]
 
 
 def test_an_unknown_class_of_tier_is_an_error(read):
@@ -396,6 +399,17 @@ def test_an_entry_of_a_tier_that_is_not_there_is_an_error(read):
 def test_another_object_of_praat_is_named(read):
     with pytest.raises(DataError, match="holds a 'PitchTier' of Praat; expected a TextGrid"):
         read(as_long(GRID).replace('"TextGrid"', '"PitchTier"'))
+
+
+def test_the_class_of_the_object_may_carry_a_version(read):
+    assert read(as_long(GRID).replace('"TextGrid"', '"TextGrid 2"')) == GRID
+
+
+@pytest.mark.parametrize("form", [as_long, as_short, as_chronological])
+def test_an_interval_of_no_length_is_nothing_to_warn_of(read, form):
+    labels = (Interval(0.0, 1.0, "a"), Interval(1.0, 1.0, "b"), Interval(1.0, 2.0, "c"))
+    grid = TextGrid(0.0, 2.0, (Tier("words", 0.0, 2.0, labels),))
+    assert read(form(grid)) == grid  # a warning would be an error
 
 
 def test_a_binary_file_says_how_to_convert_it(read):

@@ -163,6 +163,34 @@ def test_a_run_that_lost_half_of_its_triggers_is_repaired(read, times):
     assert report.tr_s == 2.0
 
 
+def test_jitter_does_not_add_up_over_a_long_gap(rng):
+    # The median of single gaps is off by 0.1 %: over 150 TRs that is more than a log may be off.
+    for _ in range(60):
+        times = (np.arange(400) + rng.normal(0, 0.01, 400)) * rng.uniform(0.8, 2.5)
+        first = int(rng.integers(20, 100))
+        missing = np.arange(first, first + int(rng.integers(100, 200)))
+        kept = np.delete(np.arange(400), missing)
+        filled = _repaired(times[kept], None, "a.report")
+        assert len(filled) == 400
+        np.testing.assert_array_equal(filled[kept], times[kept])
+
+
+@pytest.mark.parametrize("tr_s", [0.8, 2.0])
+def test_the_warning_says_whether_jitter_is_evened_out(read, tr_s):
+    grid = np.arange(40) * tr_s
+    jittered = grid.copy()
+    jittered[20] += 0.08 * tr_s
+    with pytest.warns(VoxscaleWarning, match=r"off an even grid, which is evened out\."):
+        report = read(log(jittered))
+    np.testing.assert_allclose(report.tr_times, grid + tr_s / 2, rtol=0, atol=0.01 * tr_s)
+    drifting = np.concatenate([grid[:20], grid[20:] + 0.05 * tr_s * np.arange(1, 21)])
+    message = r"off an even grid, which is too much to be evened out\."
+    with pytest.warns(VoxscaleWarning, match=message):
+        report = read(log(drifting))
+    np.testing.assert_allclose(report.trigger_times, drifting, atol=1e-6)
+    np.testing.assert_array_equal(report.tr_times, report.trigger_times + report.tr_s / 2)
+
+
 def test_the_expected_tr_tells_what_no_gap_shows(read):
     assert read(log([0, 4, 8, 12])).tr_s == 4.0
     with pytest.warns(VoxscaleWarning, match="3 of 7 TRs"):
@@ -191,6 +219,12 @@ def test_a_trigger_too_many_in_a_long_run_is_an_error(read, at):
 def test_an_impossible_tr_is_a_bad_argument(read, bad):
     with pytest.raises(ValueError, match="expected_tr_s is"):
         read(log([0, 2, 4]), expected_tr_s=bad)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_an_onset_of_the_sound_that_is_not_finite_is_a_bad_argument(read, bad):
+    with pytest.raises(ValueError, match=f"sound_start_s is {bad}; expected finite seconds"):
+        read(["0 trigger", "2 trigger"], sound_start_s=bad)
 
 
 def test_no_onset_of_the_sound_is_an_error_that_says_what_to_do(read):
@@ -271,3 +305,13 @@ def test_times_of_a_report_are_read_only_copies():
 def test_impossible_simulations_are_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         TRReport.simulated(**arguments)
+
+
+@pytest.mark.parametrize("n_trs", [10.5, 10.0, "10", None])
+def test_a_number_of_trs_is_whole(n_trs):
+    with pytest.raises(TypeError, match=rf"n_trs is {n_trs!r}; expected a whole number"):
+        TRReport.simulated(n_trs)
+
+
+def test_a_number_of_trs_may_be_numpys():
+    assert len(TRReport.simulated(np.int32(10))) == 10

@@ -5,7 +5,7 @@ import pytest
 
 from voxscale.arrays import EventSeries, TRSeries
 from voxscale.design import DesignRecipe, delay, lanczos, zscore
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 
 TR_TIMES = np.arange(30) * 2.0 + 1
 
@@ -137,6 +137,122 @@ def test_words_on_another_clock_are_refused(responses, rng):
         DesignRecipe(trim=(6, 4)).join(late, responses, ["one"])
 
 
+def words_at(times):
+    times = np.asarray(times, dtype=float)
+    return {"one": EventSeries(np.sin(times)[:, None], times)}
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        # Three words in four before the scan.
+        (
+            np.linspace(-150, 50, 300),
+            r"-150\.0\.\.50\.0 s: 216 of 300 lie more than 6\.0 s outside",
+        ),
+        # The first word is heard in any unit.
+        (1000 * np.linspace(0, 60, 300), r"0\.0\.\.60000\.0 s: 299 of 300 .* or in milliseconds"),
+        # All within the filter's reach, but none within the run.
+        (np.linspace(-5, -1, 30), r"-5\.0\.\.-1\.0 s: 0 of 30"),
+        ([], r"its events at none: 0 of 0"),
+    ],
+)
+def test_a_run_that_hears_less_than_half_of_its_words_is_refused(responses, times, told):
+    with pytest.raises(AlignmentError, match=rf"run 'one': its TRs lie at 1\.0\.\.59\.0 s.*{told}"):
+        DesignRecipe(trim=(6, 4)).join(words_at(times), responses, ["one"])
+    with pytest.raises(AlignmentError, match=told):
+        DesignRecipe().downsample(words_at(times)["one"], TR_TIMES, "one")
+
+
+def test_words_that_are_lost_are_counted_once(responses):
+    recipe = DesignRecipe(trim=(6, 4))
+    words = words_at([*np.linspace(0, 60, 50), -6.0, 66.0, -6.1, 66.1, 90.0])  # 6 s: the reach
+    told = r"run 'one': 3 of 55 events lie more than 6\.0 s outside its TRs \(1\.0\.\.59\.0 s\)"
+    with pytest.warns(VoxscaleWarning, match=told) as caught:
+        recipe.join([words, words], responses, ["one", "one"])
+    assert [one.filename for one in caught] == [__file__]
+    with pytest.warns(VoxscaleWarning, match=told) as caught:
+        recipe.downsample(words["one"], TR_TIMES, "one")
+    assert [one.filename for one in caught] == [__file__]
+    farther = DesignRecipe(trim=(6, 4), cutoff_hz=0.1)  # reaches 30 s, so that each word counts
+    farther.join(words, responses, ["one"])
+
+
+def test_half_of_the_words_suffice(responses):
+    words = words_at([*np.linspace(0, 60, 10), *np.linspace(100, 200, 10)])
+    with pytest.warns(VoxscaleWarning, match="10 of 20 events"):
+        DesignRecipe(trim=(6, 4)).join(words, responses, ["one"])
+    words = words_at([*np.linspace(0, 60, 10), *np.linspace(100, 200, 11)])
+    with pytest.raises(AlignmentError, match="11 of 21"):
+        DesignRecipe(trim=(6, 4)).join(words, responses, ["one"])
+
+
+@pytest.mark.parametrize(
+    ("tr_times", "told"),
+    [
+        (np.arange(30) * 1.5 + 1, r"30 TRs of 1\.500 s at 1\.00\.\.44\.50 s"),
+        (TR_TIMES + 0.03, r"30 TRs of 2\.000 s at 1\.03\.\.59\.03 s"),
+        (np.arange(31) * 2.0 + 1, r"31 TRs of 2\.000 s at 1\.00\.\.61\.00 s"),
+    ],
+)
+def test_features_of_another_clock_are_refused(responses, rng, tr_times, told):
+    features = {"one": TRSeries(rng.standard_normal((30, 2)), "one", 0, tr_times)}
+    ours = r"30 TRs of 2\.000 s at 1\.00\.\.59\.00 s"
+    with pytest.raises(
+        AlignmentError,
+        match=rf"run 'one': its responses and its features .* former have {ours}, .* {told}",
+    ):
+        DesignRecipe(trim=(6, 4)).join(features, responses, ["one"])
+
+
+def test_a_clock_may_be_rounded(responses, rng):
+    values = rng.standard_normal((30, 2))
+    recipe = DesignRecipe(trim=(6, 4))
+    rounded = {"one": TRSeries(values, "one", 0, TR_TIMES + 0.01)}
+    timeless = {"one": TRSeries(values, "one")}
+    X, _ = recipe.join(rounded, responses, ["one"])
+    np.testing.assert_array_equal(X, recipe.join(timeless, responses, ["one"])[0])
+
+
+def test_features_past_the_end_of_the_run_are_refused(responses, rng):
+    longer = {"one": TRSeries(rng.standard_normal((37, 2)), "one")}
+    with pytest.raises(
+        AlignmentError, match=r"run 'one': features cover TRs 0\.\.36, .* the run has TRs 0\.\.29"
+    ):
+        DesignRecipe(trim=(6, 4)).join(longer, responses, ["one"])
+
+
+def test_a_spread_that_float32_cannot_hold_is_seen_before_rounding(events, rng):
+    spread = rng.standard_normal((20, 2))
+    stored = 2e4 + 0.01 * spread[:, :1], 1e39 * spread[:, 1:]
+    responses = {"one": TRSeries(np.hstack(stored), "one", 6, TR_TIMES)}
+    _, Y = DesignRecipe(trim=(6, 4)).join(events, responses, ["one"])
+    assert Y.dtype == np.float32
+    np.testing.assert_allclose(Y, zscore(spread), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int16", "float16", "float32"])
+def test_responses_of_any_type_are_scaled_in_full(events, rng, dtype):
+    """As if they had been float32 from the start: float16 would leave three digits of z-scores."""
+    stored = (100 * rng.standard_normal((20, 5))).astype(dtype)
+    stored[0] = False
+    responses = {"one": TRSeries(stored, "one", 6, TR_TIMES)}
+    _, Y = DesignRecipe(trim=(6, 4)).join(events, responses, ["one"])
+    np.testing.assert_array_equal(Y, zscore(stored.astype(np.float32)))
+
+
+def test_responses_as_they_are_stored(events, responses):
+    recipe = DesignRecipe(trim=(6, 4), zscore_responses=False)
+    _, Y = recipe.join(events, responses, ["one"])
+    np.testing.assert_array_equal(Y, responses["one"].values.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float16", "foo", "longdouble", None, ["f4"]])
+def test_other_dtypes_are_refused(events, responses, dtype):
+    with pytest.raises(ValueError, match="is unknown; choose one of float32, float64"):
+        DesignRecipe(trim=(6, 4)).join(events, responses, ["one"], dtype=dtype)
+
+
 def test_an_uneven_grid_names_its_run(events, rng):
     uneven = TR_TIMES.copy()
     uneven[7] += 0.5
@@ -146,8 +262,9 @@ def test_an_uneven_grid_names_its_run(events, rng):
 
 
 def test_float64_on_request(events, responses):
-    X, Y = DesignRecipe(trim=(6, 4)).join(events, responses, ["one"], dtype="float64")
-    assert X.dtype == Y.dtype == np.float64
+    for dtype in ("float64", np.float64, np.dtype("float64")):
+        X, Y = DesignRecipe(trim=(6, 4)).join(events, responses, ["one"], dtype=dtype)
+        assert X.dtype == Y.dtype == np.float64
 
 
 def test_what_is_no_series_is_refused(events, responses):
@@ -175,3 +292,10 @@ def test_settings_without_width():
         DesignRecipe(lobes=0)
     with pytest.raises(ValueError, match="expected both to be positive"):
         DesignRecipe(cutoff_hz=float("nan"))
+
+
+def test_trimming_that_leaves_less_than_the_delays_reach_names_the_run(events, responses):
+    recipe = DesignRecipe(delays=(1, 4), trim=(20, 6))
+    with pytest.raises(AlignmentError, match=r"run 'one' has 30 TRs.*leaves 4, and delays reach 4"):
+        recipe.join(events, responses, ["one"])
+    assert len(DesignRecipe(delays=(1, 4), trim=(19, 6)).join(events, responses, ["one"])[0]) == 5

@@ -18,9 +18,10 @@ def test_equals_scipy(rng, frozen):
 @given(
     value=st.floats(-1e6, 1e6),
     n_trs=st.sampled_from([1, 2, 12, 50, 300, 3000, 33000]),
-    dtype=st.sampled_from(["float32", "float64"]),
+    dtype=st.sampled_from(["float16", "float32", "float64"]),
 )
 def test_a_constant_column_is_zero_whatever_rounding_leaves(value, n_trs, dtype):
+    value = min(value, float(np.finfo(dtype).max), key=abs)
     np.testing.assert_array_equal(zscore(np.full((n_trs, 1), value, dtype)), 0)
 
 
@@ -62,3 +63,12 @@ def test_infinity_spoils_its_own_column_without_a_warning():
 def test_refuses_complex_numbers():
     with pytest.raises(ValueError, match="dtype complex128"):
         zscore(np.ones((3, 2), complex))
+
+
+def test_a_small_signal_in_float16_survives_and_a_constant_does_not():
+    """Its steps are 0.5 at 1000: four of them are no rounding."""
+    x = np.array([[1000, 0.1], [1003, 0.1], [1001, 0.1], [998, 0.1]], np.float16)
+    z = zscore(x)
+    assert z.dtype == np.float16
+    np.testing.assert_allclose(z[:, 0], stats.zscore(x[:, 0].astype(float)), atol=1e-3)
+    assert not z[:, 1].any()

@@ -11,7 +11,7 @@ import pytest
 from voxscale.errors import DataError
 from voxscale.features import LanguageExtractor, extractor, language_states
 from voxscale.features import _models as models_module
-from voxscale.features._models import find_model, identify
+from voxscale.features._models import find_model, find_tokenizer, identify
 
 
 @pytest.fixture
@@ -133,6 +133,23 @@ def test_path_with_nothing_there_is_told(name):
         find_model(name)
     with pytest.raises(DataError, match="no model at"):
         find_model(Path("nowhere"))
+
+
+def test_path_that_cannot_be_looked_at_is_told(tmp_path, monkeypatch):
+    for find in (find_model, find_tokenizer):
+        with pytest.raises(DataError, match=r"'~nosuchuser/x' cannot be opened \(Could not determ"):
+            find("~nosuchuser/x")
+        with pytest.raises(DataError, match=r"cannot be opened \(File name too long\)") as caught:
+            find("once upon a time " * 100)
+        assert len(str(caught.value)) < 400
+
+    def refuse(self, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "stat", refuse)  # root may enter every folder
+    for find in (find_model, find_tokenizer):
+        with pytest.raises(DataError, match=r"tiny' cannot be opened \(Permission denied\)"):
+            find(tmp_path / "tiny")
 
 
 def test_file_that_is_no_gguf_is_told(tmp_path):
@@ -388,7 +405,7 @@ def test_tokenizer_of_a_gguf_file(tiny_model, bpe, story, tmp_path):
 def test_tokenizer_that_is_not_there_is_told(tiny_model, story, tmp_path):
     with pytest.raises(DataError, match=r"no model at '\./nowhere'"):
         language_states(story("the fox"), tiny_model("gpt2"), tokenizer="./nowhere")
-    with pytest.raises(DataError, match=r"no tokenizer; expected tokenizer\.json"):
+    with pytest.raises(DataError, match=r"no tokenizer, or .*; expected tokenizer\.json"):
         language_states(story("the fox"), tiny_model("gpt2"), tokenizer=tmp_path)
 
 

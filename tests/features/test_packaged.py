@@ -117,13 +117,16 @@ def test_conversion_that_fails_leaves_nothing_behind(in_parts, tmp_path, monkeyp
 
 @pytest.fixture
 def saving(tiny_model, bpe, monkeypatch, tmp_path):
-    """Convert a tiny model that cannot be saved, for the reason given; return its cache."""
+    """Convert a tiny model that cannot be saved, for the reason given; None: it can be."""
     from safetensors import SafetensorError
 
     def convert(reason):
         def refuse(self, folder):
             (folder / "model.safetensors").write_bytes(b"half")
-            raise SafetensorError(reason)
+            if isinstance(reason, Exception):
+                raise reason
+            if reason is not None:
+                raise SafetensorError(reason)
 
         model = tiny_model("gpt2")
         monkeypatch.setattr(_packaged, "read_gguf", lambda path: (model, bpe))
@@ -143,6 +146,18 @@ def test_full_disk_while_converting_is_told(saving, tmp_path):
     assert not list((tmp_path / "cache" / "models").iterdir())
 
 
+def test_full_disk_while_the_tokenizer_is_saved_is_told(saving, bpe, tmp_path, monkeypatch):
+    def refuse(self, folder):
+        (folder / "tokenizer.json").write_bytes(b"half")
+        message = "No space left on device (os error 28)"
+        raise Exception(message)  # as tokenizers does
+
+    monkeypatch.setattr(type(bpe), "save_pretrained", refuse)
+    with pytest.raises(StoreError, match=r"cannot write .*one-.*: the disk is full .*free some"):
+        saving(None)
+    assert not list((tmp_path / "cache" / "models").iterdir())
+
+
 def test_other_troubles_of_safetensors_pass(saving):
     from safetensors import SafetensorError
 
@@ -150,12 +165,20 @@ def test_other_troubles_of_safetensors_pass(saving):
         saving("no tensors")
 
 
+def test_troubles_that_the_system_tells_itself_pass(saving):
+    with pytest.raises(MemoryError, match="too much"):
+        saving(MemoryError("too much"))
+
+
 @pytest.mark.slow
 @pytest.mark.smollm2
 @needs_smollm2
-def test_smollm2_is_the_gguf_within_half_precision_and_is_converted_once(story, monkeypatch, capfd):
+def test_smollm2_is_the_gguf_within_half_precision_and_is_converted_once(
+    story, monkeypatch, capfd, tmp_path
+):
     import torch
 
+    monkeypatch.setenv("VOXSCALE_CACHE", str(tmp_path))  # other tests may have converted it
     row = PACKAGED["smollm2"]
     package = row.parts[0][0]
     from_gguf = []  # what transformers made of the GGUF

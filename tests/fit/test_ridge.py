@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
 from voxscale.errors import AlignmentError, FitError
-from voxscale.fit import Gram, _blocks, choose_alphas, contiguous_folds, cv_scores, solve
+from voxscale.fit import Gram, _blocks, _ridge, choose_alphas, contiguous_folds, cv_scores, solve
 from voxscale.fit._ridge import check_alphas, few_products
 
 SHAPES = [(40, 6), (20, 50), (15, 15)]
@@ -360,6 +360,9 @@ def test_a_shared_choice_is_the_best_mean_over_voxels_with_a_score():
     np.testing.assert_array_equal(choose_alphas([1, 2], scores), [1, 2, 2, np.nan])
     shared = choose_alphas([1, 2], scores, local_alpha=False)
     np.testing.assert_array_equal(shared, [1, 1, 1, np.nan])
+    scores[:, :3, 0] = [[1, 0, 0], [0, 0.9, 0.9]]  # the best mean is not that of the best voxel
+    shared = choose_alphas([1, 2], scores, local_alpha=False)
+    np.testing.assert_array_equal(shared, [2, 2, 2, np.nan])
     nobody = choose_alphas([1, 2], np.full((2, 3, 1), np.nan), local_alpha=False)
     assert np.isnan(nobody).all()
 
@@ -418,6 +421,22 @@ def test_a_budget_for_the_decomposition_but_not_a_voxel_is_said(make):
     tight = Gram(gram.X, gram.products, gram.means, gram.fixed_bytes + 10)
     with pytest.raises(FitError, match="working on one voxel beside the decomposition needs"):
         solve(tight, Y, 1.0)
+
+
+def test_more_alphas_leave_room_for_fewer_voxels(make, monkeypatch):
+    """What every alpha adds to a voxel is part of the budget."""
+    X, Y = make((40, 6), n_voxels=3)
+    gram, widths = exactly(X), []
+
+    def spy(gram, bytes_per_voxel):
+        widths.append(bytes_per_voxel)
+        return 3
+
+    monkeypatch.setattr(_ridge, "_width", spy)
+    for n_alphas in (1, 101):
+        cv_scores(gram, Y, 4, np.logspace(0, 1, n_alphas))
+    predictions = 100 * 2 * 10 * gram.X.element_size()  # of 10 validation rows, and their products
+    assert widths[1] - widths[0] >= predictions
 
 
 def test_memory_maps_are_read_by_blocks(make, tmp_path, monkeypatch):

@@ -69,11 +69,31 @@ def test_points_off_a_line_are_called_so_and_equal_points_are_not():
     assert slope.endswith(f"R² only {line_fit(bent).r2:.2f}")
 
 
-def test_single_draws_are_faint_points(law):
-    draws = ([1.0, 1.1], [0.09, 0.11])
-    ax = scaling_curve(law, draws=draws).axes[0]
-    np.testing.assert_array_equal(lines(ax)["one draw"], np.column_stack(draws))
+def test_single_draws_stand_beside_the_means_and_not_behind(law):
+    draws = (law.x, law.mean_scores)  # all of them hidden, if drawn where they are
+    figure = scaling_curve(law, draws=draws)
+    png(figure)
+    ax = figure.axes[0]
+    drawn = {line.get_label(): line for line in ax.get_lines()}
+    rings, means = drawn["one draw"], drawn["mean"]
+    np.testing.assert_array_equal(rings.get_xydata(), np.column_stack(draws))
+    moved = rings.get_transform().transform(rings.get_xydata()) - means.get_transform().transform(
+        means.get_xydata()
+    )
+    points = moved * 72 / figure.dpi
+    np.testing.assert_allclose(points[:, 1], 0, atol=1e-9)
+    radii = (rings.get_markersize() + rings.get_markeredgewidth() + means.get_markersize()) / 2
+    assert (points[:, 0] > radii).all()
     assert "one draw" not in lines(scaling_curve(law).axes[0])
+
+
+def test_single_draws_are_inside_the_axes_and_do_not_widen_them(law):
+    draws = ([1.0, 8.0], [0.0, 0.5])  # far below and above the points of the law
+    figure, bare = scaling_curve(law, draws=draws), scaling_curve(law)
+    png(figure)
+    low, high = figure.axes[0].get_ylim()
+    assert low < 0.0 < 0.5 < high
+    assert figure.axes[0].get_xlim() == pytest.approx(bare.axes[0].get_xlim())
 
 
 def test_one_unit_has_a_line_and_no_band():
@@ -81,6 +101,23 @@ def test_one_unit_has_a_line_and_no_band():
     ax = scaling_curve(law).axes[0]
     assert not ax.collections
     assert described_slope(law, digits=2) == "+0.10 per decade (no interval: one unit)"
+
+
+def test_the_legend_names_the_unit_of_the_panel():
+    law = fit_scaling_law([1.0, 10.0], [0.1, 0.2])
+    figure = scaling_curves([LawPanel(law, "hours", unit="test story")], ylabel="r")
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert "+0.1000 per decade (no interval: one test story)" in texts
+
+
+def test_the_legend_stays_inside_the_axes_when_there_is_much_to_say():
+    law = fit_scaling_law([2, 8, 32], [0.1, 0.15, 0.15])
+    panels = [LawPanel(law, "hours", unit="test story")] * 2
+    figure = scaling_curves(panels, ylabel="test correlation r, mean over voxels")
+    png(figure)
+    for ax in figure.axes:
+        legend, inside = ax.get_legend().get_window_extent(), ax.get_window_extent()
+        assert inside.x0 <= legend.x0 < legend.x1 <= inside.x1
 
 
 def test_a_slope_is_told_with_its_interval(law):

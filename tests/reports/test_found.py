@@ -88,6 +88,7 @@ def test_without_planted_ceilings_their_number_is_missing(found):
         (0, lambda t, rng: t.assign(r=rng.normal(size=len(t)) * (t["signal_share"] > 0))),
         (1, lambda t, rng: t.assign(best_layer=rng.choice(LAYERS, len(t)))),
         (2, lambda t, rng: t.assign(r=t["r"] + 0.02)),
+        (2, lambda t, rng: t.assign(r=t["r"] - 0.02)),
         (3, lambda t, rng: t.assign(p_value=t["p_value"] / 2)),
     ],
 )
@@ -114,6 +115,14 @@ def test_every_panel_is_labelled(found, draw):
     bars = [ax for ax in figure.axes if ax not in panels]
     assert all(bar.get_ylabel() for bar in bars)
     assert png(figure)
+
+
+@pytest.mark.parametrize(("draw", "turned"), [(accuracy_found, "r"), (layers_found, "best_layer")])
+def test_negative_correlations_have_the_minus_of_the_page(found, draw, turned):
+    figure = draw(found.assign(**{turned: -found[turned]}))
+    titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
+    assert len(titles) == 2
+    assert all("−0." in title and "-" not in title for title in titles)
 
 
 @pytest.mark.parametrize("draw", [accuracy_found, layers_found, nothing_found])

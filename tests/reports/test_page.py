@@ -1,7 +1,9 @@
 import base64
 import dataclasses
+import errno
 import html
 import re
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -221,6 +223,18 @@ def test_what_was_run_is_told(planted_page):
     assert np.__version__ in told
 
 
+def test_the_note_under_a_table_does_not_scroll_away_with_it(planted_page):
+    text = text_of(planted_page)
+    boxes = re.findall(r'<div class="scroll">(.*?)</div>', text, re.DOTALL)
+    assert len(boxes) == text.count("<table") >= 5
+    for box in boxes:
+        assert box.strip().startswith("<table")
+        assert box.strip().endswith("</table>")
+        assert "<caption" not in box
+        (note,) = re.findall(r'aria-describedby="([^"]*)"', box)
+        assert text.count(f'<p class="note" id="{note}">') == 1
+
+
 def test_what_others_wrote_cannot_become_markup(bare_page):
     assert "<CC0>" not in text_of(bare_page)
     assert "&lt;CC0&gt; &amp; no strings" in text_of(bare_page)
@@ -333,7 +347,7 @@ def test_time_courses_are_those_of_the_data_and_the_prediction(planted, planted_
         np.testing.assert_allclose(rows["time_s"], data.responses["again"].tr_times[4:-2])
         repeats = [one.values[4:-2, voxel].astype(float) for one in data.trials["again"]]
         mean = np.mean([(one - one.mean()) / one.std() for one in repeats], axis=0)
-        assert np.corrcoef(rows["mean"], mean)[0, 1] == pytest.approx(1)
+        np.testing.assert_allclose(rows["mean"], mean, atol=1e-6)  # in SDs of one run, as below
         (cell,) = found.select(layer=layer)
         prediction = found.prediction(cell, "again").values[:, voxel]
         np.testing.assert_allclose(rows["prediction"], prediction - prediction.mean(), atol=1e-6)
@@ -341,6 +355,8 @@ def test_time_courses_are_those_of_the_data_and_the_prediction(planted, planted_
         assert shown_r == pytest.approx(np.corrcoef(mean, prediction)[0, 1], abs=0.006)
     silent = int(re.search(r"number (\d+)", names[2])[1])
     assert data.truth["signal_share"][silent] == 0
+    told = section_of(planted_page, "courses")
+    assert "All in standard deviations of a single run" in told
 
 
 def test_cells_that_failed_or_are_missing_are_listed(bare, tmp_path):
@@ -374,8 +390,24 @@ def test_a_study_with_one_cell_has_a_page(bare, tmp_path):
     found = results(bare)
     one = dataclasses.replace(found, cells=found.cells[:1], missing=found.cells[1:])
     page = write_report(one, tmp_path)
-    assert "Only one layer is done" in section_of(page, "layers")
-    assert not list((tmp_path / "figures").iterdir())
+    told = section_of(page, "layers")
+    assert "Only one layer is done" in told
+    (row,) = pd.read_csv(tmp_path / "figures" / "layers.csv").itertuples()
+    held = found.arrays(found.cells[0])
+    assert row.r == pytest.approx(held["r"].astype(float).mean(), rel=1e-6)
+    assert row.cv_score == pytest.approx(held["cv_score"].astype(float).mean(), rel=1e-6)
+    shown = f"{row.subject} {row.layer} {row.cv_score:.3f} {row.r:.3f}".replace("-", "−")
+    assert f"subject layer cv_score r {shown} Means over voxels" in told
+
+
+@pytest.mark.parametrize("which", ["bare", "planted"])
+def test_the_table_of_all_cells_is_a_file_that_the_page_names(request, which):
+    page = request.getfixturevalue(f"{which}_page")
+    cells = pd.read_csv(page.parent / "figures" / "cells.csv")
+    table = results(request.getfixturevalue(which)).table
+    pd.testing.assert_frame_equal(cells, table, check_dtype=False)
+    assert 'href="figures/cells.csv"' in text_of(page)
+    assert "a row for every cell" in section_of(page, "what-was-run")
 
 
 def test_without_p_values_the_page_does_not_speak_of_them(planted, tmp_path):
@@ -401,13 +433,74 @@ def test_without_nilearn_the_maps_are_missing_and_nothing_else(planted, monkeypa
     assert not section.drawings
 
 
-def test_figures_of_an_earlier_report_go_away(planted, tmp_path):
-    pytest.importorskip("nilearn")
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "flatmaps-gone.png").write_bytes(b"of a subject who left the study")
-    page = report(planted, out=tmp_path)
-    beside = {f"figures/{file.name}" for file in (tmp_path / "figures").iterdir()}
-    assert beside == set(re.findall(r'href="(figures/[^"]*)"', text_of(page)))
+def names_in(folder):
+    return {file.name for file in folder.iterdir() if file.name != ".written.json"}
+
+
+def linked_from(page):
+    return set(re.findall(r'href="figures/([^"]*)"', text_of(page)))
+
+
+def test_what_an_earlier_report_drew_goes_and_files_of_others_stay(bare, tmp_path):
+    figures = tmp_path / "figures"
+    report(bare, out=tmp_path)
+    assert {"size.png", "layers.png"} <= names_in(figures)
+    (figures / "mine.png").write_bytes(b"for the paper")
+    (figures / "mine.png").chmod(0o444)
+    (figures / "talk").mkdir()
+    (figures / "talk" / "layers.png").write_bytes(b"another")
+    (figures / "link.png").symlink_to(figures / "nowhere")
+
+    found = results(bare)
+    one = dataclasses.replace(found, cells=found.cells[:1], missing=found.cells[1:])
+    page = write_report(one, tmp_path)
+    strangers = {"mine.png", "talk", "link.png"}
+    assert names_in(figures) == linked_from(page) | strangers
+    assert linked_from(page) == {"cells.csv", "layers.csv"}
+    assert (figures / "mine.png").read_bytes() == b"for the paper"
+    assert (figures / "talk" / "layers.png").read_bytes() == b"another"
+    assert (figures / "link.png").is_symlink()
+
+    assert names_in(figures) == linked_from(report(bare, out=tmp_path)) | strangers
+
+
+@pytest.mark.parametrize(
+    "listed", [None, "{", '{"mine.csv": 1}', '["../notes.txt", "", "..", "talk", 3]']
+)
+def test_without_a_list_that_names_them_files_stay(bare, tmp_path, listed):
+    figures = tmp_path / "figures"
+    (figures / "talk").mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("mine")
+    (figures / "mine.csv").write_text("mine")
+    (figures / "layers.csv").write_text("of an earlier version")
+    if listed is not None:
+        (figures / ".written.json").write_text(listed)
+    page = report(bare, out=tmp_path)
+    assert names_in(figures) == linked_from(page) | {"mine.csv", "talk"}
+    assert (tmp_path / "notes.txt").read_text() == (figures / "mine.csv").read_text() == "mine"
+    assert len(pd.read_csv(figures / "layers.csv")) == 6
+
+
+def test_a_file_that_cannot_be_written_leaves_the_earlier_report(bare, tmp_path, monkeypatch):
+    report(bare, out=tmp_path)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.*") if file.is_file()}
+    real = _page.write_aside
+
+    @contextmanager
+    def full(path):
+        with real(path) as temporary:
+            yield temporary
+            if path.name == "size.png":
+                raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+
+    monkeypatch.setattr(_page, "write_aside", full)
+    found = results(bare)
+    some = dataclasses.replace(found, cells=found.cells[1:], missing=found.cells[:1])
+    with pytest.raises(StoreError, match="disk is full"):
+        write_report(some, tmp_path)
+    left = {file: file.read_bytes() for file in tmp_path.rglob("*.*") if file.is_file()}
+    assert set(left) == set(before)
+    assert left[tmp_path / "report.html"] == before[tmp_path / "report.html"]
 
 
 def test_a_report_that_fails_leaves_the_earlier_one(bare, tmp_path, monkeypatch):

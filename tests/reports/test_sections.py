@@ -37,13 +37,37 @@ def test_the_caption_of_a_map_counts_and_says_what_permutations_can_show(rng):
     told = _where_shown(maps(rng, p_value=p), 500)
     assert "q < 0.05 by the false discovery rate" in told
     assert "over 300 vertices, tested by circular shifts; 100 are" in told
-    assert "With 500 permutations no p is below 0.002" in told
+    assert "permutations no p is below 0.002" in told
     assert "none is shown unless 4 % of the vertices reach it" in told
     # 4 % of the vertices at the lowest p are just enough, fewer are not
     fewest = int(np.floor(N * (1 / 501) / 0.05)) + 1
     for n, is_any in ((fewest, True), (fewest - 1, False)):
         p = np.r_[np.full(n, 1 / 501), np.full(N - n, 0.9)]
         assert maps(rng, p_value=p).is_shown.any() == is_any
+
+
+def test_the_smallest_p_is_that_of_the_permutations_there_were(rng):
+    p = np.r_[np.full(100, 1 / 135), rng.uniform(0.3, 1, N - 100)]
+    told = _where_shown(maps(rng, p_value=p, n_permutations=134), 500)
+    assert "With 134 permutations (500 were asked for, but no more shifts exist) no p" in told
+    assert "no p is below 0.0074" in told
+    assert "none is shown unless 15 % of the vertices" in told
+    told = _where_shown(maps(rng, p_value=p, n_permutations=500), 500)
+    assert "With 500 permutations no p is below 0.002" in told
+    told = _where_shown(maps(rng, p_value=p), 1000)  # of cells that do not tell
+    assert "With at most 1,000 permutations no p is below 0.001" in told
+
+
+def test_a_negative_score_has_the_minus_of_the_page():
+    import pandas as pd
+
+    columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
+    rows = [(True, "s-1", 3, 0.1, -0.0071), (True, "s-1", 4, 0.0, 0.2)]
+    study = SimpleNamespace(fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4])
+    results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
+    section = by_layer(SimpleNamespace(results=results))
+    assert section.headline == "Best layer by validation: 3 in s-1 (test r −0.007)."
+    assert "3 in s-1 (test r −0.007)" in section.paragraphs[0]
 
 
 def test_no_layer_and_one_layer_are_told_apart():
@@ -54,8 +78,40 @@ def test_no_layer_and_one_layer_are_told_apart():
         ([], "No layer is done"),
         ([(True, "s1", 3, 0.1, 0.2)], "Only one layer is"),
     ):
-        results = SimpleNamespace(
-            table=pd.DataFrame(rows, columns=columns).astype({columns[0]: bool})
-        )
+        study = SimpleNamespace(fit=SimpleNamespace(scoring="r2"), contexts=[4])
+        table = pd.DataFrame(rows, columns=columns).astype({columns[0]: bool})
+        results = SimpleNamespace(table=table, study=study)
         (paragraph,) = by_layer(SimpleNamespace(results=results)).paragraphs
         assert paragraph.startswith(told)
+
+
+def test_one_layer_has_a_table_of_its_scores():
+    import pandas as pd
+
+    columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
+    rows = [(True, "a", 3, 0.1234, -0.2), (True, "b", 3, np.nan, 0.25), (False, "b", 4, 0.5, 0.5)]
+    study = SimpleNamespace(fit=SimpleNamespace(scoring="huth2023"), contexts=[4, 32])
+    results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
+    section = by_layer(SimpleNamespace(results=results))
+    (table,) = section.tables
+    assert table.columns == ("subject", "layer", "cv_score", "r")
+    assert table.rows == [("a", "3", "0.123", "−0.200"), ("b", "3", "–", "0.250")]
+    assert table.note.startswith("Means over voxels with a score, at a context of 32 words")
+    assert "validation signed root of R²" in table.note
+    assert not section.drawings
+
+
+def test_the_best_layer_is_chosen_by_validation_and_not_by_the_test():
+    import pandas as pd
+
+    columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
+    rows = [
+        (True, "a", 3, 0.2, 0.1), (True, "a", 4, 0.1, 0.4), (True, "a", 5, np.nan, 0.5),
+        (True, "b", 3, 0.1, 0.3), (True, "b", 4, 0.3, 0.2), (True, "b", 5, 0.2, 0.1),
+    ]  # fmt: skip
+    study = SimpleNamespace(fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4])
+    results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
+    section = by_layer(SimpleNamespace(results=results))
+    told = "3 in a (test r 0.100), 4 in b (test r 0.200)."
+    assert section.headline == f"Best layer by validation: {told}"
+    assert section.paragraphs[0].endswith(f"By validation the best layer is {told}")

@@ -121,8 +121,60 @@ def test_how_a_single_story_is_validated_is_said(rng):
     assert "contiguous" not in other
 
 
+def test_one_test_story_has_neither_a_band_nor_a_word_of_one(rng):
+    scores = lines(rng, n_stories=1)
+    section = by_size(material(scores, scores))
+    (drawing,) = section.drawings
+    assert "Band" not in drawing.caption
+    assert "too narrow" not in drawing.caption
+    assert "There is no interval: one test story cannot be resampled." in drawing.caption
+    for ax in drawing.figure.axes:
+        assert not ax.collections
+        (told,) = [t.get_text() for t in ax.get_legend().get_texts() if "decade" in t.get_text()]
+        assert told.endswith("(no interval: one test story)")
+
+
+def test_single_draws_are_told_of_where_they_are_drawn(rng):
+    scores = lines(rng)
+    one = material(scores, scores)
+    assert "single draws" not in by_size(one).drawings[0].caption
+    stories = one.results.story_table
+    fewest = stories[stories["key"] == "n_stories 1 512"]
+    again = fewest.assign(draw=1, mean_r=fewest["mean_r"] + 0.1)
+    one.results.story_table = pd.concat([stories, again], ignore_index=True)
+    (drawing,) = by_size(one).drawings
+    assert "Grey rings, moved to the right to be seen: single draws" in drawing.caption
+    (rings,) = [
+        line for line in drawing.figure.axes[0].get_lines() if line.get_label() == "one draw"
+    ]
+    r = fewest["mean_r"].mean()
+    np.testing.assert_allclose(rings.get_xydata(), [[0.1, r], [0.1, r + 0.1]])  # only at one story
+
+
 def test_the_caption_says_what_is_resampled(rng):
     scores = lines(rng)
     caption = by_size(material(scores, scores)).drawings[0].caption
     assert "resampling the test stories 2000 times" in caption
     assert "each subject's test stories" not in caption
+
+
+def test_the_exchange_is_told_in_hours_for_ten_times_the_context():
+    # Per decade 0.2 with hours and 0.1 with context: ten times the context is half a decade.
+    levels = np.array([0.10, 0.12, 0.15])
+    by_hours = 0.2 * np.log10([0.1, 0.2, 0.4])[:, None, None] + levels
+    by_context = 0.1 * np.log10([2, 32, 512])[:, None, None] + levels
+    told = by_size(material(by_hours, by_context)).paragraphs[-1]
+    assert "ten times the context brings as much as 3.2 times the hours" in told
+    assert "(95 % interval 3.2 to 3.2)" in told
+
+
+def test_hours_of_a_size_are_the_mean_over_subjects(rng):
+    scores = lines(rng)
+    one = material(scores, scores)
+    stories = one.results.story_table
+    more = stories["hours"].where(stories["subject"] == "s0", 3 * stories["hours"])
+    one.results.story_table = stories.assign(hours=more)
+    (drawing,) = by_size(one).drawings
+    line = drawing.also["size-law"]
+    x = line.loc[line["sweep"] == "n_stories", "x"]
+    assert [x.iloc[0], x.iloc[-1]] == pytest.approx([0.2, 0.8])

@@ -6,7 +6,15 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from voxscale.reports._style import colour_of, layer_colours, new_figure, png, styled
+from voxscale.reports._style import (
+    PAGE_WIDTH,
+    colour_of,
+    layer_colours,
+    new_figure,
+    panel_grid,
+    png,
+    styled,
+)
 
 
 @styled
@@ -75,3 +83,15 @@ def test_later_layers_are_lighter(n):
     luminance = [0.21 * r + 0.72 * g + 0.07 * b for r, g, b, _ in layer_colours(n)]
     assert len(luminance) == n
     assert luminance == sorted(luminance)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_rows", "n_columns", "width"),
+    [(1, 1, 1, 4.0), (2, 1, 2, PAGE_WIDTH), (3, 1, 3, PAGE_WIDTH), (7, 3, 3, PAGE_WIDTH)],
+)
+def test_a_grid_shows_as_many_panels_as_there_are(n, n_rows, n_columns, width):
+    figure, axes = panel_grid(n, 3, width=4.0, height=2.5)
+    assert len(axes) == n
+    assert [ax for ax in figure.axes if ax.get_visible()] == axes
+    assert axes[0].get_gridspec().get_geometry() == (n_rows, n_columns)
+    assert figure.get_size_inches().tolist() == [width, 2.5 * n_rows]

@@ -17,16 +17,24 @@ def course(rng, frozen):
     )
 
 
-def test_the_mean_of_the_repeats_is_what_a_z_score_makes_of_it(course):
+def test_everything_is_moved_and_nothing_is_stretched(course):
     repeats, prediction, table = course
     mean = np.mean(repeats, axis=0)
-    np.testing.assert_allclose(table["mean"], (mean - mean.mean()) / mean.std())
+    np.testing.assert_allclose(table["mean"], mean - mean.mean())
+    np.testing.assert_allclose(table["repeat_2"], repeats[1] - mean.mean())
     shown = table[["repeat_1", "repeat_2", "repeat_3"]].mean(axis=1)
     np.testing.assert_allclose(shown, table["mean"], atol=1e-12)
     np.testing.assert_allclose(table["prediction"], prediction - prediction.mean())
     np.testing.assert_allclose(
         np.corrcoef(table["mean"], table["prediction"]), np.corrcoef(mean, prediction)
     )
+
+
+def test_a_prediction_that_is_the_mean_lies_on_it(rng, frozen):
+    signal, noise = rng.normal(size=(2, 40))
+    repeats = [frozen(signal + noise), frozen(signal - noise)]  # whose mean varies less than each
+    table = course_table("best", frozen(2.0 * np.arange(40)), repeats, frozen(signal))
+    np.testing.assert_allclose(table["prediction"], table["mean"], atol=1e-12)
 
 
 def test_what_is_drawn_is_what_is_in_the_table(course):
@@ -43,7 +51,7 @@ def test_time_is_in_seconds_and_panels_are_named(course):
     figure = time_courses(pd.concat([table, table.assign(example="worst")]), story="sleeper")
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["best", "worst"]
     assert figure.axes[1].get_xlabel() == "time from the onset of 'sleeper' (s)"
-    assert all("SD" in ax.get_ylabel() for ax in figure.axes)
+    assert {ax.get_ylabel() for ax in figure.axes} == {"BOLD (SD of a run)"}
 
 
 def test_a_single_response_is_called_one(course):

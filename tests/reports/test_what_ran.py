@@ -1,11 +1,13 @@
+import dataclasses
 from importlib.metadata import version
 from types import SimpleNamespace
 
 import pytest
 
+from voxscale.errors import VoxscaleWarning
 from voxscale.fit import contiguous_folds
 from voxscale.reports._what_ran import what_ran
-from voxscale.study import Study, _cells, _fit_cell, results, run
+from voxscale.study import Design, Evaluate, Fit, Study, _cells, _fit_cell, results, run
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,22 @@ def test_the_settings_that_the_file_does_not_hold_are_those_of_the_code(found):
     assert settings["bootstrap draws of a law"] == "2,000"
 
 
+def test_permutations_are_those_that_there_were(tiny, tmp_path, found):
+    settings = {"layers": "[2]", "contexts": "[4]", "training_stories": "[3]"}
+    study = Study.from_toml(tiny.write_study(tmp_path, **settings, n_permutations="3000"))
+    with pytest.warns(VoxscaleWarning, match="only 2704 different shifts"):  # 52 in each of two
+        run(study, progress=False)
+    few = results(study)
+    told = tables_of(few)["setting"]["permutations"]
+    assert told == "2,704 of the 3,000 asked for: no more shifts exist"
+    assert tables_of(found)["setting"]["permutations"] == "30"
+
+    (cell,) = few.sweep("layer", "s1")
+    few._metas[cell].pop("n_permutations")  # as an earlier version left it
+    told = tables_of(few)["setting"]["permutations"]
+    assert told.startswith("s1: 3,000 asked for; s2: 2,704 of the 3,000 asked for")
+
+
 def test_the_validation_of_one_story_is_told_as_it_is_done(found):
     told = tables_of(found)["setting"]["validation"]
     assert told == "leave-run-out; one training story: five contiguous folds with a gap of 2 TRs"
@@ -47,3 +65,63 @@ def test_versions_are_those_installed(found):
     sources = tables_of(found)["source"]
     assert sources["scipy (of this page)"] == version("scipy")
     assert sources["numpy"] == version("numpy")
+
+
+# A row per field that is a setting: another value than that of the tiny study. Lists of equal
+# ends and length differ too.
+OTHERS = {
+    Study: {
+        "name": "other", "dataset": "other", "model": "other", "layers": [1, 2], "contexts": [8],
+        "subjects": ["s1"], "training_stories": [2], "draws": 7, "reference_layer": 1, "seed": 77,
+    },
+    Design: {
+        "delays": [1, 3], "trim": [5, 3], "normalize": True, "word_rate": False,
+        "protocol": "huth2023",
+    },
+    Fit: {
+        "alphas": [1.0, 31.0, 1000.0], "scoring": "correlation",
+        "cv": {"chunk_len": 5, "n_chunks": 2, "n_repeats": 3},
+    },
+    Evaluate: {"n_permutations": 40},
+}  # fmt: skip
+NO_SETTINGS = {"memory_gib", "root", "out", "design", "fit", "evaluate"}  # the last are tables
+
+
+@pytest.mark.parametrize("table", OTHERS)
+def test_every_field_that_can_change_the_numbers_is_among_the_settings(found, table):
+    assert set(OTHERS[table]) == set(table.model_fields) - NO_SETTINGS
+    before = tables_of(found)["setting"]
+    part = None if table is Study else table.__name__.lower()
+    for name, value in OTHERS[table].items():
+        one = getattr(found.study, part) if part else found.study
+        changed = one.model_copy(update={name: getattr(with_value(one, name, value), name)})
+        study = found.study.model_copy(update={part: changed}) if part else changed
+        after = tables_of(dataclasses.replace(found, study=study))["setting"]
+        differ = [key for key in before if before[key] != after[key]]
+        assert differ, f"{table.__name__}.{name} is not shown"
+
+
+def with_value(one, name, value):
+    """Return a table of that kind with a field set and checked."""
+    fields = {key: getattr(one, key) for key in type(one).model_fields} | {name: value}
+    if name == "layers":
+        fields["reference_layer"] = value[-1]
+    return type(one).model_validate(fields)
+
+
+def test_the_protocol_of_the_design_is_told(found):
+    assert tables_of(found)["setting"]["protocol of the design"] == "none"
+    design = found.study.design.model_copy(update={"protocol": "huth2023"})
+    study = found.study.model_copy(update={"design": design})
+    told = tables_of(dataclasses.replace(found, study=study))["setting"]
+    assert told["protocol of the design"] == "huth2023"
+
+
+def test_penalties_are_told_so_that_they_can_be_set_again(found):
+    for alphas, told in (
+        ([1.0, 30.0, 1000.0], "1, 30, 1000"),
+        ({"low": 1.0, "high": 1e6, "n": 7}, "7 from 1 to 1e+06, evenly in their logarithm"),
+    ):
+        study = found.study.model_copy(update={"fit": Fit(alphas=alphas)})
+        settings = tables_of(dataclasses.replace(found, study=study))["setting"]
+        assert settings["penalties alpha"] == told

@@ -80,6 +80,28 @@ def test_what_the_disk_says_is_told(tmp_path, number, match):
 def test_errors_about_other_files_pass(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_half(tmp_path / "r", FileNotFoundError(errno.ENOENT, "not there", "nowhere"))
+    source = str(tmp_path / "source")  # beside it, but another
+    with pytest.raises(PermissionError, match=r"Permission denied: '.*source'"):
+        write_half(tmp_path / "r", PermissionError(errno.EACCES, "Permission denied", source))
+    assert everything_in(tmp_path) == []
+
+
+def test_a_copy_that_fills_the_disk_is_told_though_it_names_its_source_first(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device", "source", None, str(tmp_path / "r"))
+    with pytest.raises(StoreError, match=r"cannot write .*r: the disk is full"):
+        write_half(tmp_path / "r", full)
+
+
+def test_errors_about_the_temporary_file_are_told_wherever_we_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def refused():
+        with folder_aside("model") as temporary:
+            inner = str((temporary / "inner").absolute())  # as a library may name it
+            raise PermissionError(errno.EACCES, "Permission denied", inner)
+
+    with pytest.raises(StoreError, match="cannot write model: permission denied"):
+        refused()
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -113,6 +135,15 @@ def test_folder_that_is_not_ours_is_found(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StoreError, match=r"cannot write .*out.*: permission denied"):
+        check_writable(tmp_path / "out")
+
+
+def test_full_disk_is_told_of_the_folder_and_not_of_the_file_that_tried(tmp_path, monkeypatch):
+    def refuse(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(StoreError, match=r"cannot write \S*/out: the disk is full"):
         check_writable(tmp_path / "out")
 
 

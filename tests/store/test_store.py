@@ -1,4 +1,7 @@
+import errno
+import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -102,7 +105,7 @@ def test_an_absent_result_is_told(store):
 
 def test_an_absent_array_is_told(store, frozen):
     store.put("k", {"r": frozen([1.0])}, {})
-    with pytest.raises(StoreError, match=r"k\.npz has no array 'q', only r; delete it"):
+    with pytest.raises(StoreError, match=r"k\.npz has no array 'q', only r; ask for one of these"):
         store.get("k", ["q"])
 
 
@@ -142,6 +145,21 @@ def test_pickles_are_never_read(store):
         store.get("k")
 
 
+def test_a_result_that_may_not_be_read_is_not_called_damaged(store, monkeypatch, frozen):
+    store.put("k", {"r": frozen([1.0])}, {})
+    opened = io.open
+
+    def refuse(file, *args, **options):
+        if str(file) == str(store.path("k")):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return opened(file, *args, **options)
+
+    monkeypatch.setattr(io, "open", refuse)  # a mode would not stop root
+    for ask in (store.has, store.get, store.meta):
+        with pytest.raises(StoreError, match=r"k\.npz cannot be read: Permission denied; make it"):
+            ask("k")
+
+
 def test_a_folder_in_its_place_is_told(store):
     store.path("k").mkdir(parents=True)
     assert "k" not in store
@@ -172,6 +190,16 @@ def test_a_failure_is_kept_with_its_traceback(store):
 def test_a_failure_may_be_text(store):
     store.fail("k", {}, "Traceback …\nValueError: seven\n")
     assert store.failure("k")["message"] == "ValueError: seven"
+
+
+def test_a_failure_takes_what_a_result_takes(store):
+    meta = {"alpha": np.float32(0.5), "layers": (np.int64(1), 2), "mean": np.float64("nan")}
+    store.fail("k", meta, "boom")
+    kept = store.failure("k")["meta"]
+    assert np.isnan(kept.pop("mean"))
+    assert kept == {"alpha": 0.5, "layers": [1, 2]}
+    with pytest.raises(TypeError, match=r"meta\.runs is of type set"):
+        store.fail("k", {"runs": {"a"}}, "boom")
 
 
 def test_a_put_clears_the_failure(store, frozen):

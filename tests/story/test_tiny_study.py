@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import voxscale as package
 from voxscale.features.echo import Echo
 from voxscale.fit import RidgeCV
 from voxscale.study import Study, plan, results, run, status
@@ -193,7 +194,8 @@ def environment(home):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[voxscale.datasets]\ntiny = tiny\n")
     (site / "tiny.py").write_text((TESTS / "tiny.py").read_text())
-    return {**os.environ, "PYTHONPATH": str(site)}
+    here = Path(package.__file__).parents[1]  # what this process tests, not what is installed
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (here, site)))}
 
 
 def voxscale(*arguments, home, check=True):

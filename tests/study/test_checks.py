@@ -140,6 +140,12 @@ def test_a_trim_that_leaves_nothing(study, trim):
     assert_told(study(model='"echo"', trim=trim), ConfigError, match)
 
 
+@pytest.mark.parametrize(("delays", "trim"), [("[1, 200]", "[5, 2]"), ("[1, 4]", "[30, 26]")])
+def test_delays_that_reach_too_far(study, delays, trim):
+    match = r"tiny\.toml, line 15: \[design\] delays: run 'a' has 60 TRs; .*and delays reach "
+    assert_told(study(model='"echo"', delays=delays, trim=trim), ConfigError, match)
+
+
 def test_a_trim_that_the_responses_do_not_cover(study, tiny, monkeypatch):
     def load(subject, root):
         data = tiny.load(subject)

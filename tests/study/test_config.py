@@ -115,6 +115,11 @@ def test_out_can_be_given_and_is_relative_to_where_we_are(tmp_path, monkeypatch)
     assert Study.from_toml(write(tmp_path, FULL), out="o").out == tmp_path / "here" / "o"
 
 
+def test_an_empty_out_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="out is empty; expected a folder for the results"):
+        Study.from_toml(write(tmp_path, FULL), out="")
+
+
 def test_a_study_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         Study(**LEAST).seed = 3
@@ -173,6 +178,8 @@ def test_keywords_raise_a_value_error_that_names_the_field():
         ("[study]", "[[study]]", r"line 2: 'study' is not a table; expected \[study\] once, in s"),
         ('"results"', '""', r"line 14: \[study\] out cannot be '': it is empty"),
         ('"data"', '""', r"line 5: \[study\] root cannot be '': it is empty"),
+        ('"results"', '"~nobodyx/abc"', r"line 14: \[study\] out cannot be '~nobodyx/abc': there "
+         "is no such home folder as ~nobodyx; expected the folder"),
         ('"results"', "5", r"line 14: \[study\] out cannot be 5: it is not text; expected the fol"),
         ('name = "demo"', 'name = "a/b"', r"cannot be 'a/b': it has other characters; expected "),
         ("normalize = true", 'protocol = "huth"', r"line 19: \[design\] protocol cannot be "),

@@ -1,10 +1,15 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from voxscale import plugins
+from voxscale.data import Transcript
 from voxscale.design import DesignRecipe, delay, lanczos, zscore
+from voxscale.errors import VoxscaleWarning
+from voxscale.evaluate import permutation_test
 from voxscale.features import word_rate
 from voxscale.features.echo import Echo
 from voxscale.store import Store
@@ -46,8 +51,9 @@ class Fitted:
         mean = np.mean([zscore(one.values[5:-2].astype(float)) for one in heard], axis=0)
         return delay(X, (1, 2)), zscore(mean)
 
-    def by_hand(self, alphas):
+    def by_hand(self, alphas, score=None):
         """Leave one story out, refit with the best alpha: voxel by voxel, with scikit-learn."""
+        score = score or explained
         runs = [self.joined(run) for run in self.cell.stories]
         X_test, Y_test = map(np.vstack, zip(*map(self.joined, self.data.test), strict=True))
         cv = np.empty((len(alphas), len(runs), Y_test.shape[1]))
@@ -57,8 +63,7 @@ class Fitted:
                 model = Ridge(alpha, fit_intercept=False).fit(
                     np.vstack([one[0] for one in others]), np.vstack([one[1] for one in others])
                 )
-                error = ((Y - model.predict(X)) ** 2).sum(0)
-                cv[i, j] = 1 - error / ((Y - Y.mean(0)) ** 2).sum(0)
+                cv[i, j] = score(Y, model.predict(X))
         best = cv.mean(1).argmax(0)
         X, Y = map(np.vstack, zip(*runs, strict=True))
         prediction = np.stack(
@@ -80,6 +85,10 @@ def pearson(Y, P):
     return np.array([np.corrcoef(Y[:, v], P[:, v])[0, 1] for v in range(Y.shape[1])])
 
 
+def explained(Y, P):
+    return 1 - ((Y - P) ** 2).sum(0) / ((Y - Y.mean(0)) ** 2).sum(0)
+
+
 def test_scores_are_those_of_scikit_learn(reference):
     cv_score, alphas, Y, prediction = reference.by_hand([1.0, 30.0, 1000.0])
     arrays = reference.arrays
@@ -88,9 +97,32 @@ def test_scores_are_those_of_scikit_learn(reference):
     np.testing.assert_allclose(arrays["r"], pearson(Y, prediction), atol=2e-4)
     by_story = [pearson(Y[:53], prediction[:53]), pearson(Y[53:], prediction[53:])]
     np.testing.assert_allclose(arrays["r_by_story"], by_story, atol=2e-4)
-    r2 = 1 - ((Y - prediction) ** 2).sum(0) / ((Y - Y.mean(0)) ** 2).sum(0)
-    np.testing.assert_allclose(arrays["r2"], r2, atol=5e-4)
+    np.testing.assert_allclose(arrays["r2"], explained(Y, prediction), atol=5e-4)
     np.testing.assert_allclose(arrays["prediction_x"], prediction[:53], atol=2e-3)
+
+
+def test_every_test_story_counts_the_same_whatever_its_repeats(reference):
+    """Mean responses are z-scored again for r and r2, but not for spe; see Results."""
+    _, _, Y, prediction = reference.by_hand([1.0, 30.0, 1000.0])
+    np.testing.assert_allclose([Y[:53].std(0), Y[53:].std(0)], 1)
+    of_stories = [explained(Y[:53], prediction[:53]), explained(Y[53:], prediction[53:])]
+    np.testing.assert_allclose(reference.arrays["r2"], np.mean(of_stories, axis=0), atol=5e-4)
+    trials = np.stack([zscore(o.values[5:-2].astype(float)) for o in reference.data.trials["x"]])
+    once = np.vstack([trials.mean(0), Y[53:]])
+    assert once[:53].std(0).max() < 0.95
+    assert np.abs(explained(once, prediction) - reference.arrays["r2"]).max() > 0.02
+
+
+def test_alphas_are_chosen_by_the_scoring_that_is_asked_for(tiny, tmp_path):
+    alphas = [1.0, 30.0, 1000.0]
+    fitted = Fitted(
+        tiny, tmp_path, lambda c: c.reference, alphas=f'{alphas}\nscoring = "correlation"'
+    )
+    cv_score, chosen, Y, prediction = fitted.by_hand(alphas, pearson)
+    assert (chosen != fitted.by_hand(alphas)[1]).sum() >= 3
+    np.testing.assert_array_equal(fitted.arrays["best_alpha"], chosen)
+    np.testing.assert_allclose(fitted.arrays["cv_score"], cv_score, atol=2e-4)
+    np.testing.assert_allclose(fitted.arrays["r"], pearson(Y, prediction), atol=2e-4)
 
 
 def test_scores_without_a_word_rate_and_with_fewer_stories(tiny, tmp_path):
@@ -141,6 +173,31 @@ def test_planted_voxels_are_significant_and_noise_is_not(reference, tiny):
     assert p.min() >= 1 / 31 - 1e-6
 
 
+def test_the_permutations_that_there_were_are_counted(tiny, tmp_path, reference):
+    assert reference.meta["n_permutations"] == 30
+    with pytest.warns(VoxscaleWarning, match="only 2704 different shifts"):
+        few = Fitted(tiny, tmp_path, lambda c: c.reference, n_permutations="3000")
+    assert few.meta["n_permutations"] == 52 * 52  # the test runs have 53 TRs each
+    assert few.arrays["p_value"].min() == pytest.approx(1 / 2705)
+    for other in (
+        Fitted(tiny, tmp_path, lambda c: not c.reference),
+        Fitted(tiny, tmp_path, lambda c: c.reference, n_permutations="0"),
+    ):
+        assert other.meta["n_permutations"] == 0
+
+
+def test_every_test_story_is_shifted_by_itself(reference):
+    _, _, Y, prediction = reference.by_hand([1.0, 30.0, 1000.0])
+    drawn = permutation_test(
+        Y, prediction, n_permutations=30, run_lengths=[53, 53], min_shift=1, seed=1
+    ).shifts
+    n_above = np.zeros(Y.shape[1])
+    for shift_x, shift_y in drawn:
+        moved = [np.roll(prediction[:53], shift_x, 0), np.roll(prediction[53:], shift_y, 0)]
+        n_above += pearson(Y, np.vstack(moved)) >= pearson(Y, prediction)
+    np.testing.assert_allclose(reference.arrays["p_value"], (1 + n_above) / 31, rtol=1e-6)
+
+
 def test_only_reference_cells_keep_time_courses_and_p_values(tiny, tmp_path, reference):
     other = Fitted(tiny, tmp_path, lambda c: not c.reference)
     assert set(reference.arrays) - set(other.arrays) == {"prediction_x", "p_value"}
@@ -167,6 +224,28 @@ def test_numbers_of_the_row_are_means_of_the_arrays(reference):
     assert (meta["n_train_trs"], meta["n_test_trs"], meta["n_voxels"]) == (159, 106, 40)
     assert meta["hours"] == pytest.approx(159 * 2.0 / 3600)
     assert meta["first_tr"] == {"x": 5, "y": 5}
+
+
+def test_hours_count_the_trs_that_were_used(tiny, tmp_path, monkeypatch):
+    def load(subject, root):
+        data = tiny.load(subject)
+
+        def slower(one):
+            return replace(one, tr_times=one.tr_times * 0.75)
+
+        words = {
+            run: Transcript(one.words, one.onset_s * 0.75, one.offset_s * 0.75)
+            for run, one in data.words.items()
+        }
+        responses = {run: slower(one) for run, one in data.responses.items()}
+        trials = {run: tuple(map(slower, all_)) for run, all_ in data.trials.items()}
+        return replace(data, words=words, responses=responses, trials=trials, tr_s=1.5)
+
+    plugin = SimpleNamespace(SUBJECTS=tiny.SUBJECTS, load=load)
+    monkeypatch.setitem(plugins._registered["datasets"], "tiny", plugin)
+    meta = Fitted(tiny, tmp_path, lambda c: c.n_stories == 2).meta
+    assert meta["hours"] == pytest.approx(2 * 53 * 1.5 / 3600)
+    assert meta["tr_s"] == 1.5
 
 
 def test_the_run_with_most_repeats_is_the_ceiling(tiny):
@@ -222,6 +301,16 @@ def test_chunks_can_be_held_out_instead():
     other = splits_of(Study(**LEAST, fit={"cv": cv}, seed=1), [20, 20])
     assert all((one[1] == two[1]).all() for one, two in zip(splits, again, strict=True))
     assert any((one[1] != two[1]).any() for one, two in zip(splits, other, strict=True))
+
+
+def test_no_chunk_crosses_the_end_of_a_story():
+    cv = {"chunk_len": 5, "n_chunks": 1, "n_repeats": 200}
+    splits = splits_of(Study(**LEAST, fit={"cv": cv}), [13, 12, 14])
+    ends = np.array([13, 25, 39])
+    for _, held in splits:
+        assert held.tolist() == list(range(held[0], held[0] + 5))
+        assert len(set(np.searchsorted(ends, held, side="right"))) == 1
+    assert len({held[0] for _, held in splits}) > 10
 
 
 def test_means_are_over_voxels_with_a_score():

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from voxscale import plugins, store
 from voxscale.arrays import TRSeries
@@ -12,7 +13,7 @@ from voxscale.data import Transcript
 from voxscale.errors import AlignmentError, ConfigError, DataError, VoxscaleWarning
 from voxscale.study import Study
 from voxscale.study import _inputs as module
-from voxscale.study._inputs import Inputs, _hash_values
+from voxscale.study._inputs import Inputs, _hash_checked
 
 
 def study(tiny, tmp_path, **replaced):
@@ -137,7 +138,10 @@ def test_what_does_not_exist_is_told_with_its_line(tiny, tmp_path, replaced, mat
 def test_an_unknown_subject_is_told_with_its_line(tiny, tmp_path):
     path = tiny.write_study(tmp_path)
     path.write_text(path.read_text().replace("seed = 1", 'subjects = ["s1", "ss1"]'))
-    match = r"line \d+: \[study\] subjects has 'ss1'; dataset 'tiny' has s1, s2 \(did you mean 's"
+    match = (
+        r"line \d+: \[study\] subjects: dataset 'tiny' has no subject 'ss1'; choose one of s1, s2 "
+        r"\(did you mean 's"
+    )
     with pytest.raises(ConfigError, match=match):
         Inputs(Study.from_toml(path))
 
@@ -189,7 +193,11 @@ def test_words_outside_the_scan_are_told(tiny, tmp_path, monkeypatch):
     assert [one.category for one in caught] == [VoxscaleWarning]
 
 
-def test_a_memory_map_is_hashed_once_while_its_file_stays(tmp_path, monkeypatch):
+def hash_of(values):
+    return _hash_checked("dataset 'tiny'", TRSeries(values, "a"))
+
+
+def test_a_memory_map_is_checked_and_hashed_once_while_its_file_stays(tmp_path, monkeypatch):
     path = tmp_path / "a.npy"
     np.save(path, np.arange(24.0).reshape(6, 4))
     hashed = []
@@ -198,20 +206,25 @@ def test_a_memory_map_is_hashed_once_while_its_file_stays(tmp_path, monkeypatch)
         hashed.append(values.shape)
         return store.hash_array(values)
 
+    def checking(series):
+        checked.append(series.values.shape)
+
+    checked = []
     monkeypatch.setattr(module, "hash_array", counting)
+    monkeypatch.setattr(module.data, "check_responses", checking)
     whole = store.hash_array(np.load(path))
     for _ in range(2):
         values = np.load(path, mmap_mode="r")
-        assert _hash_values(values) == whole
-        assert _hash_values(np.asarray(values)[2:5]) == store.hash_array(values[2:5])
-        assert _hash_values(values[3:]) == store.hash_array(values[3:])
-        assert _hash_values(values[:3]) == store.hash_array(values[:3])
-    assert hashed == [(6, 4), (3, 4), (3, 4), (3, 4)]
+        assert hash_of(values) == whole
+        assert hash_of(np.asarray(values)[2:5]) == store.hash_array(values[2:5])
+        assert hash_of(values[3:]) == store.hash_array(values[3:])
+        assert hash_of(values[:3]) == store.hash_array(values[:3])
+    assert hashed == checked == [(6, 4), (3, 4), (3, 4), (3, 4)]
     changed = np.arange(24.0).reshape(6, 4)
     changed[0, 0] = 9
     np.save(path, changed)
     os.utime(path, ns=(1, 1))
-    assert _hash_values(np.load(path, mmap_mode="r")) == store.hash_array(changed)
+    assert hash_of(np.load(path, mmap_mode="r")) == store.hash_array(changed)
 
 
 def test_a_hub_model_that_cannot_be_had_is_told_with_its_line(tiny, tmp_path, monkeypatch):
@@ -226,3 +239,64 @@ def test_a_hub_model_that_cannot_be_had_is_told_with_its_line(tiny, tmp_path, mo
         ConfigError, match=r"^tiny\.toml, line 5: \[study\] model: model 'no/such' cannot be loaded"
     ):
         Inputs(made).check_model()
+
+
+def spoiled(one, bad, row=4, voxel=7):
+    values = np.array(one.values)
+    values[row, voxel] = bad
+    return replace(one, values=values)
+
+
+def test_an_infinity_is_told_with_its_place_before_any_work(tiny, tmp_path, monkeypatch):
+    def responses(data):
+        one = spoiled(data.responses["b"], np.inf).between(3, 60)
+        return {**data.responses, "b": one}
+
+    changed(tiny, monkeypatch, responses=responses)
+    message = (
+        r"^dataset 'tiny', subject 's1', run 'b': 1 of 40 voxels hold an infinite value "
+        r"\(first at TR 4, voxel 7\)"
+    )
+    with pytest.raises(DataError, match=message):
+        Inputs(study(tiny, tmp_path)).facts("s1")
+
+
+def test_an_infinity_in_one_repeat_is_told(tiny, tmp_path, monkeypatch):
+    def trials(data):
+        first, second, third = data.trials["x"]
+        return {"x": (first, spoiled(second, -np.inf), third)}
+
+    changed(tiny, monkeypatch, trials=trials)
+    message = r"subject 's1', repeat 2, run 'x': 1 of 40 voxels hold an infinite value"
+    with pytest.raises(DataError, match=message):
+        Inputs(study(tiny, tmp_path)).facts("s1")
+
+
+def test_an_infinity_in_a_memory_map_is_told_every_time(tiny, tmp_path, monkeypatch):
+    def responses(data):
+        path = tmp_path / "a.npy"
+        np.save(path, spoiled(data.responses["a"], np.inf).values)
+        mapped = np.load(path, mmap_mode="r")
+        return {**data.responses, "a": replace(data.responses["a"], values=mapped)}
+
+    changed(tiny, monkeypatch, responses=responses)
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"run 'a': 1 of 40 voxels hold an infinite value"):
+            Inputs(study(tiny, tmp_path)).facts("s1")
+
+
+def test_voxels_that_only_score_nan_are_left_to_the_run_to_tell(tiny, tmp_path, monkeypatch):
+    def responses(data):
+        return {**data.responses, "a": spoiled(data.responses["a"], np.nan)}
+
+    changed(tiny, monkeypatch, responses=responses)
+    assert Inputs(study(tiny, tmp_path)).facts("s1").n_voxels == 40  # a warning would be an error
+
+
+def test_a_sound_of_another_story_is_warned_of(tiny, tmp_path, monkeypatch):
+    path = tmp_path / "story.wav"
+    soundfile.write(path, np.zeros(8_000 * 20), 8_000)
+    changed(tiny, monkeypatch, audio=lambda data: {"b": path, "c": tmp_path / "not-fetched.wav"})
+    with pytest.warns(VoxscaleWarning, match=r"run 'b': its last word ends at 11\d") as caught:
+        Inputs(study(tiny, tmp_path)).facts("s1")
+    assert len(caught) == 1

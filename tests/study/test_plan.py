@@ -67,7 +67,7 @@ def test_a_plan_reads_as_a_page(study):
     assert lines["contexts"] == "4, 32 words (layer 2)"
     assert lines["stories"] == "1, 2, 3 to train on (layer 2)"
     assert lines["cells"] == "16: 0 done, 16 to do"
-    assert lines["features"] == "10 stories to run: 5 at context 32, 5 at context 4"
+    assert lines["features"] == "10 passes over a story: 5 at context 32, 5 at context 4"
     assert re.fullmatch(r"about \d+ kB", lines["disk"])
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +50,8 @@ def test_sweeps_are_ordered_along_their_axis(found):
     assert [(cell.n_stories, cell.draw) for cell in stories] == [
         (1, 0), (1, 1), (2, 0), (2, 1), (3, 0),
     ]  # fmt: skip
+    backwards = replace(found, cells=found.cells[::-1])
+    assert backwards.sweep("n_stories", "s1") == stories
     assert [cell.subject for cell in found.sweep("context")] == ["s1", "s1", "s2", "s2"]
     table = found.table
     for axis in ("layer", "context", "n_stories"):
@@ -93,8 +97,13 @@ def test_predictions_know_their_trs(found, tiny):
     np.testing.assert_allclose(r, found.by_story(cell)["x"], atol=1e-5)
     with pytest.raises(StoreError, match="has no array 'prediction_y'"):
         found.prediction(cell, "y")
-    with pytest.raises(StoreError, match="has no array 'prediction_x'"):
+    with pytest.raises(StoreError, match=r"1 story: only reference cells keep predictions; ask"):
         found.prediction(found.select(n_stories=1)[0])
+
+
+def test_cells_tell_how_many_permutations_there_were(found):
+    for cell in found.cells:
+        assert found.meta(cell)["n_permutations"] == (30 if cell.reference else 0)
 
 
 def test_arrays_stand_side_by_side_in_xarray(found):
@@ -105,6 +114,8 @@ def test_arrays_stand_side_by_side_in_xarray(found):
         assert scores["layer"].values[i] == cell.layer
     with pytest.raises(ValueError, match="subjects s1, s2; name one with subject="):
         found.to_xarray()
+    with pytest.raises(ValueError, match="no cell of subject 'nobody' is done; there are s1, s2"):
+        found.to_xarray("nobody")
 
 
 def test_a_cell_of_another_study_is_told(found):
@@ -115,6 +126,15 @@ def test_a_cell_of_another_study_is_told(found):
 def test_nothing_done_is_told(tiny, tmp_path):
     study = Study.from_toml(tiny.write_study(tmp_path))
     with pytest.raises(StoreError, match=r"study 'tiny' has no results in .*run it first"):
+        results(study)
+
+
+def test_nothing_but_failures_is_told(tiny, tmp_path):
+    study = Study.from_toml(tiny.write_study(tmp_path))
+    keys = plan(study).keys
+    for cell in list(keys)[:3]:
+        cell_store(study).fail(keys[cell], {}, "boom")
+    with pytest.raises(StoreError, match=r"every cell that was tried \(3\) failed; .* status"):
         results(study)
 
 

@@ -1,17 +1,24 @@
 import errno
+import json
+import os
+import subprocess
+import sys
 import warnings
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import voxscale
 from voxscale import plugins
 from voxscale.arrays import TRSeries
 from voxscale.data import Dataset
 from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
 from voxscale.features.echo import Echo
 from voxscale.store import Store
-from voxscale.study import Study, plan, results, run
+from voxscale.study import Study, plan, results, run, status
 from voxscale.study import _fit_cell as fitting
 from voxscale.study._plan import cell_store
 
@@ -51,7 +58,7 @@ def test_a_summary_tells_what_was_done(study):
     assert summary.n_cells == summary.n_done == len(summary.computed) == 4
     assert summary.n_passes == 5
     assert summary.failed == ()
-    assert str(summary).startswith("4 of 4 cells done (4 now, 0 before; 5 stories run) in ")
+    assert str(summary).startswith("4 of 4 cells done (4 now, 0 before; 5 passes over a story) in ")
     again = fill(study)
     assert (again.computed, again.n_passes, again.n_done) == ((), 0, 4)
 
@@ -144,7 +151,7 @@ def test_features_that_fail_fail_their_cells_alone(tiny, tmp_path, monkeypatch):
 
     def broken(self, transcripts, *args, **options):
         if "b" in transcripts:
-            message = "no memory for b"
+            message = "no memory for b\nat all"
             raise MemoryError(message)
         return extract(self, transcripts, *args, **options)
 
@@ -156,8 +163,14 @@ def test_features_that_fail_fail_their_cells_alone(tiny, tmp_path, monkeypatch):
     assert summary.computed
     assert not any("b" in cell.stories for cell in summary.computed)
     assert all("b" in cell.stories for cell, _ in summary.failed)
-    assert "could not be computed (MemoryError: no memory for b)" in summary.failed[0][1]
+    assert "could not be computed (MemoryError: no memory for b); see " in summary.failed[0][1]
+    assert summary.failed[0][1].endswith(".failed.json.")
+    assert summary.n_failed_passes == 1
+    where = f"{study.out}/features/*.failed.json"
+    assert f"1 pass over a story failed; its tracebacks are in {where}" in str(summary)
+    assert str(status(study)).endswith(f"cells/*.failed.json, those of features in {where}")
     again = fill(study)
+    assert again.n_failed_passes == 0
     assert again.n_passes == 1
     assert set(again.computed) == {cell for cell, _ in summary.failed}
     assert not list(study.out.rglob("*.failed.json"))
@@ -207,6 +220,89 @@ def test_warnings_of_many_cells_are_told_once_with_their_count(study, tiny, monk
             assert np.isfinite(arrays[name][:7]).all() or name.startswith("cc")
     assert set(found.table["n_scored"]) == {39}
     assert np.isfinite(found.table["mean_r"]).all()
+
+
+def test_voxels_that_cannot_be_scored_are_told(study, tiny, monkeypatch):
+    def load(subject, root):
+        data = tiny.load(subject)
+
+        def broken(one):
+            values = np.array(one.values)
+            values[:, 7] = 3.0
+            values[20, 8] = np.nan
+            return replace(one, values=values)
+
+        responses = {
+            run: broken(one) if run in data.test else one for run, one in data.responses.items()
+        }
+        trials = {run: tuple(map(broken, all_)) for run, all_ in data.trials.items()}
+        return replace(data, responses=responses, trials=trials)
+
+    monkeypatch.setitem(
+        plugins._registered["datasets"], "tiny", SimpleNamespace(SUBJECTS=("s1", "s2"), load=load)
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fill(study)
+    (text,) = [
+        str(one.message)
+        for one in caught
+        if one.category is VoxscaleWarning and "no score" in str(one.message)
+    ]
+    assert text.startswith("2 of 40 voxels were fitted but have no score, which is NaN: ")
+    assert text.endswith("(4 times)")
+    found = results(study)
+    for cell in found.cells:
+        assert np.flatnonzero(np.isnan(found.array(cell, "r"))).tolist() == [7, 8]
+        assert np.isfinite(found.array(cell, "cv_score")).all()
+
+
+def test_two_studies_do_not_share_a_folder(study, tiny, tmp_path):
+    assert plan(study).study.out == study.out
+    assert not study.out.exists()
+    fill(study)
+    assert json.loads((study.out / "study.json").read_text()) == {"name": "tiny"}
+    path = study.out.parent / "tiny.toml"
+    text = path.read_text()
+    path.write_text(text.replace('name = "tiny"', 'name = "other"'))
+    other = Study.from_toml(path)
+    match = (
+        r"tiny\.toml, line 12: \[study\] out: .*results holds the results of study 'tiny'; choose "
+        r"another out, or name this study 'tiny' too"
+    )
+    for way in (plan, status, fill, results):
+        with pytest.raises(ConfigError, match=match):
+            way(other)
+    (study.out / "study.json").unlink()
+    assert fill(other).computed == ()  # of a folder made before names were kept
+    assert len(results(study).cells) == 4
+    (study.out / "study.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"study\.json cannot be read .*delete it"):
+        plan(study)
+
+
+IDLE = """
+import sys
+from voxscale import plugins
+import tiny
+plugins._registered["datasets"]["tiny"] = tiny
+from voxscale.study import Study, run
+assert run(Study.from_toml(sys.argv[1]), progress=False).computed == ()
+print([m for m in ("torch", "sklearn", "transformers") if m in sys.modules])
+"""
+
+
+def test_with_nothing_to_do_no_torch_is_imported(study):
+    fill(study)
+    here = [Path(voxscale.__file__).parents[1], Path(__file__).parents[1]]
+    done = subprocess.run(
+        [sys.executable, "-c", IDLE, str(study.out.parent / "tiny.toml")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, here))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_other_warnings_pass(study, monkeypatch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import index
 from typing import Any
@@ -15,6 +15,8 @@ from voxscale.errors import AlignmentError
 __all__ = ["Array", "EventSeries", "TRSeries", "concatenate", "on_shared_trs"]
 
 Array = NDArray[Any]
+
+_SAME_CLOCK = 0.01  # share of a TR by which two reports of one TR's time may differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,12 +174,14 @@ def on_shared_trs(*series: TRSeries) -> tuple[TRSeries, ...]:
     Raises
     ------
     AlignmentError
-        If they belong to different runs or share no TR.
+        If they belong to different runs or share no TR, or if their TR times differ: in
+        number, or by more than 1 % of a TR.
     """
     runs = sorted({one.run for one in series})
     if len(runs) != 1:
         msg = f"series belong to runs {', '.join(map(repr, runs))}; join one run at a time."
         raise AlignmentError(msg)
+    check_clocks({f"series {number}": one for number, one in enumerate(series)})
     start = max(one.trs.start for one in series)
     stop = min(one.trs.stop for one in series)
     if start >= stop:
@@ -185,6 +189,27 @@ def on_shared_trs(*series: TRSeries) -> tuple[TRSeries, ...]:
         msg = f"run {runs[0]!r}: the series cover TRs {spans} and share none."
         raise AlignmentError(msg)
     return tuple(one.between(start, stop) for one in series)
+
+
+def check_clocks(series: Mapping[str, TRSeries]) -> None:
+    """Raise an AlignmentError if series of one run, by what they are, differ in their TR times.
+
+    Those without TR times are left alone.
+    """
+    timed = [(what, one, one.tr_times) for what, one in series.items() if one.tr_times is not None]
+    for what, one, times in timed[1:]:
+        first, _, expected = timed[0]
+        tr_s = float(np.abs(np.diff(expected)).mean()) if len(expected) > 1 else 0.0
+        if times.shape == expected.shape and np.allclose(
+            times, expected, rtol=0, atol=_SAME_CLOCK * tr_s
+        ):
+            continue
+        msg = (
+            f"run {one.run!r}: its {first} and its {what} are on different clocks: the former "
+            f"have {_clock(expected)}, the latter {_clock(times)}. Give both the TR times of the "
+            "same run; resample one of them where they were sampled at other moments."
+        )
+        raise AlignmentError(msg)
 
 
 def concatenate(series: Sequence[TRSeries]) -> Array:
@@ -215,6 +240,13 @@ def concatenate(series: Sequence[TRSeries]) -> Array:
             )
             raise AlignmentError(msg)
     return np.concatenate([one.values for one in series])
+
+
+def _clock(times: Array) -> str:
+    if len(times) < 2:
+        return f"{len(times)} TR at {', '.join(f'{time:.2f} s' for time in times) or 'no time'}"
+    tr_s = (times[-1] - times[0]) / (len(times) - 1)
+    return f"{len(times)} TRs of {tr_s:.3f} s at {times[0]:.2f}..{times[-1]:.2f} s"
 
 
 def _span(trs: range) -> str:

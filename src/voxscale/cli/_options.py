@@ -13,7 +13,7 @@ StudyFile = Annotated[
     Path, typer.Argument(metavar="STUDY", help="The study file, such as study.toml.")
 ]
 Out = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--out", metavar="DIR", help="Folder of the results, instead of the file's."),
 ]
 Device = Annotated[

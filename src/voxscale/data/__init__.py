@@ -6,7 +6,7 @@ not what it says raises a `DataError` that names the place and what to do.
 """
 
 from voxscale.data._audio import audio_duration_s
-from voxscale.data._dataset import Dataset, check_run, datasets, load
+from voxscale.data._dataset import Dataset, check_run, check_subject, datasets, load
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
@@ -24,6 +24,7 @@ __all__ = [
     "audio_duration_s",
     "check_responses",
     "check_run",
+    "check_subject",
     "datasets",
     "load",
     "read_responses",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ import numpy as np
 
 from voxscale import plugins
 from voxscale.arrays import Array, TRSeries
-from voxscale.data._files import FilePath
+from voxscale.data._audio import audio_duration_s
+from voxscale.data._files import FilePath, kind_of, present
 from voxscale.data._transcript import Transcript
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning, did_you_mean
 
-__all__ = ["Dataset", "check_run", "datasets", "load"]
+__all__ = ["Dataset", "check_run", "check_subject", "datasets", "load"]
+
+_TR_SHARE = 0.01  # by which tr_s may differ from the TR times: nominal TRs are rounded
+_BEYOND_S = 3.0  # words may end after the sound: aligners pad
+_SILENCE_S = 30.0  # a sound may go on after the last word: music, applause
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,9 +54,12 @@ class Dataset:
     Raises
     ------
     AlignmentError
-        If a run of the splits has no words or responses, or runs differ in their voxels.
+        If a run of the splits has no words or responses, runs differ in their voxels, trials
+        of one run in their TRs, or ``tr_s`` and the times of TRs by more than 1 %.
     DataError
         If the splits share a run or name one twice, or a run with trials has fewer than two.
+    TypeError
+        If words are no Transcript, or responses or trials no TRSeries.
     ValueError
         If ``tr_s`` is not above 0.
 
@@ -78,6 +87,7 @@ class Dataset:
     truth: Mapping[str, Array] | None = None
 
     def __post_init__(self) -> None:
+        self._check_types()
         if not (self.tr_s > 0 and math.isfinite(self.tr_s)):
             msg = f"{self._label}: tr_s is {self.tr_s}; expected seconds above 0."
             raise ValueError(msg)
@@ -88,7 +98,8 @@ class Dataset:
                 raise TypeError(msg)
             object.__setattr__(self, split, tuple(runs))
         self._check_names()
-        self._check_voxels()
+        self._check_trials()
+        self._check_series()
 
     @property
     def _label(self) -> str:
@@ -108,6 +119,26 @@ class Dataset:
             f"Dataset({self.name!r}, subject {self.subject!r}: {len(self.train)} training and "
             f"{len(self.test)} test runs, TR {self.tr_s} s)"
         )
+
+    def _check_types(self) -> None:
+        self._expect(self.tr_s, Real, "tr_s", "seconds")
+        for what in ("words", "responses", "trials", "audio"):
+            self._expect(getattr(self, what), Mapping, what, "a mapping with runs for names")
+        for run, one in _in_hand(self.words):
+            self._expect(one, Transcript, f"words of run {run!r}", "a Transcript")
+        for run, one in _in_hand(self.responses):
+            self._expect(one, TRSeries, f"responses of run {run!r}", "a TRSeries")
+        for run, repeats in _in_hand(self.trials):
+            what = f"trials of run {run!r}"
+            self._expect(repeats, Sequence, what, "a tuple of TRSeries")
+            for one in repeats:
+                self._expect(one, TRSeries, f"one of the {what}", "a TRSeries")
+
+    def _expect(self, value: Any, kind: type, what: str, expected: str) -> None:
+        if not isinstance(value, kind):
+            given = type(value).__name__
+            msg = f"{self._label}: {what} is of type {given}; expected {expected}."
+            raise TypeError(msg)
 
     def _check_names(self) -> None:
         runs = (*self.train, *self.test)
@@ -139,19 +170,25 @@ class Dataset:
             )
             raise AlignmentError(msg)
 
-    def _check_voxels(self) -> None:
-        in_hand: list[tuple[str, TRSeries]] = []
-        if isinstance(self.responses, dict):
-            in_hand += self.responses.items()
-        if isinstance(self.trials, dict):
-            for run, repeats in self.trials.items():
-                if len(repeats) < 2:
-                    msg = (
-                        f"{self._label}: run {run!r} has {len(repeats)} trials; expected two or "
-                        "more; leave a run that was not repeated out of trials."
-                    )
-                    raise DataError(msg)
-                in_hand += [(run, repeat) for repeat in repeats]
+    def _check_trials(self) -> None:
+        for run, repeats in _in_hand(self.trials):
+            if len(repeats) < 2:
+                msg = (
+                    f"{self._label}: run {run!r} has {len(repeats)} trials; expected two or "
+                    "more; leave a run that was not repeated out of trials."
+                )
+                raise DataError(msg)
+            spans = list(dict.fromkeys(f"{one.trs.start}..{one.trs.stop - 1}" for one in repeats))
+            if len(spans) > 1:
+                msg = (
+                    f"{self._label}: the trials of run {run!r} cover TRs {' and '.join(spans)}; "
+                    "expected the same TRs in each; cut them to those that they share."
+                )
+                raise AlignmentError(msg)
+
+    def _check_series(self) -> None:
+        in_hand = _in_hand(self.responses)
+        in_hand += [(run, one) for run, repeats in _in_hand(self.trials) for one in repeats]
         for run, series in in_hand:
             first, of_first = in_hand[0]
             if series.values.shape[1] != of_first.values.shape[1]:
@@ -166,18 +203,30 @@ class Dataset:
                     f"{series.run!r}; expected the same name; mend one."
                 )
                 raise AlignmentError(msg)
+            times = series.tr_times
+            step_s = self.tr_s if times is None or len(times) < 2 else np.diff(times).mean()
+            if abs(step_s - self.tr_s) > _TR_SHARE * self.tr_s:
+                msg = (
+                    f"{self._label}: the TRs of run {run!r} are {step_s:.4g} s apart, tr_s is "
+                    f"{self.tr_s} s; expected the same to within 1 %; mend tr_s, or tr_times."
+                )
+                raise AlignmentError(msg)
 
 
-def check_run(words: Transcript, responses: TRSeries) -> None:
-    """Check that the words of a run were heard while it was scanned.
+def check_run(words: Transcript, responses: TRSeries, audio: FilePath | None = None) -> None:
+    """Check that the words of a run were heard while it was scanned, and are those of its sound.
 
     A transcript of another story, or one on another clock, has the right type and shape; its
-    times are what gives it away. Nothing is checked where ``responses.tr_times`` is None.
+    times are what gives it away. Words and TRs are not compared where ``responses.tr_times`` is
+    None.
 
     Parameters
     ----------
     words : Transcript
     responses : TRSeries
+    audio : path-like, optional
+        The sound; only its header is read. Left aside where it is not there or not fetched,
+        since no number depends on it.
 
     Raises
     ------
@@ -187,11 +236,20 @@ def check_run(words: Transcript, responses: TRSeries) -> None:
     Warns
     -----
     VoxscaleWarning
-        If some words lie outside all TRs of the run.
+        If some words lie outside all TRs of the run; if the last word ends more than 3 s after
+        the sound, or the sound more than 30 s after the last word; or if the sound is none.
     """
+    notes = [_outside(words, responses), "" if audio is None else _of_another_sound(words, audio)]
+    if any(notes):
+        msg = f"run {responses.run!r}: {' '.join(filter(None, notes))}"
+        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+
+
+def _outside(words: Transcript, responses: TRSeries) -> str:
+    """Say how many words lie outside all TRs, if any do; refuse it if none lies inside."""
     tr_times = responses.tr_times
     if tr_times is None or len(tr_times) < 2:
-        return
+        return ""
     half_s = float(np.diff(tr_times).mean()) / 2
     rows = tr_times[responses.trs.start : responses.trs.stop]
     times = words.times
@@ -203,12 +261,53 @@ def check_run(words: Transcript, responses: TRSeries) -> None:
         )
         raise AlignmentError(msg)
     outside = (times < tr_times[0] - half_s) | (times > tr_times[-1] + half_s)
-    if outside.any():
+    if not outside.any():
+        return ""
+    return f"{int(outside.sum())} of {len(words)} words were heard outside all of its TRs."
+
+
+def _of_another_sound(words: Transcript, audio: FilePath) -> str:
+    """Say that the words seem to be of another sound, if they do."""
+    try:
+        path = present(audio)
+    except DataError:
+        return ""
+    try:
+        duration_s = audio_duration_s(path)
+    except DataError as error:
+        return str(error)
+    end_s = float((words.onset_s if words.offset_s is None else words.offset_s).max())
+    if -_SILENCE_S <= end_s - duration_s <= _BEYOND_S:
+        return ""
+    return (
+        f"its last word ends at {end_s:.2f} s, the sound {path.name} at {duration_s:.2f} s; are "
+        "they of the same story?"
+    )
+
+
+def check_subject(name: str, subject: str, known: Sequence[str]) -> None:
+    """Check that a data set has a subject.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    subject : str
+    known : sequence of str
+        Its subjects.
+
+    Raises
+    ------
+    DataError
+        If it has not; the message lists those that it has.
+    """
+    if subject not in known:
+        hint = did_you_mean(subject, known)
         msg = (
-            f"run {responses.run!r}: {int(outside.sum())} of {len(words)} words were heard "
-            "outside all of its TRs."
+            f"dataset {name!r} has no subject {subject!r}; choose one of "
+            f"{', '.join(known) or 'none'}{hint}."
         )
-        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+        raise DataError(msg)
 
 
 def datasets() -> list[str]:
@@ -253,15 +352,9 @@ def load(name: str, subject: str | None = None, root: FilePath | None = None) ->
         )
         raise DataError(msg)
     subject = subjects[0] if subject is None else subject
-    if subject not in subjects:
-        hint = did_you_mean(subject, subjects)
-        msg = (
-            f"dataset {name!r} has no subject {subject!r}; choose one of "
-            f"{', '.join(subjects)}{hint}."
-        )
-        raise DataError(msg)
-    folder = None if root is None else Path(root).expanduser()
-    if folder is not None and not folder.is_dir():
+    check_subject(name, subject, subjects)
+    folder, kind = (None, "folder") if root is None else kind_of(root)
+    if kind != "folder":
         msg = (
             f"root is {str(folder)!r}, which is not a folder; expected where {name!r} lies; "
             "fetch the files there first, or pass root= the folder that holds them."
@@ -274,6 +367,11 @@ def load(name: str, subject: str | None = None, root: FilePath | None = None) ->
         )
         raise DataError(msg)
     return loaded
+
+
+def _in_hand(runs: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return what can be looked at without reading it: nothing of a lazy mapping."""
+    return list(runs.items()) if isinstance(runs, dict) else []
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -6,11 +6,14 @@ import codecs
 import math
 import os
 import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from voxscale.errors import DataError, did_you_mean
 
-__all__ = ["FilePath", "as_number", "present", "read_text"]
+__all__ = ["FilePath", "as_number", "kind_of", "present", "read_text"]
 
 FilePath = str | os.PathLike[str]
 
@@ -31,6 +34,37 @@ _COMPRESSED = {
     b"\x28\xb5\x2f\xfd": "zstd",
 }
 _POINTER_LENGTH = 4096  # bytes; a pointer is one or a few short lines
+_CUT_SHORT = ("unexpected end of data", "truncated data", "incomplete multibyte sequence")
+
+
+def kind_of(path: FilePath) -> tuple[Path, str]:
+    """Find out what is at a path.
+
+    Parameters
+    ----------
+    path : path-like
+        ``~`` is the home folder.
+
+    Returns
+    -------
+    path : Path
+        Without ``~``.
+    kind : {"file", "folder", "link", "nothing"}
+        A link is one that leads nowhere.
+
+    Raises
+    ------
+    DataError
+        If that cannot be told: a folder on the way may not be entered, the home folder is not
+        known, or this is no path at all.
+    """
+    with _opening(path):
+        whole = Path(path).expanduser()
+        try:
+            mode = whole.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return whole, "link" if whole.is_symlink() else "nothing"
+        return whole, "folder" if stat.S_ISDIR(mode) else "file"
 
 
 def present(path: FilePath, *, folder: bool = False) -> Path:
@@ -49,27 +83,23 @@ def present(path: FilePath, *, folder: bool = False) -> Path:
         If nothing is there, it is a folder, it is empty, it cannot be opened, or it is a
         git-annex or Git LFS pointer whose content was not fetched.
     """
-    path = Path(path).expanduser()
-    if path.is_symlink() and not path.exists():
+    path, kind = kind_of(path)
+    if kind == "link":
         target = str(path.readlink())
         if "annex/objects" in target.replace("\\", "/"):
             raise DataError(_not_fetched(path, "a git-annex link to content that is not here"))
         msg = f"{path} is a link to {target}, which does not exist; expected a file; mend the link."
         raise DataError(msg)
-    if not path.exists():
+    if kind == "nothing":
         msg = f"{path} does not exist; expected a file{_hint(path)}; check the path."
         raise DataError(msg)
-    if path.is_dir():
+    if kind == "folder":
         if folder:
             return path
         msg = f"{path} is a folder; expected a file; name the file inside it."
         raise DataError(msg)
-    try:
-        with path.open("rb") as file:
-            head = file.read(_POINTER_LENGTH)
-    except OSError as error:
-        msg = f"{path} cannot be opened ({error.strerror}); expected a file that you may read."
-        raise DataError(msg) from error
+    with _opening(path), path.open("rb") as file:
+        head = file.read(_POINTER_LENGTH)
     if not head:
         msg = f"{path} is empty (0 bytes); expected data; fetch or copy it again."
         raise DataError(msg)
@@ -103,7 +133,8 @@ def read_text(path: FilePath, encoding: str | None = None) -> str:
         If ``encoding`` is not known.
     """
     path = present(path)
-    data = path.read_bytes()
+    with _opening(path):
+        data = path.read_bytes()
     if data.startswith(_BINARY_PRAAT):
         msg = (
             f"{path} is in Praat's binary format; expected one of its text formats; open it in "
@@ -114,10 +145,9 @@ def read_text(path: FilePath, encoding: str | None = None) -> str:
         if data.startswith(start):
             msg = f"{path} is compressed ({kind}); expected plain text; unpack it first."
             raise DataError(msg)
-    if encoding is None:
-        encoding = _encoding(data, path)
+    chosen = _encoding(data, path) if encoding is None else encoding
     try:
-        text = data.decode(encoding)
+        text = data.decode(chosen)
     except LookupError as error:
         msg = (
             f"encoding is {encoding!r}, which is no known text encoding; expected a name such as "
@@ -125,15 +155,9 @@ def read_text(path: FilePath, encoding: str | None = None) -> str:
         )
         raise ValueError(msg) from error
     except UnicodeDecodeError as error:
-        if 0 in data and encoding == "utf-8":
+        if 0 in data and chosen == "utf-8":
             raise DataError(_binary(path)) from error
-        line = data.count(b"\n", 0, error.start) + 1
-        msg = (
-            f"{path}, line {line}: byte {error.start} (0x{data[error.start]:02x}) is not "
-            f"{encoding.upper()}; expected UTF-8, or UTF-16 with a byte order mark; save the "
-            "file as UTF-8, or name its encoding, for instance encoding='latin-1'."
-        )
-        raise DataError(msg) from error
+        raise DataError(_undecodable(path, error, is_named=encoding is not None)) from error
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         msg = f"{path} holds only blanks; expected text; fetch or write it again."
@@ -174,6 +198,39 @@ def _encoding(data: bytes, path: Path) -> str:
     raise DataError(msg)
 
 
+@contextmanager
+def _opening(path: FilePath) -> Iterator[None]:
+    """Turn whatever stops a path from being looked at into one error."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        msg = (
+            f"{str(path)[:200]!r} cannot be opened ({reason}); expected the path of a file that "
+            "you may read."
+        )
+        raise DataError(msg) from error
+
+
+def _undecodable(path: Path, error: UnicodeDecodeError, *, is_named: bool) -> str:
+    data, encoding = error.object, error.encoding.upper()
+    line = data.count(b"\n", 0, error.start) + 1
+    place = f"{path}, line {line}"
+    if error.reason in _CUT_SHORT:
+        other = ", or name another encoding" if is_named else ""
+        return (
+            f"{place}: the file ends within a character of {encoding}; expected all of it; it is "
+            f"truncated: fetch it again{other}."
+        )
+    what = f"byte {error.start} (0x{data[error.start]:02x}) is not {encoding}"
+    if is_named:
+        return f"{place}: {what}, which encoding= names; expected text in it; name another."
+    return (
+        f"{place}: {what}; expected UTF-8, or UTF-16 with a byte order mark; save the file as "
+        "UTF-8, or name its encoding, for instance encoding='latin-1'."
+    )
+
+
 def _binary(path: Path) -> str:
     return (
         f"{path} is binary (it holds zero bytes); expected text; name another file, or export "
@@ -191,6 +248,8 @@ def _not_fetched(path: Path, what: str) -> str:
 def _hint(path: Path) -> str:
     try:
         beside = sorted(one.name for one in path.parent.iterdir())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return f" (the folder {path.parent} does not exist either)"
+    except OSError:  # may be entered but not listed
+        return ""
     return did_you_mean(path.name, beside)

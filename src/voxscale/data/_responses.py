@@ -57,9 +57,9 @@ def read_responses(
     ------
     DataError
         If the file cannot be read, is truncated or not fetched, has no such key, or fails
-        `check_responses`. Nothing is ever unpickled. Chunks of a zarr array that are missing
-        are an error too, since those that were lost cannot be told from those that were left
-        out as empty; with a fill_value of NaN they are read as NaN, with a warning.
+        `check_responses`. Nothing is ever unpickled. Chunks of an HDF5 or zarr array that are
+        missing are an error too, since those that were lost cannot be told from those that
+        were left out as empty; with a fill value of NaN they are read as NaN, with a warning.
     AlignmentError
         If the rows reach past ``tr_times``.
 

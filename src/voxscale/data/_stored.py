@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from voxscale.errors import DataError, VoxscaleWarning
 __all__ = ["open_array", "row_blocks"]
 
 _BLOCK_BYTES = 32 * 2**20
+_WRITE_OUT = (
+    "; where they hold nothing but {fill}, write them out too, with zarr's "
+    "config={{'write_empty_chunks': True}}"
+)
 
 
 def open_array(path: Path, key: str) -> Array:
@@ -69,8 +74,10 @@ def _read_hdf5(path: Path, key: str) -> Array:
                     )
                 )
                 raise DataError(_no_key(path, key, names))
+            _check_kind(stored, path)
+            note = _absent(path, *_absent_of_hdf5(stored), stored.fillvalue)
             offset = stored.id.get_offset()  # known where the array is stored in one piece
-            if offset is not None and stored.dtype.kind in "fiu" and stored.ndim == 2:
+            if offset is not None:
                 return np.memmap(
                     stored.file.filename,
                     dtype=stored.dtype,
@@ -78,9 +85,22 @@ def _read_hdf5(path: Path, key: str) -> Array:
                     offset=offset,
                     shape=stored.shape,
                 )
-            return _in_memory(stored, path)
+            values = _in_memory(stored)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise DataError(_unreadable(path, "an HDF5 file", error)) from error
+    if note:
+        warnings.warn(note, VoxscaleWarning, stacklevel=4)
+    return values
+
+
+def _absent_of_hdf5(stored: Any) -> tuple[int, int]:
+    """Count the chunks that were never written, and all; an array in one piece is one."""
+    if stored.chunks is not None:
+        steps = zip(stored.shape, stored.chunks, strict=True)
+        n_chunks = math.prod(math.ceil(size / step) for size, step in steps)
+        return n_chunks - stored.id.get_num_chunks(), n_chunks
+    # A virtual array has no storage of its own.
+    return int(not stored.is_virtual and stored.id.get_storage_size() == 0), 1
 
 
 def _read_zarr(path: Path, key: str) -> Array:
@@ -97,23 +117,17 @@ def _read_zarr(path: Path, key: str) -> Array:
             stored = stored[key]
         _check_kind(stored, path)
         n_absent = stored.nchunks - stored.nchunks_initialized
-        if n_absent and (stored.fill_value is None or not np.isnan(stored.fill_value)):
-            raise DataError(_absent(path, n_absent, stored))
-        values = _in_memory(stored, path)
+        note = _absent(path, n_absent, stored.nchunks, stored.fill_value, _WRITE_OUT)
+        values = _in_memory(stored)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise DataError(_unreadable(path, "a zarr array or group", error)) from error
-    if n_absent:
-        msg = (
-            f"{path}: {n_absent} of {stored.nchunks} chunks are missing and read as NaN; if they "
-            "were meant to hold data, fetch or write them again."
-        )
-        warnings.warn(msg, VoxscaleWarning, stacklevel=4)
+    if note:
+        warnings.warn(note, VoxscaleWarning, stacklevel=4)
     return values
 
 
-def _in_memory(stored: Any, path: Path) -> Array:
+def _in_memory(stored: Any) -> Array:
     """Read a stored array by blocks of rows."""
-    _check_kind(stored, path)
     values = np.empty(stored.shape, stored.dtype)
     for start, block in row_blocks(stored):
         values[start : start + len(block)] = block
@@ -145,13 +159,21 @@ def _unreadable(path: Path, expected: str, error: Exception) -> str:
     )
 
 
-def _absent(path: Path, n_absent: int, stored: Any) -> str:
-    return (
-        f"{path}: {n_absent} of {stored.nchunks} chunks are missing and would be read as "
-        f"{stored.fill_value}; expected every chunk, or a fill_value of NaN; fetch or write them "
-        f"again; where they hold nothing but {stored.fill_value}, write them out too, with "
-        "zarr's config={'write_empty_chunks': True}."
+def _absent(path: Path, n_absent: int, n_chunks: int, fill: Any, remedy: str = "") -> str:
+    """Refuse chunks that are missing; where they read as NaN, say what to warn of."""
+    if not n_absent:
+        return ""
+    what = f"{n_absent} of {n_chunks} chunks" if n_absent < n_chunks else "all of its numbers"
+    if fill is not None and np.isnan(fill):
+        return (
+            f"{path}: {what} are missing and read as NaN; if they were meant to hold data, fetch "
+            "or write them again."
+        )
+    msg = (
+        f"{path}: {what} are missing and would be read as {fill}; expected every chunk, or a "
+        f"fill_value of NaN; fetch or write them again{remedy.format(fill=fill)}."
     )
+    raise DataError(msg)
 
 
 def _no_key(path: Path, key: str, names: list[str]) -> str:

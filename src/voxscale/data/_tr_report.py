@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 
@@ -94,7 +95,14 @@ class TRReport:
         ------
         ValueError
             If there is no TR, or its length is not above 0.
+        TypeError
+            If ``n_trs`` is not a whole number.
         """
+        try:
+            n_trs = index(n_trs)
+        except TypeError as error:
+            msg = f"n_trs is {n_trs!r}; expected a whole number of TRs, 1 or more."
+            raise TypeError(msg) from error
         if n_trs < 1:
             msg = f"n_trs is {n_trs}; expected 1 or more."
             raise ValueError(msg)
@@ -134,7 +142,7 @@ def read_tr_report(
         two triggers are much too close, the time between two is no multiple of the TR, or the
         onset of the sound is not known.
     ValueError
-        If ``expected_tr_s`` is not above 0.
+        If ``expected_tr_s`` is not above 0, or ``sound_start_s`` is not finite.
 
     Notes
     -----
@@ -159,6 +167,9 @@ def read_tr_report(
     """
     if expected_tr_s is not None and not (expected_tr_s > 0 and math.isfinite(expected_tr_s)):
         msg = f"expected_tr_s is {expected_tr_s}; expected finite seconds above 0."
+        raise ValueError(msg)
+    if sound_start_s is not None and not math.isfinite(sound_start_s):
+        msg = f"sound_start_s is {sound_start_s}; expected finite seconds on the clock of the log."
         raise ValueError(msg)
     events = _events(path)
     triggers = np.sort([time for time, kind, _ in events if kind == "trigger"])

@@ -128,12 +128,14 @@ def read_transcript(
         ``text`` (in a table with durations also ``trial_type`` or ``value``, as BIDS has it),
         a column ``onset``, ``onset_s`` or ``start``, and perhaps ``offset``, ``offset_s``,
         ``end``, ``stop`` or ``duration``; all in seconds. Rows whose word is ``n/a`` are left
-        out. Double quotes enclose a cell, but not in a table with tabs, as BIDS has it.
+        out. Double quotes enclose a cell, and a quote inside one is written twice; in a table
+        with tabs a quote that encloses nothing is part of the word.
     tier : str or int, optional
         Name of the word tier of a TextGrid, or its number from 0. By default the tier called
         "word" or "words" in any case, or else the only tier of intervals.
     bad_words : collection of str
-        Labels to leave out, in any case; compared without surrounding braces and blanks.
+        Labels to leave out, in any case; both sides compared without surrounding braces and
+        blanks.
     drop_blank : bool
         Leave out labels with no text, as aligners give to silence. The published code kept
         them as words: pass False for its numbers.
@@ -178,7 +180,7 @@ def read_transcript(
         msg = f"bad_words is one string ({bad_words!r}); expected a collection: {{{bad_words!r}}}."
         raise TypeError(msg)
     rows, note = _read_rows(path, tier, encoding, word_column)
-    bad = {word.lower() for word in bad_words}
+    bad = {_bare(word) for word in bad_words}
     kept = [row for row in rows if not _is_dropped(row.word, bad, drop_blank=drop_blank)]
     if not kept:
         msg = (
@@ -218,8 +220,12 @@ def _read_rows(
 
 
 def _is_dropped(label: str, bad_words: Collection[str], *, drop_blank: bool) -> bool:
-    bare = re.sub(r"^[{}\s]+|[{}\s]+$", "", label.lower())
+    bare = _bare(label)
     return bare in bad_words or (drop_blank and not bare)
+
+
+def _bare(label: str) -> str:
+    return re.sub(r"^[{}\s]+|[{}\s]+$", "", label.lower())
 
 
 def _rows_of(tier: Tier) -> list[Row]:

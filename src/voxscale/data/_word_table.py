@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ _ONSET = ("onset", "onset_s", "start")
 _OFFSET = ("offset", "offset_s", "end", "stop")
 _DURATION = ("duration",)
 _NOT_AVAILABLE = "n/a"
+_TAB_CELL = re.compile(r'"(?:[^"]|"")*"(?=\t|\Z)|[^\t]*')  # a quoted cell may hold tabs
 
 
 class Row(NamedTuple):
@@ -59,8 +61,7 @@ def read_word_table(text: str, path: FilePath, word_column: str | None = None) -
         if len(cells) != len(header):
             msg = (
                 f"{path}, line {line}: {len(cells)} cells; expected {len(header)}, as in the "
-                "header; a word that holds the separator must stand in double quotes (which a "
-                "table with tabs does not have)."
+                "header; a word that holds the separator must stand in double quotes."
             )
             raise DataError(msg)
         if cells[word].strip().lower() == _NOT_AVAILABLE:
@@ -100,11 +101,8 @@ def _lines(text: str, path: FilePath) -> Iterator[tuple[int, list[str]]]:
     """Yield each line that is not blank, with its number."""
     first = text.lstrip().split("\n", 1)[0]
     separator = max("\t,;", key=first.count)  # the first one where none occurs
-    if separator == "\t":  # BIDS has no quotes: one is part of a word
-        split = [cells.split("\t") for cells in text.split("\n")]
-        yield from (
-            (i, cells) for i, cells in enumerate(split, start=1) if any(map(str.strip, cells))
-        )
+    if separator == "\t":
+        yield from _tab_lines(text)
         return
     reader = csv.reader(text.split("\n"), delimiter=separator, strict=True)
     line = 0
@@ -129,6 +127,39 @@ def _lines(text: str, path: FilePath) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num
         if any(cell.strip() for cell in cells):
             yield line, cells
+
+
+def _tab_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of a table with tabs, where a lone quote is part of a word.
+
+    BIDS encloses a cell that holds a tab in double quotes. Aligners write quotes as they are: so
+    where the tabs alone give as many cells as the header has, they are what separates.
+    """
+    n_columns = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        cells = line.split("\t")
+        if len(cells) != n_columns and '"' in line:
+            cells = _quoted_cells(line)
+        if any(map(str.strip, cells)):
+            n_columns = n_columns or len(cells)
+            yield number, [_unquoted(cell) for cell in cells]
+
+
+def _quoted_cells(line: str) -> list[str]:
+    cells, start = [], 0
+    while start <= len(line):
+        found = _TAB_CELL.match(line, start)
+        cells.append(found[0] if found else "")
+        start += len(cells[-1]) + 1
+    return cells
+
+
+def _unquoted(cell: str) -> str:
+    inner = cell[1:-1]
+    is_quoted = len(cell) >= 2 and cell[0] == cell[-1] == '"'
+    if is_quoted and '"' not in inner.replace('""', ""):
+        return inner.replace('""', '"')
+    return cell
 
 
 def _seconds(cell: str, name: str, path: FilePath, line: int) -> float:

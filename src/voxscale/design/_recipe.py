@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from operator import index
@@ -11,16 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array, EventSeries, TRSeries, concatenate
+from voxscale.arrays._series import check_clocks
 from voxscale.design._delay import delay
 from voxscale.design._lanczos import check_filter, lanczos
 from voxscale.design._scale import zscore, zscore_as_published
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 
 __all__ = ["DesignRecipe", "FeatureSpace"]
 
 FeatureSpace = Mapping[str, EventSeries] | Mapping[str, TRSeries]
 
 _PROTOCOLS = (None, "huth2023")
+_DTYPES = ("float32", "float64")
+_LEAST_HEARD = 0.5  # share of a run's events that must fall within its TRs
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,23 @@ class DesignRecipe:
         Raises
         ------
         AlignmentError
-            If the TR times are no even grid, or no event falls within the run: then the two
-            are on different clocks.
+            If the TR times are no even grid; or if no event falls within the run, or fewer than
+            half fall within it and the filter's reach: then the two are on different clocks.
+
+        Warns
+        -----
+        VoxscaleWarning
+            If some events lie farther outside than the filter reaches; says how many.
         """
+        resampled, outside = self._resampled(events, tr_times, run)
+        if outside:
+            warnings.warn(outside, VoxscaleWarning, stacklevel=2)
+        return resampled
+
+    def _resampled(
+        self, events: EventSeries, tr_times: ArrayLike, run: str
+    ) -> tuple[TRSeries, str]:
+        """Do as `downsample`, and return what to warn of beside it."""
         times = np.asarray(tr_times, dtype=np.float64)
         try:
             values = lanczos(
@@ -116,17 +134,8 @@ class DesignRecipe:
             msg = f"run {run!r}: {error}"
             raise AlignmentError(msg) from error
         tr_s = (times[-1] - times[0]) / (len(times) - 1)
-        if not np.any(np.abs(events.times - times.mean()) <= len(times) * tr_s / 2):
-            span = (
-                f"{events.times.min():.1f}..{events.times.max():.1f} s" if len(events) else "none"
-            )
-            msg = (
-                f"run {run!r}: its TRs lie at {times[0]:.1f}..{times[-1]:.1f} s, its events at "
-                f"{span}; both must count from the onset of the sound. Check whether the TR times "
-                "or the words are on another clock."
-            )
-            raise AlignmentError(msg)
-        return TRSeries(values, run, 0, times)
+        reach_s = self.lobes * tr_s if self.cutoff_hz is None else self.lobes / self.cutoff_hz
+        return TRSeries(values, run, 0, times), _check_heard(events, times, tr_s, reach_s, run)
 
     def kept_trs(self, response: TRSeries) -> range:
         """Return the TR numbers that this recipe keeps of a run.
@@ -143,14 +152,18 @@ class DesignRecipe:
         Raises
         ------
         AlignmentError
-            If trimming leaves fewer than two TRs, or there are no TR times.
+            If trimming leaves fewer than two TRs, or no more than the delays reach; or if there
+            are no TR times.
         """
         n_run_trs = len(_times_of(response))
         kept = range(self.trim[0], n_run_trs - self.trim[1])
-        if len(kept) < 2:
+        # The published protocol delays across runs, where they only need to hold two TRs each.
+        reach = 1 if self.protocol == "huth2023" else max(map(abs, self.delays), default=1)
+        if len(kept) <= max(1, reach):
             msg = (
                 f"run {response.run!r} has {n_run_trs} TRs; trimming {self.trim[0]} at the start "
-                f"and {self.trim[1]} at the end leaves {len(kept)}. Trim less."
+                f"and {self.trim[1]} at the end leaves {len(kept)}, and delays reach {reach}. "
+                "Trim less, or use shorter delays."
             )
             raise AlignmentError(msg)
         return kept
@@ -205,22 +218,34 @@ class DesignRecipe:
         Raises
         ------
         AlignmentError
-            If a run is missing or a series is of another run, responses carry no TR times, or
-            features and responses do not cover the TRs that are kept; the message names the run
-            and the TR ranges.
+            If a run is missing or a series is of another run, responses carry no TR times,
+            features and responses do not cover the TRs that are kept, or the two are on
+            different clocks; the message names the run and the TR ranges.
         TypeError
             If something else than a series is given for a run.
+        ValueError
+            If there are no features, or the dtype is another.
+
+        Warns
+        -----
+        VoxscaleWarning
+            As :meth:`downsample`, once for each run.
         """
+        dtype = _floating(dtype)
         spaces = [events] if isinstance(events, Mapping) else list(events)
         if not spaces:
             msg = "there are no features to join; give at least one mapping of run to EventSeries."
             raise ValueError(msg)
         features, matched = [], []
+        told: set[str] = set()
         for run in [runs] if isinstance(runs, str) else runs:
             response = _of_run(responses, run, "responses", (TRSeries,))
-            columns = self._features_of(spaces, response)
+            columns, outside = self._features_of(spaces, response)
+            told |= outside
             features.append(columns)
             matched.append(self._responses_on(response, columns, dtype))
+        for text in sorted(told):
+            warnings.warn(text, VoxscaleWarning, stacklevel=2)
         if self.protocol == "huth2023":
             X = delay(concatenate(features), self.delays)
         else:
@@ -230,29 +255,69 @@ class DesignRecipe:
             X = concatenate(delayed)
         return X.astype(dtype, copy=False), concatenate(matched)
 
-    def _features_of(self, spaces: Sequence[FeatureSpace], response: TRSeries) -> TRSeries:
-        """Return the trimmed, z-scored features of one run, all spaces side by side."""
+    def _features_of(
+        self, spaces: Sequence[FeatureSpace], response: TRSeries
+    ) -> tuple[TRSeries, set[str]]:
+        """Return the trimmed, z-scored features of one run side by side, and what to warn of."""
         tr_times = _times_of(response)
         kept = self.kept_trs(response)
         scale = zscore_as_published if self.protocol == "huth2023" else zscore
-        blocks = []
+        blocks, told = [], set()
         for space in spaces:
             one = _of_run(space, response.run, "features", (EventSeries, TRSeries))
             if isinstance(one, EventSeries):
-                one = self.downsample(one, tr_times, response.run)
+                one, outside = self._resampled(one, tr_times, response.run)
+                told |= {outside} - {""}
+            _check_within(one, response)
             _check_covered("features", one, kept)
             blocks.append(scale(one.between(kept.start, kept.stop).values))
-        return TRSeries(np.hstack(blocks), response.run, kept.start)
+        return TRSeries(np.hstack(blocks), response.run, kept.start), told
 
     def _responses_on(self, response: TRSeries, features: TRSeries, dtype: str) -> TRSeries:
         """Return the rows of a response that match the features' TRs."""
         wanted = features.trs
         _check_covered("responses", response, wanted)
         rows = response.between(wanted.start, wanted.stop)
-        values = np.asarray(rows.values, dtype=dtype)
+        values = np.asarray(rows.values)
         if self.zscore_responses and self.protocol != "huth2023":
-            values = zscore(values)
-        return TRSeries(values, rows.run, rows.first_tr)
+            # Only z-scores are rounded to the dtype, which may lose a spread on a large mean.
+            values = zscore(values.astype(np.promote_types(values.dtype, dtype), copy=False))
+        return TRSeries(values.astype(dtype, copy=False), rows.run, rows.first_tr)
+
+
+def _check_heard(events: EventSeries, times: Array, tr_s: float, reach_s: float, run: str) -> str:
+    """Raise an AlignmentError unless events were heard in the run; return what to warn of."""
+    outside_s = np.abs(events.times - times.mean()) - len(times) * tr_s / 2
+    n_events, n_lost = len(events), int(np.sum(outside_s > reach_s))
+    trs = f"{times[0]:.1f}..{times[-1]:.1f} s"
+    if not np.any(outside_s <= 0) or n_events - n_lost < _LEAST_HEARD * n_events:
+        span = f"{events.times.min():.1f}..{events.times.max():.1f} s" if n_events else "none"
+        msg = (
+            f"run {run!r}: its TRs lie at {trs}, its events at {span}: {n_lost} of {n_events} lie "
+            f"more than {reach_s:.1f} s outside; both must count from the onset of the sound. "
+            "Check whether the TR times or the words are on another clock, or in milliseconds; "
+            "where only a part of the story was scanned, keep the words of that part."
+        )
+        raise AlignmentError(msg)
+    if n_lost == 0:
+        return ""
+    return (
+        f"run {run!r}: {n_lost} of {n_events} events lie more than {reach_s:.1f} s outside its "
+        f"TRs ({trs}) and are lost; check whether both count from the onset of the sound."
+    )
+
+
+def _check_within(features: TRSeries, response: TRSeries) -> None:
+    """Raise an AlignmentError if features are on another clock, or reach past the run."""
+    check_clocks({"responses": response, "features": features})
+    n_run_trs = len(_times_of(response))
+    if features.trs.stop > n_run_trs:
+        msg = (
+            f"run {response.run!r}: features cover TRs {features.trs.start}.."
+            f"{features.trs.stop - 1}, but its responses say that the run has TRs "
+            f"0..{n_run_trs - 1}; make the features at the TR times of the responses."
+        )
+        raise AlignmentError(msg)
 
 
 def _check_covered(what: str, series: TRSeries, kept: range) -> None:
@@ -296,6 +361,18 @@ def _integers(name: str, values: Any) -> tuple[int, ...]:
     except TypeError as error:
         msg = f"{name} is {values!r}; expected a sequence of whole numbers of TRs."
         raise TypeError(msg) from error
+
+
+def _floating(dtype: Any) -> str:
+    """Return the full name of a dtype that X and Y may have."""
+    try:
+        name = "" if dtype is None else np.dtype(dtype).name
+    except TypeError:
+        name = ""
+    if name not in _DTYPES:
+        msg = f"dtype {dtype!r} is unknown; choose one of {', '.join(_DTYPES)}."
+        raise ValueError(msg)
+    return name
 
 
 def _times_of(response: TRSeries) -> Array:

@@ -14,7 +14,8 @@ def zscore(x: ArrayLike) -> Array:
     """Subtract each column's mean and divide by its standard deviation.
 
     A constant column becomes 0, also where rounding leaves it a tiny spread: a column of 0.1
-    has a computed deviation of 1e-17, which must not be blown up to one.
+    has a computed deviation of 1e-17, which must not be blown up to one. In float16 the steps
+    between numbers are as large as real signals, so that there float32's rounding is the measure.
 
     Parameters
     ----------
@@ -56,7 +57,8 @@ def zscore(x: ArrayLike) -> Array:
         shifted = scaled - scaled[0]
         centred = shifted - shifted.mean(axis=0)
     deviation = np.sqrt(np.mean(centred**2, axis=0))
-    constant = deviation <= 4 * np.finfo(dtype).eps * np.abs(scaled[0])
+    rounding = min(np.finfo(dtype).eps, np.finfo(np.float32).eps)
+    constant = deviation <= 4 * rounding * np.abs(scaled[0])
     return np.where(constant, 0.0, centred / np.where(constant, 1.0, deviation)).astype(dtype)
 
 

@@ -54,9 +54,13 @@ def paired(Y: ArrayLike, Y_pred: ArrayLike) -> tuple[Array, Array]:
 
 
 def rounding_unit(dtype: np.dtype) -> float:
-    """Return the relative spacing of the numbers as they arrived, at best that of float64."""
+    """Return the relative spacing of the numbers as they were made, at best that of float64.
+
+    Numbers in half precision were made in a wider one and only stored so: where they differ,
+    they do.
+    """
     own = np.finfo(dtype).eps if dtype.kind == "f" else 0.0
-    return float(max(own, np.finfo(np.float64).eps))
+    return float(np.clip(own, np.finfo(np.float64).eps, np.finfo(np.float32).eps))
 
 
 def center(block: Array) -> tuple[Array, Array, Array]:

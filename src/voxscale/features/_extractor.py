@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from voxscale import plugins
 from voxscale.arrays import EventSeries
 from voxscale.data import Transcript
+from voxscale.errors import DataError
 from voxscale.features._language import LanguageExtractor
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def extractor(
     Raises
     ------
     DataError
-        If ``model`` is a path and nothing usable is there.
+        If ``model`` is a path and nothing usable is there, or a plugin is no extractor.
     ValueError
         If a plugin is given a dtype or a protocol.
 
@@ -106,8 +107,7 @@ def extractor(
                 "leave it out."
             )
             raise ValueError(msg)
-        made: Extractor = plugins.find("extractors", model)()
-        return made
+        return _made(model)
     return LanguageExtractor(
         model if isinstance(model, str) else Path(model),
         device=device,
@@ -115,3 +115,16 @@ def extractor(
         batch_size=batch_size,
         protocol=protocol,
     )
+
+
+def _made(name: str) -> Extractor:
+    plugin = plugins.find("extractors", name)
+    made = plugin() if callable(plugin) else None
+    if not isinstance(made, Extractor):
+        msg = (
+            f"extractor {name!r} is not one: {plugin!r} is no class, or its objects lack identity "
+            "or extract; expected a class, called with no arguments, whose objects have both (see "
+            "voxscale.features.Extractor); mend the plugin."
+        )
+        raise DataError(msg)
+    return made

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from voxscale.data._files import present
+from voxscale.data._files import kind_of, present
 from voxscale.errors import DataError, VoxscaleError, did_you_mean
 from voxscale.features._packaged import PACKAGED, Packaged, prepare, quiet
 from voxscale.store import hash_file, key_of
@@ -85,20 +85,20 @@ def find_model(model: str | os.PathLike[str]) -> ModelFiles:
     ------
     DataError
         If it is a path and nothing usable is there, pointers of git-annex and Git LFS
-        included.
+        included, or it cannot be looked at.
     """
     name = os.fspath(model)
     if isinstance(model, str) and name in PACKAGED:
         return ModelFiles(name, packaged=PACKAGED[name])
-    path = Path(name or "no name").expanduser()
-    if path.is_symlink() and not path.exists():
+    path, kind = kind_of(name or "no name")
+    if kind == "link":
         present(path)  # says where the link leads
-    if path.is_file():
+    if kind == "file":
         if path.suffix.lower() != ".gguf":
             msg = f"model {name!r} is a file; expected a GGUF file (*.gguf) or a model's folder."
             raise DataError(msg)
         return ModelFiles(path.name, gguf=present(path).absolute())
-    if path.is_dir():
+    if kind == "folder":
         _check_folder(path)
         return ModelFiles(path.absolute().name, folder=path.absolute())
     looks_like_a_path = (
@@ -132,8 +132,8 @@ def find_tokenizer(tokenizer: str | os.PathLike[str]) -> ModelFiles:
     DataError
         If it is a path and nothing usable is there.
     """
-    path = Path(tokenizer).expanduser()
-    if tokenizer in PACKAGED or not os.fspath(tokenizer) or not path.is_dir():
+    path, kind = kind_of(tokenizer)
+    if tokenizer in PACKAGED or not os.fspath(tokenizer) or kind != "folder":
         return find_model(tokenizer)
     for file in _files(path, ("config.json", *TOKENIZER_FILES)):
         present(file)

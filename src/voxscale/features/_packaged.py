@@ -252,12 +252,13 @@ def _convert(gguf_path: Path, folder: Path) -> None:
 
 @contextmanager
 def _disk_errors() -> Iterator[None]:
-    """Turn what safetensors says of the disk into the system's own error."""
-    from safetensors import SafetensorError
+    """Turn what libraries in Rust say of the disk into the system's own error.
 
+    safetensors raises its SafetensorError, tokenizers a plain Exception.
+    """
     try:
         yield
-    except SafetensorError as error:
+    except Exception as error:
         number = re.search(r"os error (\d+)", str(error))
         if number is None:
             raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxscale.reports._hexagons import draw_hexagons
-from voxscale.reports._style import FOUND, PAGE_WIDTH, new_figure, styled
+from voxscale.reports._style import FOUND, PAGE_WIDTH, panel_grid, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,13 +34,10 @@ def ceiling_density(scores: Any) -> Figure:
         A panel per subject; on the dashed line a model is as good as noise lets it be.
     """
     groups = list(scores.groupby("subject", sort=False))
-    n_columns = min(_COLUMNS, len(groups))
-    n_rows = -(-len(groups) // n_columns)
-    width = max(0.55, min(1.0, 0.5 * n_columns)) * PAGE_WIDTH
-    figure, grid = new_figure(n_rows, n_columns, width=width, height=3.7 * n_rows)
+    figure, axes = panel_grid(len(groups), _COLUMNS, width=0.55 * PAGE_WIDTH, height=3.7)
     complete = scores.dropna(subset=["r", "cc_max"])
     lowest = min(-0.2, float(complete["r"].min()) - 0.02) if len(complete) else -0.2
-    for ax, (subject, rows) in zip(grid.ravel(), groups, strict=False):
+    for ax, (subject, rows) in zip(axes, groups, strict=True):
         known = rows.dropna(subset=["r", "cc_max"])
         ax.set_title(f"{subject}: {len(known):,} of {len(rows):,} voxels")
         ax.plot([0, 1], [0, 1], "--", color="#4b5058", lw=1, label="noise ceiling: r = cc_max")
@@ -54,8 +51,6 @@ def ceiling_density(scores: Any) -> Figure:
         ax.set(xlim=(0, 1), ylim=(lowest, 1), xlabel="noise ceiling cc_max (correlation)")
         ax.set_ylabel("correlation r with the mean over repeats")
         ax.legend(loc="upper left")
-    for ax in grid.ravel()[len(groups) :]:
-        ax.set_visible(False)
     return figure
 
 

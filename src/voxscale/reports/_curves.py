@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,17 +32,19 @@ __all__ = [
 
 LEAST_R2 = 0.9  # of a line, for the points to be called one
 
+_ASIDE = 7.0  # points that single draws are moved to the right
 _MOST_TICKS = 9  # sizes that are named one by one on the axis
 _CLOSEST_TICKS = 0.08  # of its width; closer ones would run into each other
 
 
 class LawPanel(NamedTuple):
-    """What one panel of :func:`scaling_curves` shows."""
+    """What one panel of :func:`scaling_curves` shows; ``unit`` is what the law resamples."""
 
     law: ScalingLaw
     xlabel: str
     draws: tuple[Array, Array] | None = None
     title: str | None = None
+    unit: str = "unit"
 
 
 class LineFit(NamedTuple):
@@ -73,7 +75,8 @@ def scaling_curve(
         What was varied and what was scored, each with its unit: "training data (hours)".
     title : str, optional
     draws : tuple of two arrays of shape (n_draws,), optional
-        x and score of single draws, shown as faint points behind those of the law.
+        x and score of single draws, shown as rings a little to the right of their x: at it,
+        the points of the law would hide them.
 
     Returns
     -------
@@ -185,21 +188,34 @@ def grid_of(law: ScalingLaw) -> Array:
 def _draw(ax: Axes, panel: LawPanel, colour: str) -> None:
     law = panel.law
     x = grid_of(law)
-    if panel.draws is not None:
-        ax.plot(*panel.draws, "o", color=MUTED, alpha=0.45, ms=3.5, mew=0, label="one draw")
     low, high = law.interval(x)
-    if np.isfinite(low).all():
+    has_band = bool(np.isfinite(low).all())
+    if has_band:
         share = f"{100 * law.level:g} % interval of the line"
         ax.fill_between(x, low, high, color=colour, alpha=0.16, lw=0, label=share)
-    slope = described_slope(law).split(",")[0]
-    poor = "" if is_straight(law) else f", R² only {line_fit(law).r2:.2f}"
-    ax.plot(x, law.predict(x), color=colour, label=slope + poor)
+    slope = described_slope(law, unit=panel.unit).split(",")[0]
+    if not is_straight(law):
+        slope += (", " if has_band else ",\n") + f"R² only {line_fit(law).r2:.2f}"
+    ax.plot(x, law.predict(x), color=colour, label=slope)
     ax.plot(law.x, law.mean_scores, "o", color=colour, ms=6, mec="white", label="mean")
+    if panel.draws is not None:
+        _draw_rings(ax, *panel.draws)
     ax.set_xscale("log")
     _name_sizes(ax, law.x)
     ax.set_xlabel(panel.xlabel)
     ax.set_title(panel.title or "")
     ax.legend(loc="best")
+
+
+def _draw_rings(ax: Axes, x: Array, scores: Array) -> None:
+    """Draw single draws beside the points of a law, moved on the paper and not in the data."""
+    from matplotlib.transforms import offset_copy
+
+    aside = offset_copy(ax.transData, ax.get_figure(root=True), _ASIDE, units="points")
+    ring: Any = {"mfc": "white", "mec": MUTED, "mew": 1.0, "ms": 4}
+    ax.plot(x, scores, "o", transform=aside, label="one draw", **ring)
+    ax.update_datalim(np.column_stack([x, scores]))  # what is moved sets no limits by itself
+    ax.autoscale_view()
 
 
 def _name_sizes(ax: Axes, sizes: Array) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from voxscale.arrays import Array
 from voxscale.reports._hexagons import draw_hexagons
-from voxscale.reports._style import FOUND, MUTED, PAGE_WIDTH, colour_of, new_figure, styled
-from voxscale.reports._tables import with_minus
+from voxscale.reports._style import FOUND, MUTED, PAGE_WIDTH, colour_of, panel_grid, styled
+from voxscale.reports._tables import as_text, with_minus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def accuracy_found(found: Any) -> Figure:
     for ax, (subject, rows) in zip(axes, groups, strict=True):
         known = rows.dropna(subset=["accuracy", "r"])
         value, _ = _correlation(known["accuracy"], known["r"])
-        ax.set_title(f"{subject}: correlation {value:.3f}")
+        ax.set_title(f"{subject}: correlation {as_text(value)}")
         ax.plot([0, 1], [0, 1], "--", color="#4b5058", lw=1, label="found = planted")
         planted = known[known["signal_share"] > 0]
         nothing = known.loc[known["signal_share"] <= 0, "r"]
@@ -125,7 +125,7 @@ def layers_found(found: Any) -> Figure:
     for ax, (subject, rows) in zip(axes, groups, strict=True):
         known = _with_layers(rows)
         rho, n = _spearman(known["preferred_layer"], known["best_layer"])
-        ax.set_title(f"{subject}: Spearman {rho:.2f} ({n:,} vertices)")
+        ax.set_title(f"{subject}: Spearman {as_text(rho, 2)} ({n:,} vertices)")
         ax.set(xlabel="planted layer", ylabel="found layer (best by validation)")
         ax.grid(visible=False)
         if not n:
@@ -183,15 +183,10 @@ def _draw_null(ax: Axes, r: Array, p: Array) -> None:
     ax.legend(loc="upper left")
 
 
-def _panels(found: Any, *, height: float) -> tuple[Figure, Any, list[Any]]:
+def _panels(found: Any, *, height: float) -> tuple[Figure, list[Any], list[Any]]:
     groups = list(found.groupby("subject", sort=False))
-    n_columns = min(2, len(groups))
-    n_rows = -(-len(groups) // n_columns)
-    width = PAGE_WIDTH * (1.0 if n_columns > 1 else 0.6)
-    figure, grid = new_figure(n_rows, n_columns, width=width, height=height * n_rows)
-    for ax in grid.ravel()[len(groups) :]:
-        ax.set_visible(False)
-    return figure, grid.ravel()[: len(groups)], groups
+    figure, axes = panel_grid(len(groups), 2, width=0.6 * PAGE_WIDTH, height=height)
+    return figure, axes, groups
 
 
 def _numbers(rows: Any) -> list[tuple[float, int]]:

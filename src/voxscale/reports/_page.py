@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +17,7 @@ from voxscale.reports._size import by_size
 from voxscale.reports._style import PAGE_WIDTH, png
 from voxscale.reports._tables import Drawing, Section
 from voxscale.reports._what_ran import what_ran
-from voxscale.store import folder_aside, write_aside
+from voxscale.store import write_aside
 from voxscale.study import results
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["report", "write_report"]
 
 _PAGE_PIXELS = 960  # width of a figure as wide as the page
+_LIST = ".written.json"  # in figures/: names of the files that a report wrote there
 
 # A row per section, in their order.
 _SECTIONS: tuple[Callable[[Material], Section], ...] = (
@@ -60,8 +63,8 @@ def report(study: Study, *, out: str | Path | None = None) -> Path:
     Path
         ``report.html`` in that folder: figures and style are inside, and no network is needed.
         Beside it lies ``figures/`` with each figure as png and its numbers as csv, or as
-        parquet where there is one row per voxel. That folder is replaced as a whole: what an
-        earlier report left there goes.
+        parquet where there is one row per voxel, and the table of all cells as ``cells.csv``.
+        What an earlier report wrote there and this one does not, goes; other files stay.
 
     Raises
     ------
@@ -89,36 +92,66 @@ def write_report(found: Results, out: str | Path) -> Path:
     folder = Path(out)
     material = read_material(found)
     made = [make(material) for make in _SECTIONS]
-    with folder_aside(folder / "figures") as figures:
-        text = _render(found.study, made, _write_files(made, figures))
-    page = folder / "report.html"
-    with write_aside(page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return page
+    files, images = _files_of(made)
+    text = _render(found.study, made, images)
+    _write(folder, text, files)
+    return folder / "report.html"
 
 
-def _write_files(made: Sequence[Section], folder: Path) -> dict[str, _Image]:
-    """Write figures and numbers, and return the figures as they go into the page."""
-    images = {}
+def _write(folder: Path, text: str, files: Mapping[str, bytes]) -> None:
+    """Write the page and the files in figures/; nothing is put in place before all is written.
+
+    Whose folder figures/ is cannot be known: ``out`` may be any. So files are replaced one by one,
+    and only those go that an earlier report has on its list.
+    """
+    figures = folder / "figures"
+    stale = _listed(figures) - set(files)
+    listed = json.dumps(sorted(files), indent=1).encode()
+    with ExitStack() as stack:  # the last to come is the first in place
+        for path, content in (
+            (folder / "report.html", text.encode()),
+            (figures / _LIST, listed),
+            *((figures / name, content) for name, content in files.items()),
+        ):
+            stack.enter_context(write_aside(path)).write_bytes(content)
+    for name in stale:
+        with suppress(OSError):  # gone already, or no longer a file
+            (figures / name).unlink()
+
+
+def _listed(figures: Path) -> set[str]:
+    """Read which files an earlier report wrote; none, where no list can be read."""
+    try:
+        names = json.loads((figures / _LIST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    if not isinstance(names, list):
+        return set()
+    return {name for name in names if isinstance(name, str) and name and Path(name).name == name}
+
+
+def _files_of(made: Sequence[Section]) -> tuple[dict[str, bytes], dict[str, _Image]]:
+    """Return figures and numbers as files, and the figures as they go into the page."""
+    files, images = {}, {}
     for section in made:
         for table in section.tables:
             if table.name:
-                _write_numbers(table.numbers, folder / f"{table.name}.csv")
+                files[f"{table.name}.csv"] = _csv(table.numbers)
         for drawing in section.drawings:
             picture = png(drawing.figure)
-            (folder / f"{drawing.name}.png").write_bytes(picture)
-            _write_numbers(drawing.numbers, folder / drawing.numbers_file)
-            for name, numbers in drawing.also.items():
-                _write_numbers(numbers, folder / f"{name}.csv")
+            files[f"{drawing.name}.png"] = picture
+            files[drawing.numbers_file] = (
+                drawing.numbers.to_parquet(index=False)
+                if drawing.is_per_voxel
+                else _csv(drawing.numbers)
+            )
+            files |= {f"{name}.csv": _csv(numbers) for name, numbers in drawing.also.items()}
             images[drawing.name] = _image_of(drawing, picture)
-    return images
+    return files, images
 
 
-def _write_numbers(numbers: Any, path: Path) -> None:
-    if path.suffix == ".csv":
-        numbers.to_csv(path, index=False)
-    else:
-        numbers.to_parquet(path, index=False)
+def _csv(numbers: Any) -> bytes:
+    return bytes(numbers.to_csv(index=False).encode())
 
 
 def _image_of(drawing: Drawing, picture: bytes) -> _Image:

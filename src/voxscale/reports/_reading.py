@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from voxscale.data import Dataset
     from voxscale.study import Cell, Results
 
-__all__ = ["Q_LEVEL", "Material", "SubjectMaps", "read_material", "sweep_points"]
+__all__ = [
+    "Q_LEVEL",
+    "Material",
+    "SubjectMaps",
+    "permutations_used",
+    "read_material",
+    "sweep_points",
+]
 
 Q_LEVEL = 0.05  # expected share of false discoveries on a map
 
@@ -45,6 +52,8 @@ class SubjectMaps:
         What was planted; empty for real data.
     licence, citation, ceiling_run : str
     n_repeats : int
+    n_permutations : int, optional
+        Those behind the p-values; None where the cells do not tell.
     """
 
     subject: str
@@ -64,6 +73,7 @@ class SubjectMaps:
     citation: str
     ceiling_run: str
     n_repeats: int
+    n_permutations: int | None = None
 
     @property
     def has_p_values(self) -> bool:
@@ -141,6 +151,24 @@ def read_material(results: Results) -> Material:
     return Material(results, tuple(maps), courses, courses_of)
 
 
+def permutations_used(results: Results, subject: str) -> int | None:
+    """Count the permutations behind a subject's p-values, which may be fewer than asked for.
+
+    Parameters
+    ----------
+    results : Results
+    subject : str
+
+    Returns
+    -------
+    int or None
+        None where no cell tells: none is done, or all come from a version that did not count.
+    """
+    metas = (results.meta(cell) for cell in results.select(subject=subject, reference=True))
+    counts = [int(one["n_permutations"]) for one in metas if "n_permutations" in one]
+    return counts[0] if counts else None  # test rows and seed are the same in all of them
+
+
 def sweep_points(results: Results, axis: str) -> Any:
     """List the mean score of every draw along a sweep, for each subject and test story.
 
@@ -196,6 +224,7 @@ def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> Sub
         citation=dataset.citation,
         ceiling_run=run,
         n_repeats=int(meta["n_repeats"]),
+        n_permutations=permutations_used(results, dataset.subject),
     )
 
 

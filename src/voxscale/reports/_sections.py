@@ -15,7 +15,7 @@ from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
 from voxscale.reports._layers import layer_curves
 from voxscale.reports._reading import Q_LEVEL
-from voxscale.reports._tables import Drawing, Section, Table, as_text
+from voxscale.reports._tables import Drawing, Section, Table, as_text, plural
 from voxscale.reports._timecourse import time_courses
 
 if TYPE_CHECKING:
@@ -41,12 +41,16 @@ def by_layer(material: Material) -> Section:
     scores = table[["subject", "layer", "mean_cv_score", "mean_r"]].rename(
         columns={"mean_cv_score": "cv_score", "mean_r": "r"}
     )
+    if not len(scores):
+        section.paragraphs.append("No layer is done, so there is no curve to draw.")
+        return section
+    scoring = _CV_LABELS.get(results.study.fit.scoring, results.study.fit.scoring)
     if scores["layer"].nunique() < 2:
-        done = "Only one layer is" if len(scores) else "No layer is"
-        section.paragraphs.append(f"{done} done, so there is no curve to draw.")
+        section.paragraphs.append("Only one layer is done, so there is no curve to draw.")
+        section.tables.append(_layer_table(scores, scoring, max(results.study.contexts)))
         return section
     best = scores.loc[scores.dropna(subset=["cv_score"]).groupby("subject")["cv_score"].idxmax()]
-    told = [f"{row.layer} in {row.subject} (test r {row.r:.3f})" for row in best.itertuples()]
+    told = [f"{row.layer} in {row.subject} (test r {as_text(row.r)})" for row in best.itertuples()]
     told = told or ["unknown, since no voxel has a score"]
     section = Section(
         section.anchor,
@@ -58,7 +62,6 @@ def by_layer(material: Material) -> Section:
             f"By validation the best layer is {', '.join(told)}."
         ],
     )
-    scoring = _CV_LABELS.get(results.study.fit.scoring, results.study.fit.scoring)
     figure = layer_curves(
         scores,
         cv_label=f"validation {scoring}, mean over voxels",
@@ -74,6 +77,21 @@ def by_layer(material: Material) -> Section:
     )
     section.drawings.append(Drawing("layers", figure, caption, scores))
     return section
+
+
+def _layer_table(scores: Any, scoring: str, context: int) -> Table:
+    """Write the scores of a single layer, which are no curve."""
+    rows = [
+        (row.subject, as_text(row.layer), as_text(row.cv_score), as_text(row.r))
+        for row in scores.itertuples()
+    ]
+    note = (
+        f"Means over voxels with a score, at a context of {plural(context, 'word')} with all "
+        f"training stories. cv_score: validation {scoring} on held-out training data at the "
+        "penalty chosen for each voxel, mean over splits. r: correlation of responses and "
+        "predictions over all test TRs."
+    )
+    return Table(("subject", "layer", "cv_score", "r"), rows, note, "layers", scores)
 
 
 def against_ceiling(material: Material) -> Section:
@@ -182,18 +200,27 @@ _MAPS_CAPTION = (
 )
 
 
-def _where_shown(maps: SubjectMaps, n_permutations: int) -> str:
+def _where_shown(maps: SubjectMaps, n_asked: int) -> str:
     """Say which vertices a map shows, and what the number of permutations does to them."""
     if not maps.has_p_values:
         return "wherever there is a score, since the study has no p-values"
-    least = 1 / (n_permutations + 1)
+    n_used = maps.n_permutations
+    least = 1 / ((n_asked if n_used is None else n_used) + 1)
     n_shown, n_tested = int(maps.is_shown.sum()), int(np.isfinite(maps.p_value).sum())
     return (
         f"only where q < {Q_LEVEL} by the false discovery rate of Benjamini & Hochberg (1995) over "
         f"{n_tested:,} vertices, tested by circular shifts; {n_shown:,} are. With "
-        f"{n_permutations} permutations no p is below {least:.2g}, so that none is shown unless "
-        f"{min(1.0, least / Q_LEVEL):.0%} of the vertices reach it".replace("%", " %")
+        f"{_permutations(n_used, n_asked)} no p is below {least:.2g}, so that none is shown "
+        f"unless {min(1.0, least / Q_LEVEL):.0%} of the vertices reach it".replace("%", " %")
     )
+
+
+def _permutations(n_used: int | None, n_asked: int) -> str:
+    if n_used is None:
+        return f"at most {n_asked:,} permutations"
+    if n_used < n_asked:
+        return f"{n_used:,} permutations ({n_asked:,} were asked for, but no more shifts exist)"
+    return f"{n_used:,} permutations"
 
 
 def single_voxels(material: Material) -> Section:
@@ -207,9 +234,10 @@ def single_voxels(material: Material) -> Section:
     caption = (
         f"Responses of {subject} to the test story {story!r}, and their predictions by the layer "
         "that is best for the voxel by validation. Grey: single repeats, each z-scored. "
-        "Black: their mean. Orange: prediction. All in standard deviations of the mean over "
-        "repeats; r is the correlation of the mean with the prediction in this story. "
-        "The voxels were chosen by their validation score, which knows no test story."
+        "Black: their mean. Orange: prediction. All in standard deviations of a single run, the "
+        "unit that the model learned in: it predicts little where it explains little. "
+        "r is the correlation of the mean with the prediction in this story. The voxels were "
+        "chosen by their validation score, which knows no test story."
     )
     figure = time_courses(material.courses, story=story)
     section.drawings.append(Drawing("time-courses", figure, caption, material.courses))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from voxscale.arrays import Array
 from voxscale.reports._curves import (
     LawPanel,
     described_slope,
@@ -57,10 +58,8 @@ def by_size(material: Material) -> Section:
         sweeps[what] = sweep
         lines.append(_line_table(sweep, axis))
         x = "hours" if axis == "n_stories" else "context"
-        of_draws = points.groupby([axis, "draw"], as_index=False)[[x, "mean_r"]].mean()
-        drawn = (of_draws[x].to_numpy(), of_draws["mean_r"].to_numpy())
-        has_draws = of_draws["draw"].nunique() > 1
-        panels.append(LawPanel(sweep.law, xlabel, drawn if has_draws else None))
+        draws = _draws_of(points, axis, x)
+        panels.append(LawPanel(sweep.law, xlabel, draws, unit="test story"))
     told = "; ".join(f"{what}: {_in_short(sweep)}" for what, sweep in sweeps.items())
     section = Section(
         "size",
@@ -71,20 +70,41 @@ def by_size(material: Material) -> Section:
     if panels:
         figure = scaling_curves(panels, ylabel="test correlation r, mean over voxels")
         also = {"size-law": pd.concat(lines)}
-        caption = _LAW_CAPTION + _validation_note(material)
+        caption = _law_caption(panels) + _validation_note(material)
         section.drawings.append(Drawing("size", figure, caption, pd.concat(tables), also=also))
     return section
 
 
-_LAW_CAPTION = (
-    "Test correlation against size, on a logarithmic axis, at the reference layer. Large points: "
-    "mean over voxels with a score, then over draws, then over subjects, then over test stories. "
-    "Grey points, if any: single draws of training stories. Line: least squares of score on log10 "
-    "of size. Band: percentile interval of the line, from resampling the test stories "
-    f"{N_BOOTSTRAP} times with replacement; a story is drawn with all subjects, who heard the "
-    "same, and the sizes are kept as they are. With fewer than about ten stories the interval is "
-    "too narrow."
-)
+def _law_caption(panels: list[LawPanel]) -> str:
+    """Explain what is drawn, and nothing else."""
+    parts = [
+        "Test correlation against size, on a logarithmic axis, at the reference layer. Large "
+        "points: mean over voxels with a score, then over draws, then over subjects, then over "
+        "test stories."
+    ]
+    if any(panel.draws is not None for panel in panels):
+        parts.append(
+            "Grey rings, moved to the right to be seen: single draws of training stories, where "
+            "there are several."
+        )
+    parts.append("Line: least squares of score on log10 of size.")
+    if any(np.isfinite(panel.law.slope_interval[0]) for panel in panels):
+        parts.append(
+            "Band: percentile interval of the line, from resampling the test stories "
+            f"{N_BOOTSTRAP} times with replacement; a story is drawn with all subjects, who heard "
+            "the same, and the sizes are kept as they are. With fewer than about ten stories the "
+            "interval is too narrow."
+        )
+    else:
+        parts.append("There is no interval: one test story cannot be resampled.")
+    return " ".join(parts)
+
+
+def _draws_of(points: Any, axis: str, x: str) -> tuple[Array, Array] | None:
+    """Average each draw over subjects and stories; a draw alone at its size is the mean itself."""
+    of_draws = points.groupby([axis, "draw"], as_index=False)[[x, "mean_r"]].mean()
+    several = of_draws[of_draws.groupby(axis)["draw"].transform("size") > 1]
+    return (several[x].to_numpy(), several["mean_r"].to_numpy()) if len(several) else None
 
 
 def _validation_note(material: Material) -> str:

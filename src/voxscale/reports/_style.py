@@ -18,6 +18,7 @@ __all__ = [
     "colour_of",
     "layer_colours",
     "new_figure",
+    "panel_grid",
     "png",
     "styled",
 ]
@@ -101,6 +102,34 @@ def new_figure(
 
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
+
+
+def panel_grid(n: int, n_columns: int, width: float, height: float) -> tuple[Figure, list[Any]]:
+    """Make a figure of ``n`` panels, row by row; what is left of the last row stays empty.
+
+    Parameters
+    ----------
+    n : int
+    n_columns : int
+        Panels beside each other, at most.
+    width : float, in inches
+        Of the figure where its panels stand in one column; several share the page's width.
+    height : float, in inches
+        Of a row.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+    axes : list of Axes, of length n
+    """
+    n_columns = min(n_columns, n)
+    n_rows = -(-n // n_columns)
+    width = PAGE_WIDTH if n_columns > 1 else width
+    figure, grid = new_figure(n_rows, n_columns, width=width, height=height * n_rows)
+    axes = list(grid.ravel())
+    for ax in axes[n:]:
+        ax.set_visible(False)
+    return figure, axes[:n]
 
 
 def colour_of(position: int) -> str:

@@ -27,7 +27,7 @@ class Table:
     name : str
         Of its csv file; none is written without one.
     numbers : DataFrame, optional
-        What goes into that file: the same, with all digits.
+        What goes into that file: the same with all digits, or what the rows sum up.
     """
 
     columns: Sequence[str]

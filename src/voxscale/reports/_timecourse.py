@@ -20,7 +20,7 @@ __all__ = ["course_table", "time_courses"]
 def course_table(
     example: str, time_s: ArrayLike, repeats: Sequence[ArrayLike], prediction: ArrayLike
 ) -> Any:
-    """Put one voxel's repeats and its prediction on one scale.
+    """Put one voxel's repeats and its prediction side by side, in one unit.
 
     Parameters
     ----------
@@ -28,15 +28,17 @@ def course_table(
         The title of the panel.
     time_s : array of shape (n_trs,), in seconds
     repeats : sequence of arrays of shape (n_trs,)
-        One or more responses to the same story.
+        One or more responses to the same story, each in the unit of the prediction: z-scored
+        over time, where the prediction is of responses that were.
     prediction : array of shape (n_trs,)
 
     Returns
     -------
     DataFrame
-        Columns ``example``, ``time_s``, ``repeat_1`` …, ``mean``, ``prediction``. Responses
-        are in standard deviations of their mean over repeats, with that mean at 0; the
-        prediction is in the same unit if it was of z-scored responses, and only centred here.
+        Columns ``example``, ``time_s``, ``repeat_1`` …, ``mean``, ``prediction``. All stay in
+        the unit they came in, of z-scored responses the standard deviation of a single run;
+        the mean over repeats and the prediction are moved to an average over time of 0, single
+        repeats as far as their mean.
 
     Raises
     ------
@@ -55,10 +57,9 @@ def course_table(
         )
         raise AlignmentError(msg)
     mean = stack.mean(axis=0)
-    scale = mean.std() or 1.0
     columns: dict[str, Any] = {"example": example, "time_s": times}
-    columns |= {f"repeat_{i + 1}": (one - mean.mean()) / scale for i, one in enumerate(stack)}
-    columns["mean"] = (mean - mean.mean()) / scale
+    columns |= {f"repeat_{i + 1}": one - mean.mean() for i, one in enumerate(stack)}
+    columns["mean"] = mean - mean.mean()
     columns["prediction"] = predicted - predicted.mean()
     return pd.DataFrame(columns)
 
@@ -92,7 +93,7 @@ def time_courses(courses: Any, *, story: str = "story") -> Figure:
         ax.plot(rows["time_s"], rows["mean"], color="#1c1f24", label=measured)
         ax.plot(rows["time_s"], rows["prediction"], color=FOUND, label="prediction")
         ax.set_title(example)
-        ax.set_ylabel("BOLD (SD)")
+        ax.set_ylabel("BOLD (SD of a run)")
         ax.margins(x=0.01)
         low, high = np.nanpercentile(rows[[*repeats, "mean", "prediction"]], [0.3, 99.7])
         ax.set_ylim(1.1 * low, 1.1 * high)

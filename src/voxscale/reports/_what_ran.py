@@ -8,13 +8,15 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from voxscale.reports._reading import permutations_used
 from voxscale.reports._size import N_BOOTSTRAP
 from voxscale.reports._tables import Section, Table, as_text, fields_table
 from voxscale.store import key_of
+from voxscale.study import AlphaRange
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material
-    from voxscale.study import Results, Study
+    from voxscale.study import Fit, Results
 
 __all__ = ["what_ran"]
 
@@ -48,7 +50,7 @@ def what_ran(material: Material) -> Section:
         ],
         tables=[
             _subjects_table(results),
-            fields_table(_settings(results.study), "Settings that can change the numbers."),
+            fields_table(_settings(results), "Settings that can change the numbers."),
             fields_table(_provenance(results), "Where the numbers come from.", heading="source"),
         ],
     )
@@ -60,10 +62,9 @@ def what_ran(material: Material) -> Section:
     return section
 
 
-def _settings(study: Study) -> list[tuple[str, Any]]:
+def _settings(results: Results) -> list[tuple[str, Any]]:
+    study = results.study
     design, fit = study.design, study.fit
-    penalties = fit.penalties
-    span = f"{len(penalties)} from {min(penalties):g} to {max(penalties):g}"
     if isinstance(fit.cv, str):
         gap = max(map(abs, design.delays))
         cv = f"{fit.cv}; one training story: five contiguous folds with a gap of {gap} TRs"
@@ -75,6 +76,7 @@ def _settings(study: Study) -> list[tuple[str, Any]]:
         ("data set", study.dataset),
         ("model", study.model),
         ("layers", study.layers),
+        ("subjects", "all" if study.subjects is None else study.subjects),
         ("contexts (words at most)", study.contexts),
         ("words of context at least", "half of the most, but for a story's start"),
         ("training stories", "all" if stories is None else stories),
@@ -85,13 +87,39 @@ def _settings(study: Study) -> list[tuple[str, Any]]:
         ("trimmed (TRs at start, end)", design.trim),
         ("word rate as a feature", design.word_rate),
         ("Lanczos weights normalised", design.normalize),
-        ("penalties alpha", span),
+        ("protocol of the design", design.protocol or "none"),
+        ("penalties alpha", _penalties(fit)),
         ("validation", cv),
         ("validation score", fit.scoring),
-        ("permutations", study.evaluate.n_permutations),
+        ("permutations", _permutations(results)),
         ("shift of a permutation (TRs)", f"{_MIN_SHIFT} or more, each story by its own"),
         ("bootstrap draws of a law", N_BOOTSTRAP),
     ]
+
+
+def _penalties(fit: Fit) -> str:
+    """Say what tells one set of penalties from any other."""
+    if isinstance(fit.alphas, AlphaRange):
+        low, high, n = fit.alphas.low, fit.alphas.high, fit.alphas.n
+        return f"{n} from {low:g} to {high:g}, evenly in their logarithm"
+    return ", ".join(f"{one:g}" for one in fit.alphas)
+
+
+def _permutations(results: Results) -> str:
+    """Say how many permutations were used, and by whom where the subjects differ."""
+    n_asked = results.study.evaluate.n_permutations
+    told = {}
+    for subject in results.subjects:
+        n_used = permutations_used(results, subject)
+        if n_used is None:
+            told[subject] = f"{n_asked:,} asked for"
+        elif n_used < n_asked:
+            told[subject] = f"{n_used:,} of the {n_asked:,} asked for: no more shifts exist"
+        else:
+            told[subject] = f"{n_used:,}"
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{subject}: {text}" for subject, text in told.items())
 
 
 def _subjects_table(results: Results) -> Table:
@@ -120,8 +148,11 @@ def _subjects_table(results: Results) -> Table:
         "subject", "cells", "missing", "hours", "train TRs", "test TRs", "TR (s)",
         "test stories", "voxels", "with a score",
     )  # fmt: skip
-    note = "Hours and TRs of training data are of the largest training set, after trimming."
-    return Table(columns, rows, note)
+    note = (
+        "Hours and TRs of training data are of the largest training set, after trimming. The file "
+        "has a row for every cell, with all its mean scores."
+    )
+    return Table(columns, rows, note, "cells", table)
 
 
 def _provenance(results: Results) -> list[tuple[str, Any]]:

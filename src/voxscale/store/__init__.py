@@ -5,6 +5,7 @@ Files are written aside, forced to disk and renamed: what exists is complete.
 
 from voxscale.store._aside import check_writable, folder_aside, write_aside
 from voxscale.store._cache import cache_folder
+from voxscale.store._codecs import write_npy
 from voxscale.store._key import hash_array, hash_file, key_of
 from voxscale.store._store import Store
 
@@ -17,4 +18,5 @@ __all__ = [
     "hash_file",
     "key_of",
     "write_aside",
+    "write_npy",
 ]

@@ -112,10 +112,15 @@ def check_writable(folder: str | Path) -> None:
     StoreError
         If that cannot be done; the message says why.
     """
-    probe = Path(folder) / f"{uuid.uuid4().hex}.probe"
-    with write_aside(probe) as temporary:
-        temporary.write_bytes(b"voxscale")
-    probe.unlink(missing_ok=True)
+    folder = Path(folder)
+    probe = folder / f".{uuid.uuid4().hex}.probe"
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            probe.write_bytes(b"voxscale")
+        finally:
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -124,21 +129,34 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None or not _is_about(error, path):
+            raise
         if error.errno in _TROUBLES:
             what, remedy = _TROUBLES[error.errno]
             msg = f"cannot write {path}: {what} ({error.strerror}); {remedy}."
-        elif error.errno is not None and _is_about(error.filename, path):
-            msg = f"cannot write {path}: {error.strerror}; choose another folder."
         else:
-            raise
+            msg = f"cannot write {path}: {error.strerror}; choose another folder."
         raise StoreError(msg) from error
 
 
-def _is_about(named: object, path: Path) -> bool:
-    """Tell whether an error names no file, or one on the way to ``path`` or beside it."""
-    if not isinstance(named, str | os.PathLike):
-        return True
-    return Path(named) in path.parents or path.parent in Path(named).parents
+def _is_about(error: OSError, path: Path) -> bool:
+    """Tell whether an error names no file, or ``path``, a folder above it, or what stands in.
+
+    Of the two files of a copy that fills the disk, the first is the source.
+    """
+    named = [name for name in (error.filename, error.filename2) if isinstance(name, str | Path)]
+    path = path.absolute()
+    above = (path, *path.parents)
+    return not named or any(
+        one in above or any(_stands_for(part, path) for part in (one, *one.parents))
+        for one in (Path(name).absolute() for name in named)
+    )
+
+
+def _stands_for(part: Path, path: Path) -> bool:
+    """Tell whether this is ``path``, or a temporary name of it."""
+    is_temporary = part.parent == path.parent and part.name.startswith(f".{path.name}.")
+    return part == path or is_temporary
 
 
 def _beside(path: Path) -> Path:

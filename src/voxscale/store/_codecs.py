@@ -6,17 +6,45 @@ import json
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.store._key import plain
 
-__all__ = ["read_meta", "read_result", "write_result"]
+__all__ = ["read_meta", "read_result", "write_npy", "write_result"]
 
 META = "__meta__"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # so that equal results are equal files
+
+
+def write_npy(path: str | Path, array: ArrayLike) -> None:
+    """Write one array as ``numpy.save`` would, but for what it says of a full disk.
+
+    ``numpy.save`` then raises an OSError without a number, which nobody can tell from others.
+
+    Parameters
+    ----------
+    path : path
+        Taken as it is; no ``.npy`` is added.
+    array : array of any shape
+        Numbers or text, no Python objects.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, read-only, …; its ``errno`` says which.
+    TypeError
+        If the array holds Python objects.
+    """
+    array = np.asanyarray(array)
+    _check_plain(array, "the array")
+    with Path(path).open("wb") as file:
+        # What has nothing but a write method is written to, not handed to C's fwrite.
+        np.lib.format.write_array(SimpleNamespace(write=file.write), array, allow_pickle=False)
 
 
 def write_result(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
@@ -34,9 +62,7 @@ def write_result(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any
         raise ValueError(msg)
     packed = {name: np.asanyarray(array) for name, array in arrays.items()}
     for name, array in packed.items():
-        if array.dtype.hasobject:
-            msg = f"array {name!r} has dtype {array.dtype}; expected numbers or text, not objects."
-            raise TypeError(msg)
+        _check_plain(array, f"array {name!r}")
     packed[META] = np.frombuffer(
         json.dumps(plain(meta, "meta", finite=False)).encode(), dtype=np.uint8
     )
@@ -73,6 +99,12 @@ def read_result(
 def read_meta(path: Path) -> dict[str, Any]:
     """Read the metadata alone."""
     return read_result(path, names=())[1]
+
+
+def _check_plain(array: Array, what: str) -> None:
+    if array.dtype.hasobject:
+        msg = f"{what} has dtype {array.dtype}; expected numbers or text, not objects."
+        raise TypeError(msg)
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> Array:

@@ -16,6 +16,7 @@ from voxscale.arrays import Array
 from voxscale.errors import StoreError
 from voxscale.store._aside import write_aside
 from voxscale.store._codecs import read_meta, read_result, write_result
+from voxscale.store._key import plain
 
 __all__ = ["Store"]
 
@@ -73,14 +74,10 @@ class Store:
         Raises
         ------
         StoreError
-            If the file was cut short: it lacks the record that ends a zip file.
+            If the file may not be read, or was cut short: it lacks the record that ends a zip
+            file.
         """
-        path = self.path(key)
-        if not path.is_file():
-            return False
-        if not zipfile.is_zipfile(path):
-            raise _damaged(path, "it was cut short")
-        return True
+        return self._read(key, _is_there)
 
     def keys(self) -> list[str]:
         """List the keys of all results, sorted."""
@@ -127,7 +124,7 @@ class Store:
         Raises
         ------
         StoreError
-            If it is not there, or the file is damaged.
+            If it is not there, has no such array, or the file is damaged.
         """
         return self._read(key, lambda path: read_result(path, names))
 
@@ -145,6 +142,13 @@ class Store:
             What was tried; what JSON can hold.
         error : exception or str
             An exception is kept with its traceback.
+
+        Raises
+        ------
+        StoreError
+            As :meth:`put`.
+        TypeError
+            If the metadata are not JSON.
         """
         if isinstance(error, str):
             text = error.strip()
@@ -158,7 +162,7 @@ class Store:
             "error": name,
             "message": message,
             "traceback": text,
-            "meta": dict(meta),
+            "meta": plain(meta, "meta", finite=False),
         }
         with write_aside(self.failure_path(key)) as temporary:
             temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
@@ -193,14 +197,27 @@ class Store:
         except FileNotFoundError as error:
             msg = f"{path} does not exist; run the study to compute it."
             raise StoreError(msg) from error
+        except PermissionError as error:
+            msg = f"{path} cannot be read: {error.strerror}; make it readable for yourself."
+            raise StoreError(msg) from error
         except OSError as error:
             msg = f"{path} cannot be read: {error.strerror or error}; check the disk."
             raise StoreError(msg) from error
         except KeyError as error:
-            msg = f"{path} has {error.args[0]}; delete it and run again."
+            msg = f"{path} has {error.args[0]}; ask for one of these."
             raise StoreError(msg) from error
         except _BROKEN as error:
             raise _damaged(path, error) from error
+
+
+def _is_there(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:  # by itself is_zipfile calls what it may not open no zip file
+        if not zipfile.is_zipfile(file):
+            msg = "it was cut short"
+            raise zipfile.BadZipFile(msg)
+    return True
 
 
 def _damaged(path: Path, how: object) -> StoreError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxscale.arrays import Array, TRSeries
-from voxscale.errors import ConfigError, DataError, FitError, VoxscaleError
-from voxscale.features import LanguageExtractor
+from voxscale.arrays import TRSeries
+from voxscale.errors import ConfigError, DataError, FitError, VoxscaleError, VoxscaleWarning
+from voxscale.features import LanguageExtractor, word_rate
 from voxscale.study._cells import min_context_of
 
 if TYPE_CHECKING:
@@ -45,17 +47,20 @@ def check_rows(
     Raises
     ------
     ConfigError
-        If trimming leaves no TRs of a run, or TRs that its responses do not cover; or if the
-        training rows of a cell cannot be split.
+        If trimming leaves no TRs of a run, TRs that its responses do not cover, or no more than
+        the delays reach; or if the training rows of a cell cannot be split.
     """
     from voxscale.fit._splits import as_splits
     from voxscale.study._fit_cell import splits_of  # brings torch
 
     lengths = {}
-    with blamed(study, "trim", "design"):
-        for run, held in facts.trs.items():
-            for trs in held:
-                lengths[run] = _n_rows(recipe, run, trs, facts.tr_times[run])
+    for run, held in facts.trs.items():
+        for trs in held:
+            try:
+                lengths[run] = _n_rows(recipe, run, trs, facts)
+            except DataError:
+                with blamed(study, _at_fault(recipe, run, trs, facts), "design"):
+                    raise
     split: set[tuple[int, ...]] = set()
     for cell in cells:
         of_cell = tuple(lengths[run] for run in cell.stories)
@@ -121,11 +126,22 @@ def load_model(inputs: Inputs) -> None:
             _ = inputs.extractor._loaded
 
 
-def _n_rows(recipe: DesignRecipe, run: str, trs: range, tr_times: Array) -> int:
-    """Join stand-ins of one column, so that the recipe itself says what it would of the data."""
-    response = TRSeries(np.zeros((len(trs), 1)), run, trs.start, tr_times)
-    features = TRSeries(np.zeros((len(tr_times), 1)), run)
-    return len(recipe.join({run: features}, {run: response}, [run])[0])
+def _n_rows(recipe: DesignRecipe, run: str, trs: range, facts: SubjectFacts) -> int:
+    """Join the word rate and a stand-in, so that the recipe says what it would of the data."""
+    response = TRSeries(np.zeros((len(trs), 1)), run, trs.start, facts.tr_times[run])
+    features = word_rate(facts.transcripts[run])
+    with warnings.catch_warnings():  # the features themselves warn of the same words
+        warnings.simplefilter("ignore", VoxscaleWarning)
+        return len(recipe.join({run: features}, {run: response}, [run])[0])
+
+
+def _at_fault(recipe: DesignRecipe, run: str, trs: range, facts: SubjectFacts) -> str:
+    """Tell which field leaves no rows: the delays, where without them trimming leaves some."""
+    try:
+        _n_rows(replace(recipe, delays=(0,)), run, trs, facts)
+    except DataError:
+        return "trim"
+    return "delays"
 
 
 def _without_weights(model: LanguageExtractor) -> LanguageModel:

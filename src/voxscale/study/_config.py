@@ -146,7 +146,8 @@ class Study(_Table):
     layers : sequence of int
         0 is the embeddings.
     contexts : sequence of int
-        Words that the model sees at most; at least half as many, except at a story's start.
+        Words that the model sees at most. It sees at least half as many, rounded down but no
+        fewer than one, except at a story's start.
     subjects : sequence of str, optional
         Default: all of the data set.
     training_stories : sequence of int, optional
@@ -225,11 +226,15 @@ class Study(_Table):
         ------
         ConfigError
             If the file is not TOML, or a field is unknown, missing or cannot be used; names
-            the file, the line, what was expected and what was perhaps meant.
+            the file, the line, what was expected and what was perhaps meant. Or if ``out`` is
+            empty.
         """
         path = Path(path)
         text, tables = read_study_file(path)
         data = _flattened(tables, path.name, text)
+        if out == "":
+            msg = 'out is empty; expected a folder for the results ("." is the current one).'
+            raise ConfigError(msg)
         if out is not None:
             data["out"] = str(Path(out).absolute())
         try:
@@ -294,7 +299,13 @@ class Study(_Table):
     @field_validator("root", "out")
     @classmethod
     def _from_base(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        return None if path is None else (_base(info) / path.expanduser()).resolve()
+        if path is None:
+            return None
+        try:
+            return (_base(info) / path.expanduser()).resolve()
+        except RuntimeError as error:
+            msg = f"there is no such home folder as {path.parts[0]}"
+            raise ValueError(msg) from error
 
     @field_validator("model")
     @classmethod

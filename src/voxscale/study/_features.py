@@ -177,9 +177,10 @@ def read_features(
         key = feature_key(inputs, facts, run, cell.context)
         failure = None if key in store else store.failure(key)
         if failure is not None:
+            first = (str(failure.get("message", "")).splitlines() or [""])[0]
             msg = (
                 f"the features of story {run!r} at context {cell.context} could not be computed "
-                f"({failure['error']}: {failure['message']}); see {store.failure_path(key)}."
+                f"({failure.get('error', '')}: {first}); see {store.failure_path(key)}."
             )
             raise FitError(msg)
         name = f"layer_{cell.layer}"

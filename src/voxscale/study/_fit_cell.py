@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ import numpy as np
 
 from voxscale.arrays import Array, TRSeries
 from voxscale.design import DesignRecipe
+from voxscale.errors import VoxscaleWarning
 from voxscale.evaluate import NoiseCeiling, correlation, noise_ceiling, permutation_test, r2
 from voxscale.features import word_rate
 from voxscale.fit import RidgeCV, chunk_holdout, contiguous_folds, leave_run_out
@@ -64,7 +66,11 @@ class SubjectData:
 
     @cached_property
     def responses(self) -> dict[str, TRSeries]:
-        """Responses of every run; of a repeated one, the mean that its ceiling is about."""
+        """Responses of every run; of a repeated one, the mean that its ceiling is about.
+
+        Joined, that mean is z-scored like any other response, so that every test story counts
+        the same however often it was heard.
+        """
         responses = dict(self.dataset.responses)
         for run in self.repeated_runs:
             whole = responses[run]
@@ -103,6 +109,11 @@ def fit_cell(
     arrays : dict of str to array, float32
         See :class:`voxscale.study.Results`.
     meta : dict
+
+    Warns
+    -----
+    VoxscaleWarning
+        If voxels that could be fitted have no score; says how many.
     """
     study, dataset = inputs.study, shared.dataset
     X, Y = _join(inputs, cell, store, shared, cell.stories)
@@ -124,9 +135,18 @@ def fit_cell(
         "best_alpha": np.asarray(model.best_alphas_, dtype=np.float64),
         **_against_ceiling(shared, predictions),
     }
+    n_lost = int((np.isnan(arrays["r"]) & np.isfinite(arrays["best_alpha"])).sum())
+    if n_lost:
+        msg = (
+            f"{n_lost} of {Y.shape[1]} voxels were fitted but have no score, which is NaN: their "
+            "test responses hold NaN, or these or the predictions are constant; check the test "
+            "runs, or leave these voxels out."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     means = _means(arrays)
-    if cell.reference:
-        arrays |= _reference_arrays(study, shared, Y, predictions)
+    kept, n_permutations = (
+        _reference_arrays(study, shared, Y, predictions) if cell.reference else ({}, 0)
+    )
     meta = {
         "n_train_trs": n_train_trs,
         "n_test_trs": len(X),
@@ -140,9 +160,11 @@ def fit_cell(
         "first_tr": {run: _first_tr(shared, run) for run in dataset.test},
         "ceiling_run": shared.ceiling_run,
         "n_repeats": 0 if shared.ceiling is None else shared.ceiling.n_repeats,
+        "n_permutations": n_permutations,
         "space": dataset.space,
         **means,
     }
+    arrays |= kept
     return {name: np.asarray(one, dtype=np.float32) for name, one in arrays.items()}, meta
 
 
@@ -198,6 +220,7 @@ def _join(
 
 
 def _test_scores(shared: SubjectData, Y: Array, predictions: Array) -> dict[str, Array]:
+    """Score against responses of unit variance in every story, means of repeats included."""
     by_story = [correlation(Y[rows], predictions[rows]) for rows in shared.test_rows().values()]
     return {
         "r": correlation(Y, predictions),
@@ -222,6 +245,7 @@ def _against_ceiling(shared: SubjectData, predictions: Array) -> dict[str, Array
     ceiling, run = shared.ceiling, shared.ceiling_run
     if ceiling is None or run is None:
         return {}
+    # Against the mean of the repeats as it is, whose variance is what the ceiling is about.
     prediction = predictions[shared.test_rows()[run]]
     return {
         "cc_max": ceiling.cc_max,
@@ -232,20 +256,24 @@ def _against_ceiling(shared: SubjectData, predictions: Array) -> dict[str, Array
 
 def _reference_arrays(
     study: Study, shared: SubjectData, Y: Array, predictions: Array
-) -> dict[str, Array]:
-    """Return the time courses of repeated runs, and p-values, which only some cells keep."""
+) -> tuple[dict[str, Array], int]:
+    """Return what only some cells keep: time courses of repeated runs, and p-values.
+
+    The number of permutations comes with them: short runs allow fewer than were asked for.
+    """
     rows = shared.test_rows()
     arrays = {f"prediction_{run}": predictions[rows[run]] for run in shared.repeated_runs}
-    if study.evaluate.n_permutations:
-        arrays["p_value"] = permutation_test(
-            Y,
-            predictions,
-            n_permutations=study.evaluate.n_permutations,
-            run_lengths=[one.stop - one.start for one in rows.values()],
-            min_shift=_MIN_SHIFT,
-            seed=study.seed,
-        ).p_values
-    return arrays
+    if not study.evaluate.n_permutations:
+        return arrays, 0
+    test = permutation_test(
+        Y,
+        predictions,
+        n_permutations=study.evaluate.n_permutations,
+        run_lengths=[one.stop - one.start for one in rows.values()],
+        min_shift=_MIN_SHIFT,
+        seed=study.seed,
+    )
+    return {**arrays, "p_value": test.p_values}, test.n_permutations
 
 
 def _means(arrays: Mapping[str, Array]) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from voxscale import data, plugins
 from voxscale.arrays import Array, TRSeries
 from voxscale.data import Dataset, Transcript
-from voxscale.errors import AlignmentError, ConfigError, DataError, did_you_mean
+from voxscale.errors import AlignmentError, ConfigError, DataError, VoxscaleWarning
 from voxscale.features import Extractor, extractor
 from voxscale.store import hash_array, key_of
 from voxscale.study._checks import blamed
@@ -127,7 +128,8 @@ class Inputs:
         Raises
         ------
         DataError
-            If there is nothing to train or to test on, or a run has no TR times.
+            If there is nothing to train or to test on, a run has no TR times, its words were not
+        heard while it was scanned, or its responses are no numbers or infinite.
         """
         if subject not in self._facts:
             self._facts[subject] = _facts_of(self.dataset(subject), subject)
@@ -141,23 +143,19 @@ def _subjects_of(study: Study) -> tuple[str, ...]:
         msg = f"{study.where('dataset')}{error}"
         raise ConfigError(msg) from error
     known = tuple(getattr(plugin, "SUBJECTS", ()))
-    for subject in study.subjects or ():
-        if subject not in known:
-            hint = did_you_mean(subject, known)
-            msg = (
-                f"{study.where('subjects')}[study] subjects has {subject!r}; dataset "
-                f"{study.dataset!r} has {', '.join(known) or 'none'}{hint}."
-            )
-            raise ConfigError(msg)
+    with blamed(study, "subjects"):
+        for subject in study.subjects or ():
+            data.check_subject(study.dataset, subject, known)
     return study.subjects or known
 
 
 def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
+    label = f"dataset {dataset.name!r}, subject {subject!r}"
     for split in ("train", "test"):
         if not getattr(dataset, split):
             msg = (
-                f"dataset {dataset.name!r}, subject {subject!r}: no {split} runs; a study needs "
-                "runs to train on and others to test on; name some."
+                f"{label}: no {split} runs; a study needs runs to train on and others to test on; "
+                "name some."
             )
             raise DataError(msg)
     tr_times, trs, hashes = {}, {}, {}
@@ -167,20 +165,21 @@ def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
         response = dataset.responses[run]
         if response.tr_times is None:
             msg = (
-                f"dataset {dataset.name!r}, subject {subject!r}, run {run!r}: its responses "
-                "carry no TR times, so words cannot be placed; read them with tr_times=."
+                f"{label}, run {run!r}: its responses carry no TR times, so words cannot be "
+                "placed; read them with tr_times=."
             )
             raise AlignmentError(msg)
-        data.check_run(dataset.words[run], response)
+        data.check_run(dataset.words[run], response, dataset.audio.get(run))
         n_voxels = response.values.shape[1]
         tr_times[run] = response.tr_times
         trials = dataset.trials[run] if run in repeated else ()
+        repeats = {f"{label}, repeat {i}": one for i, one in enumerate(trials, start=1)}
         trs[run] = tuple(one.trs for one in (response, *trials))
         hashes[run] = {
             "words": _hash_words(dataset.words[run]),
             "tr_times": hash_array(response.tr_times),
-            "responses": _hash_series([response]),
-            "trials": _hash_series(trials) if trials else None,
+            "responses": _hash_series({label: response}),
+            "trials": _hash_series(repeats) if repeats else None,
         }
     return SubjectFacts(
         subject=subject,
@@ -206,22 +205,39 @@ def _hash_words(transcript: Transcript) -> str:
     )
 
 
-def _hash_series(series: Sequence[TRSeries]) -> str:
-    first_trs = [one.first_tr for one in series]
-    return key_of({"first_tr": first_trs, "values": [_hash_values(one.values) for one in series]})
+def _hash_series(series: Mapping[str, TRSeries]) -> str:
+    """Check and hash responses, given with what errors call them."""
+    first_trs = [one.first_tr for one in series.values()]
+    values = [_hash_checked(label, one) for label, one in series.items()]
+    return key_of({"first_tr": first_trs, "values": values})
 
 
-def _hash_values(values: Array) -> str:
-    """Hash an array; a memory map only once, as long as its file stays what it is."""
+def _hash_checked(label: str, series: TRSeries) -> str:
+    """Check and hash responses; a memory map only once, as long as its file stays what it is."""
+    name = _name_in_file(series.values)
+    if name in _HASHES:
+        return _HASHES[name]
+    with warnings.catch_warnings():  # of voxels that only score NaN the run tells, once for all
+        warnings.simplefilter("ignore", VoxscaleWarning)
+        try:
+            data.check_responses(series)
+        except DataError as error:
+            msg = f"{label}, {error}"
+            raise DataError(msg) from error
+    found = hash_array(series.values)
+    if name:
+        _HASHES[name] = found
+    return found
+
+
+def _name_in_file(values: Array) -> tuple[Any, ...]:
+    """Say which numbers of which file a memory map shows; empty for what is none."""
     whole: Any = values
     while isinstance(getattr(whole, "base", None), np.ndarray):
         whole = whole.base  # a slice of a map is a map too, with the offset of the whole
     if not isinstance(whole, np.memmap) or whole.filename is None:
-        return hash_array(values)
+        return ()
     facts = Path(whole.filename).stat()
     first = values.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
     part = (whole.offset + first, values.shape, values.strides, values.dtype.str)
-    name = (str(whole.filename), facts.st_size, facts.st_mtime_ns, *part)
-    if name not in _HASHES:
-        _HASHES[name] = hash_array(values)
-    return _HASHES[name]
+    return (str(whole.filename), facts.st_size, facts.st_mtime_ns, *part)

@@ -12,6 +12,7 @@ from voxscale.study._cells import AXES, Cell, axes_of, cell_key, cells_of
 from voxscale.study._checks import check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
+from voxscale.study._owner import check_owner
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -78,7 +79,10 @@ class Plan:
             ("contexts", f"{_listed(study.contexts)} words (layer {study.reference_layer})"),
             ("stories", f"{_listed(sizes)} to train on (layer {study.reference_layer})"),
             ("cells", f"{len(self.cells)}: {len(self.done)} done, {len(self.missing)} to do"),
-            ("features", f"{len(self.passes)} stories to run{f': {stories}' if stories else ''}"),
+            (
+                "features",
+                ": ".join(filter(None, (f"{len(self.passes)} passes over a story", stories))),
+            ),
             ("disk", f"about {_size(self.bytes_needed)}" + _unsure(self)),
         ]
         if self.failed:
@@ -100,11 +104,14 @@ class Status:
         and "n_stories".
     failures : tuple of (Cell, str)
         The first line of each error.
+    n_failed_features : int
+        Runs whose features failed; so did their cells.
     """
 
     plan: Plan
     by_axis: dict[str, dict[Any, tuple[int, int]]]
     failures: tuple[tuple[Cell, str], ...]
+    n_failed_features: int
 
     def __str__(self) -> str:
         plan = self.plan
@@ -115,7 +122,10 @@ class Status:
         if self.failures:
             lines.append(f"{len(self.failures)} failed:")
             lines += [f"  {cell.label}: {error}" for cell, error in self.failures]
-            lines.append(f"The tracebacks are in {plan.study.out}/cells/*.failed.json")
+            where = f"{plan.study.out}/cells/*.failed.json"
+            if self.n_failed_features:
+                where += f", those of features in {plan.study.out}/features/*.failed.json"
+            lines.append(f"The tracebacks are in {where}")
         return "\n".join(lines)
 
 
@@ -137,8 +147,9 @@ def plan(study: Study) -> Plan:
     ------
     ConfigError
         If the data set, a subject, a layer, the model or a number of stories does not exist; if
-        the model lacks a tokenizer or has too few positions for a context; or if trimming or
-        cross-validation leave a cell without rows.
+        ``out`` holds the results of a study of another name; if the model lacks a tokenizer or
+        has too few positions for a context; or if trimming or cross-validation leave a cell
+        without rows.
     DataError
         If the data cannot be read, a run's words and responses do not belong together, or a
         word gives no token.
@@ -181,7 +192,11 @@ def status(study: Study) -> Status:
         first = (str(failure.get("message", "")).splitlines() or [""])[0]
         failures.append((cell, f"{failure.get('error', '')}: {first}"))
     ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items()}
-    return Status(made, ordered, tuple(failures))
+    features = feature_store(study)
+    n_failed_features = sum(
+        features.failure_path(target.key).is_file() for one in made.passes for target in one.targets
+    )
+    return Status(made, ordered, tuple(failures), n_failed_features)
 
 
 def checked_plan(inputs: Inputs) -> Plan:
@@ -197,6 +212,7 @@ def checked_plan(inputs: Inputs) -> Plan:
 def make_plan(inputs: Inputs) -> Plan:
     """Make the plan of a study whose inputs are at hand."""
     study, store = inputs.study, cell_store(inputs.study)
+    check_owner(study)
     inputs.check_model()
     cells, keys = [], {}
     for subject in inputs.subjects:

@@ -56,9 +56,14 @@ class Results:
     ==================  =======================  ==============================================
 
     ``cc_max``, ``cc_norm`` and ``spe`` exist where a test run was repeated, ``p_value`` where
-    permutations were asked for. The response of a repeated run is the mean of its repeats, each
-    trimmed and z-scored: for ``r`` as for its ceiling. Reference cells are those of the layer
-    sweep.
+    permutations were asked for; ``n_permutations`` in the metadata is how many there were, fewer
+    than asked for where no more shifts exist. Reference cells are those of the layer sweep.
+
+    The response of a repeated run is the mean of its repeats, each trimmed and z-scored.
+    ``cc_max``, ``cc_norm`` and ``spe`` are about that mean. For ``r``, ``r_by_story``, ``r2`` and
+    ``p_value`` it is z-scored once more, so that every test story counts the same however often
+    it was heard. That changes no correlation within a story, but it does change ``r2``, which
+    therefore is not comparable with ``spe``.
 
     Parameters
     ----------
@@ -239,6 +244,12 @@ class Results:
         StoreError
             If this cell keeps no predictions of that run.
         """
+        if not cell.reference:
+            msg = (
+                f"{cell.label}: only reference cells keep predictions; ask for one of "
+                "results.select(reference=True)."
+            )
+            raise StoreError(msg)
         meta = self.meta(cell)
         run = run or meta["ceiling_run"]
         if run is None:
@@ -262,12 +273,15 @@ class Results:
         Raises
         ------
         ValueError
-            If there are several subjects and none is named.
+            If there are several subjects and none is named, or none of that name.
         """
         import xarray as xr
 
         if subject is None and len(self.subjects) > 1:
             msg = f"there are subjects {', '.join(self.subjects)}; name one with subject=."
+            raise ValueError(msg)
+        if subject not in (None, *self.subjects):
+            msg = f"no cell of subject {subject!r} is done; there are {', '.join(self.subjects)}."
             raise ValueError(msg)
         cells = self.select(subject=subject or self.subjects[0])
         names = ("r", "r2", "cv_score", "best_alpha", "cc_max", "cc_norm", "spe")
@@ -306,12 +320,18 @@ def results(study: Study) -> Results:
     Raises
     ------
     StoreError
-        If nothing is done yet, or a result is damaged.
+        If nothing is done yet, everything failed, or a result is damaged.
     ConfigError, DataError
         As :func:`voxscale.plan`.
     """
     inputs = Inputs(study)
     made: Plan = make_plan(inputs)
+    if not made.done and made.failed:
+        msg = (
+            f"study {study.name!r} has no results in {study.out}: every cell that was tried "
+            f"({len(made.failed)}) failed; see why with voxscale status."
+        )
+        raise StoreError(msg)
     if not made.done:
         msg = f"study {study.name!r} has no results in {study.out}; run it first: voxscale run."
         raise StoreError(msg)

@@ -20,6 +20,7 @@ from voxscale.study._cells import RECIPE, REDUCERS, Cell, min_context_of
 from voxscale.study._checks import load_model
 from voxscale.study._features import compute_pass, recipe_of
 from voxscale.study._inputs import Inputs
+from voxscale.study._owner import claim
 from voxscale.study._plan import Plan, cell_store, checked_plan, feature_store
 from voxscale.study._progress import Progress, Steps, duration, reporting
 
@@ -48,6 +49,8 @@ class RunSummary:
         Those that failed, with the first line of the error. They are tried again next time.
     n_passes : int
         Stories that were run through the model.
+    n_failed_passes : int
+        Those that failed there; their cells fail too.
     seconds : float
     out : str
         Where the results are.
@@ -59,6 +62,7 @@ class RunSummary:
     computed: tuple[Cell, ...]
     failed: tuple[tuple[Cell, str], ...]
     n_passes: int
+    n_failed_passes: int
     seconds: float
     out: str
     warnings: dict[str, int]
@@ -72,12 +76,19 @@ class RunSummary:
         already = self.n_done - len(self.computed)
         lines = [
             f"{self.n_done} of {self.n_cells} cells done ({len(self.computed)} now, {already} "
-            f"before; {self.n_passes} stories run) in {duration(self.seconds)}: {self.out}"
+            f"before; {self.n_passes} passes over a story) in {duration(self.seconds)}: {self.out}"
         ]
         if self.failed:
             cells, them = ("cell", "it") if len(self.failed) == 1 else ("cells", "them")
             lines.append(f"{len(self.failed)} {cells} failed; running again tries {them} again:")
             lines += [f"  {cell.label}: {error}" for cell, error in self.failed]
+        if self.n_failed_passes:
+            n = self.n_failed_passes
+            passes, their = ("pass", "its") if n == 1 else ("passes", "their")
+            lines.append(
+                f"{n} {passes} over a story failed; {their} tracebacks are in "
+                f"{self.out}/features/*.failed.json"
+            )
         return "\n".join(lines)
 
 
@@ -128,9 +139,10 @@ def run(
             load_model(inputs)
         if made.missing:
             check_writable(study.out)
+            claim(study)
         with reporting(progress) as tell:
             n_passes = _fill_features(inputs, made, tell)
-            computed, failed = _fill_cells(inputs, made, tell, device)
+            computed, failed = _fill_cells(inputs, made, tell, device) if made.missing else ([], [])
     for text, count in warned.items():
         times = f" ({count} times)" if count > 1 else ""
         warnings.warn(f"{text}{times}", VoxscaleWarning, stacklevel=2)
@@ -139,6 +151,7 @@ def run(
         computed=tuple(computed),
         failed=tuple(failed),
         n_passes=n_passes,
+        n_failed_passes=len(made.passes) - n_passes,
         seconds=time.monotonic() - began,
         out=str(study.out),
         warnings=dict(warned),

@@ -18,7 +18,14 @@ from voxscale.arrays import Array, TRSeries
 from voxscale.data import Dataset, Transcript, TRReport, read_textgrid, read_transcript
 from voxscale.errors import VoxscaleWarning
 from voxscale.features import extractor
-from voxscale.store import cache_folder, check_writable, folder_aside, hash_array, key_of
+from voxscale.store import (
+    cache_folder,
+    check_writable,
+    folder_aside,
+    hash_array,
+    key_of,
+    write_npy,
+)
 from voxscale.synthetic._cortex import Layout, fsaverage5_coordinates, language_network
 from voxscale.synthetic._planting import (
     expected_correlation,
@@ -111,11 +118,12 @@ def _planted(words: dict[str, Transcript], tr_times: dict[str, Array], root: Pat
     target = base / key_of(fields)
     if not _is_whole(target):
         check_writable(base)  # before minutes of work
+        coordinates = fsaverage5_coordinates()
         states = model.extract(words, LAYERS, min_context=256, max_context=512)
         components = [principal_components(states[layer], _N_COMPONENTS) for layer in LAYERS]
         with folder_aside(target) as folder:
             for number, subject in enumerate(SUBJECTS):
-                _plant(folder / subject, components, tr_times, seed=number + 1)
+                _plant(folder / subject, components, tr_times, coordinates, seed=number + 1)
     return target
 
 
@@ -138,10 +146,16 @@ def _is_whole(target: Path) -> bool:
     return True
 
 
-def _plant(folder: Path, components: list[Any], tr_times: dict[str, Array], *, seed: int) -> None:
+def _plant(
+    folder: Path,
+    components: list[Any],
+    tr_times: dict[str, Array],
+    coordinates: Array,
+    *,
+    seed: int,
+) -> None:
     """Write one person's responses and the truth behind them."""
     folder.mkdir()
-    coordinates = fsaverage5_coordinates()
     layout = language_network(coordinates, jitter_mm=_JITTER_MM, seed=seed)
     steps = np.nan_to_num(layout.depth, nan=-1) * (len(LAYERS) - 1)
     preferred = np.where(layout.signal_share > 0, np.rint(steps), -1).astype(int)
@@ -149,16 +163,16 @@ def _plant(folder: Path, components: list[Any], tr_times: dict[str, Array], *, s
     rng = np.random.default_rng([seed, _NOISE_SEED])
     for story, clean in signal.items():
         if story != REPEATED:
-            np.save(folder / f"{story}.npy", _noisy(clean, layout, rng))
+            write_npy(folder / f"{story}.npy", _noisy(clean, layout, rng))
             continue
         total = np.zeros_like(clean)
         for repeat in range(N_REPEATS):
             one = _noisy(clean, layout, rng)
-            np.save(folder / f"{story}_repeat{repeat + 1}.npy", one)
+            write_npy(folder / f"{story}_repeat{repeat + 1}.npy", one)
             total += one
-        np.save(folder / f"{story}.npy", total / N_REPEATS)
+        write_npy(folder / f"{story}.npy", total / N_REPEATS)
     for name, values in _truth(layout, preferred).items():
-        np.save(folder / f"truth_{name}.npy", values)
+        write_npy(folder / f"truth_{name}.npy", values)
 
 
 def _noisy(clean: Array, layout: Layout, rng: np.random.Generator) -> Array:
