@@ -268,7 +268,7 @@ def test_hub_model_in_the_cache_is_named_by_its_commit(folder, story, offline_hu
     shutil.copytree(folder, cached / "snapshots" / commit)
     found = extractor("someone/tiny")
     assert found.identity == {
-        "model": "someone/tiny", "commit": commit, "dtype": "float32", "recipe": 1,
+        "model": "someone/tiny", "commit": commit, "dtype": "float32", "recipe": 2,
     }  # fmt: skip
     assert found.n_layers == 3
     assert len(found.extract({"run": story("the fox")}, [2])[2]["run"]) == 2
@@ -278,7 +278,7 @@ def test_identity_is_by_content_not_by_place(folder, tmp_path):
     identity = LanguageExtractor(folder).identity
     assert identity["model"] == "tiny"
     assert identity["dtype"] == "float32"
-    assert identity["recipe"] == 1
+    assert identity["recipe"] == 2
     assert json.loads(json.dumps(identity)) == identity
     shutil.copytree(folder, tmp_path / "elsewhere" / "tiny")
     assert LanguageExtractor(tmp_path / "elsewhere" / "tiny").identity == identity

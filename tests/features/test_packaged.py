@@ -197,7 +197,7 @@ def test_smollm2_is_the_gguf_within_half_precision_and_is_converted_once(
     monkeypatch.setattr(_packaged, "find_spec", None)
     again = LanguageExtractor("smollm2")
     assert again.identity == {
-        "model": "smollm2", "sha256": row.sha256, "dtype": "float32", "recipe": 1,
+        "model": "smollm2", "sha256": row.sha256, "dtype": "float32", "recipe": 2,
     }  # fmt: skip
     assert (again.n_layers, again.n_dims) == (31, 576)
     extracted = again.extract({"run": story(STORY)}, [15], min_context=8, max_context=32)

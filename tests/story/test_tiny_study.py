@@ -1,6 +1,7 @@
 """One tiny study from its file to its results, as a user would meet it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def test_a_result_that_is_gone_is_computed_again_alone(copy, counted):
 
 def test_features_may_be_thrown_away_when_all_is_done(copy, counted):
     for key in feature_store(copy).keys():  # noqa: SIM118 - a store is no mapping
-        feature_store(copy).path(key).unlink()
+        shutil.rmtree(feature_store(copy).path(key))
     run(copy, progress=False, device="cpu")
     assert counted == {"fits": 0, "stories": []}
 

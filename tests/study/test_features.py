@@ -5,7 +5,7 @@ import pytest
 
 from voxscale.errors import FitError
 from voxscale.features.echo import Echo
-from voxscale.store import Store
+from voxscale.store import LayerStore
 from voxscale.study import Study
 from voxscale.study._cells import cells_of
 from voxscale.study._features import (
@@ -25,7 +25,7 @@ def inputs(tiny, tmp_path):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "features")
+    return LayerStore(tmp_path / "features")
 
 
 def cells_in(inputs, subject="s1"):

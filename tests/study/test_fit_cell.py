@@ -12,7 +12,7 @@ from voxscale.errors import VoxscaleWarning
 from voxscale.evaluate import permutation_test
 from voxscale.features import word_rate
 from voxscale.features.echo import Echo
-from voxscale.store import Store
+from voxscale.store import LayerStore
 from voxscale.study import Study
 from voxscale.study._cells import REDUCERS, cells_of
 from voxscale.study._features import compute_pass, passes_for
@@ -29,7 +29,7 @@ class Fitted:
     def __init__(self, tiny, folder, choose, **replaced):
         inputs = Inputs(Study.from_toml(tiny.write_study(folder, **replaced)))
         self.cell = next(c for c in cells_of(inputs.study, inputs.facts("s1")) if choose(c))
-        store = Store(folder / "features")
+        store = LayerStore(folder / "features")
         for one in passes_for(inputs, [self.cell]):
             compute_pass(inputs, one, store)
         self.data = inputs.dataset("s1")

@@ -8,6 +8,7 @@ import typer
 
 from voxscale._version import __version__
 from voxscale.cli._demo import demo
+from voxscale.cli._features import features
 from voxscale.cli._plan import plan
 from voxscale.cli._report import report
 from voxscale.cli._run import run
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (demo, plan, run, status, report):
     app.command()(command)
+app.add_typer(features, name="features")
 
 
 def _print_version(value: bool) -> None:

@@ -5,10 +5,12 @@ from voxscale.design._hrf import double_gamma_hrf
 from voxscale.design._lanczos import lanczos, lanczos_operator
 from voxscale.design._recipe import DesignRecipe, FeatureSpace
 from voxscale.design._scale import zscore
+from voxscale.design._stream import LanczosStream
 
 __all__ = [
     "DesignRecipe",
     "FeatureSpace",
+    "LanczosStream",
     "delay",
     "double_gamma_hrf",
     "lanczos",

@@ -16,6 +16,7 @@ from voxscale.arrays._series import check_clocks
 from voxscale.design._delay import delay
 from voxscale.design._lanczos import check_filter, lanczos
 from voxscale.design._scale import zscore, zscore_as_published
+from voxscale.design._stream import LanczosStream
 from voxscale.errors import AlignmentError, VoxscaleWarning
 
 __all__ = ["DesignRecipe", "FeatureSpace"]
@@ -136,6 +137,40 @@ class DesignRecipe:
         tr_s = (times[-1] - times[0]) / (len(times) - 1)
         reach_s = self.lobes * tr_s if self.cutoff_hz is None else self.lobes / self.cutoff_hz
         return TRSeries(values, run, 0, times), _check_heard(events, times, tr_s, reach_s, run)
+
+    def stream(self, times: ArrayLike, tr_times: ArrayLike, run: str) -> LanczosStream:
+        """Start to resample events that come in pieces, by this recipe's filter.
+
+        Parameters
+        ----------
+        times : array of shape (n_events,), in seconds
+            Of all events that will come.
+        tr_times : array of shape (n_run_trs,), in seconds
+        run : str
+
+        Returns
+        -------
+        LanczosStream
+
+        Raises
+        ------
+        AlignmentError
+            As `downsample`.
+
+        Warns
+        -----
+        VoxscaleWarning
+            As `downsample`.
+        """
+        events = EventSeries(np.ones((len(np.asarray(times)), 1)), times)
+        self.downsample(events, tr_times, run)
+        return LanczosStream(
+            events.times,
+            tr_times,
+            lobes=self.lobes,
+            cutoff_hz=self.cutoff_hz,
+            normalize=self.normalize,
+        )
 
     def kept_trs(self, response: TRSeries) -> range:
         """Return the TR numbers that this recipe keeps of a run.

@@ -5,6 +5,7 @@ answer is one number per voxel, in float64, and NaN where there is none.
 """
 
 from voxscale.evaluate._ceiling import NoiseCeiling, noise_ceiling
+from voxscale.evaluate._position import score_by_position, state_drift
 from voxscale.evaluate._scores import correlation, r2, signed_r2
 from voxscale.evaluate._significance import PermutationTest, permutation_test
 
@@ -15,5 +16,7 @@ __all__ = [
     "noise_ceiling",
     "permutation_test",
     "r2",
+    "score_by_position",
     "signed_r2",
+    "state_drift",
 ]

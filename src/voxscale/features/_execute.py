@@ -17,7 +17,7 @@ from voxscale.arrays import Array
 from voxscale.arrays._memory import available_bytes
 from voxscale.errors import DataError
 from voxscale.features._forward import evaluating, read_batch
-from voxscale.features._surprisal import word_information
+from voxscale.features._surprisal import OF_THE_HEAD, context_lengths, word_information
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,7 @@ def read_batches(
     batches : iterable of sequences of Pass
     layers : sequence of int
     extras : sequence of str
-        "surprisal", "entropy".
+        "surprisal", "entropy", "context_length".
     reduce : callable, optional
         Called with a batch and the values of a layer or an extra, (n_words, n_dims) float32;
         what it returns is kept in their place. May be called again for the same words when
@@ -181,10 +181,14 @@ class _Task:
                 raise _not_finite(loaded, layer, batch)
             states[layer] = self._reduce(batch, values)
 
-        output = read_batch(loaded, batch, self._layers, take, to_the_end=bool(self._extras))
-        if self._extras:
-            information = word_information(loaded, batch, output)
-            states |= {name: self._reduce(batch, information[name]) for name in self._extras}
+        of_the_head = [name for name in self._extras if name in OF_THE_HEAD]
+        if self._layers or of_the_head:
+            output = read_batch(loaded, batch, self._layers, take, to_the_end=bool(of_the_head))
+            if output is not None and of_the_head:
+                information = word_information(loaded, batch, output)
+                states |= {name: self._reduce(batch, information[name]) for name in of_the_head}
+        if "context_length" in self._extras:
+            states["context_length"] = self._reduce(batch, context_lengths(batch))
         return Read(batch, states)
 
 
@@ -215,7 +219,7 @@ def _reckon(loaded: LanguageModel, longest: int) -> int:
     per_token = 12 * width + 3 * inner
     if getattr(config, "_attn_implementation", "") == "eager":
         per_token += 2 * longest * int(getattr(config, "num_attention_heads", 1))
-    return longest * per_token * loaded.base.dtype.itemsize
+    return longest * per_token * int(loaded.base.dtype.itemsize)
 
 
 def _ran_out(error: BaseException) -> bool:

@@ -35,7 +35,7 @@ class Extractor(Protocol):
         *,
         min_context: int,
         max_context: int,
-    ) -> Mapping[int, Mapping[str, EventSeries]]:
+    ) -> Mapping[Any, Mapping[str, EventSeries]]:
         """Return the states of each layer for each run.
 
         Parameters

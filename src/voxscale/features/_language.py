@@ -15,12 +15,18 @@ from voxscale.data import Transcript
 from voxscale.features._context import Contexts, whole
 from voxscale.features._execute import Read, Reduce, copies_on, read_batches, tokens_per_batch
 from voxscale.features._layers import choose_layers
-from voxscale.features._loading import DTYPES, LanguageModel, load_model, wrap_model
-from voxscale.features._models import find_model, identify, size_of
+from voxscale.features._loading import (
+    DTYPES,
+    LanguageModel,
+    load_model,
+    load_tokenizer,
+    wrap_model,
+)
+from voxscale.features._models import find_model, identify, read_config, size_of
 from voxscale.features._passes import Pass, batches, check_word_vector, in_story_order
 from voxscale.features._runs import ONLY, as_runs
-from voxscale.features._surprisal import check_extras, check_head
-from voxscale.features._windows import plan_stories
+from voxscale.features._surprisal import OF_THE_HEAD, check_extras, check_head
+from voxscale.features._windows import StoryPlanner
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LanguageExtractor", "language_states"]
 
-RECIPE = 1  # raise it when the numbers change
+RECIPE = 2  # raise it when the numbers change
 
 Progress = Callable[[int, int], None]
 Layers = Sequence[int] | Literal["all"]
@@ -131,10 +137,11 @@ def language_states(
     word_vector : {"last", "first", "mean"}
         Read a word at the last or the first of the tokens that hold its characters, or take
         their mean.
-    extras : sequence of {"surprisal", "entropy"}
+    extras : sequence of {"surprisal", "entropy", "context_length"}
         From the same passes: the sum over each word's tokens of how unexpected they were,
-        and of how uncertain the model was, in bits. The story's first word is NaN where the
-        tokenizer has no start token.
+        and of how uncertain the model was, in bits (the story's first word is NaN where the
+        tokenizer has no start token); and how many words a word was read after, itself
+        included.
     protocol : {None, "huth2023"}
         "huth2023": contexts of the published code, which are one or two words longer
         and count blank words and a lone ``'s`` as parts of the word before them.
@@ -179,11 +186,12 @@ def language_states(
     chosen = asked.layers_of(models[0])
     passes = [
         one
-        for story in plan_stories(runs, models[0], contexts, word_vector=word_vector)
+        for story in StoryPlanner(models[0]).plan(runs, contexts, word_vector=word_vector)
         for one in story
     ]
     grouped = batches(passes, asked.batch_size, n_tokens=asked.n_tokens(models[0], passes))
-    values: dict[int | str, dict[str, Array]] = {name: {} for name in (*chosen, *asked.extras)}
+    names: list[int | str] = [*chosen, *asked.extras]
+    values: dict[int | str, dict[str, Array]] = {name: {} for name in names}
     done = 0
     for read in read_batches(models, grouped, chosen, asked.extras):
         for name, of_batch in read.states.items():
@@ -252,6 +260,18 @@ class LanguageExtractor:
         """Return the contexts of these sizes by this extractor's policy and protocol."""
         return Contexts(self.policy, min_context, max_context, self.protocol)
 
+    def planner(self) -> StoryPlanner:
+        """Return what plans this model's passes, without loading the weights.
+
+        Raises
+        ------
+        DataError
+            If the configuration or the tokenizer cannot be had.
+        """
+        config = read_config(self.files)  # first: without it transformers blames the tokenizer
+        tokenizer = load_tokenizer(self.files)
+        return StoryPlanner(LanguageModel(self.files.name, None, tokenizer, config))
+
     def load(self) -> LanguageModel:
         """Load the weights, once, and return the model; errors as `language_states`."""
         return self._models[0]
@@ -314,13 +334,32 @@ class LanguageExtractor:
         asked = _Asked(layers, check_extras(extras), self._batch_size)
         chosen = asked.layers_of(self._models[0])
         contexts = self.contexts(min_context, max_context)
-        [passes] = plan_stories(
-            {run: transcript}, self._models[0], contexts, word_vector=self.word_vector
-        )
+        planner = StoryPlanner(self._models[0])
+        [passes] = planner.plan({run: transcript}, contexts, word_vector=self.word_vector)
         grouped = in_story_order(
             passes, self._batch_size, n_tokens=asked.n_tokens(self._models[0], passes)
         )
         yield from read_batches(self._models, grouped, chosen, asked.extras, reduce=reduce)
+
+    def ready(
+        self, layers: Layers, extras: Sequence[str] = ()
+    ) -> tuple[list[LanguageModel], list[int], tuple[str, ...]]:
+        """Load the model on all of its devices, and check what is asked of it.
+
+        Returns
+        -------
+        models : list of LanguageModel
+            One for each device.
+        layers : list of int
+        extras : tuple of str
+
+        Raises
+        ------
+        DataError, ValueError, TypeError
+            As `language_states`.
+        """
+        asked = _Asked(layers, check_extras(extras), self._batch_size)
+        return self._models, asked.layers_of(self._models[0]), asked.extras
 
     @cached_property
     def _size(self) -> tuple[int, int]:
@@ -339,7 +378,8 @@ class _Asked:
 
     def layers_of(self, loaded: LanguageModel) -> list[int]:
         if self.extras:
-            check_head(loaded)
+            if set(self.extras) & set(OF_THE_HEAD):
+                check_head(loaded)
             if not isinstance(self._layers, str) and len(self._layers) == 0:
                 return []
         return choose_layers(self._layers, loaded.n_layers)

@@ -22,7 +22,7 @@ from voxscale.features._models import (
 )
 from voxscale.features._packaged import quiet, read_gguf, read_gguf_tokenizer
 
-__all__ = ["DTYPES", "SPREAD", "LanguageModel", "load_model", "wrap_model"]
+__all__ = ["DTYPES", "SPREAD", "LanguageModel", "load_model", "load_tokenizer", "wrap_model"]
 
 _LEAST_VOCABULARY = 2  # transformers makes up a lone "▁" for some that have none
 SPREAD = "auto"  # the device that is all devices
@@ -133,7 +133,7 @@ def load_model(
         where, local = locate(files)
         read_config(files)  # first: without it transformers blames the tokenizer
         if tokenizer is None:
-            tokenizer = _load_tokenizer(files)
+            tokenizer = load_tokenizer(files)
         with told(files):
             model = _load_weights(files, where, dtype, local=local, spread=spread)
     if device is not None:
@@ -215,7 +215,7 @@ def _is_causal(base: Any, limit: int | None) -> bool:
 def _checked_tokenizer(tokenizer: Any) -> Any:
     """Load a tokenizer that is named; refuse what is none."""
     if isinstance(tokenizer, str | os.PathLike):
-        return _load_tokenizer(find_tokenizer(tokenizer))
+        return load_tokenizer(find_tokenizer(tokenizer))
     if tokenizer is not None and not callable(tokenizer):
         msg = (
             f"tokenizer is of type {type(tokenizer).__name__}; expected a transformers tokenizer, "
@@ -225,8 +225,14 @@ def _checked_tokenizer(tokenizer: Any) -> Any:
     return tokenizer
 
 
-def _load_tokenizer(files: ModelFiles) -> Any:
-    """Load a model's own tokenizer; one without a vocabulary would call every word unknown."""
+def load_tokenizer(files: ModelFiles) -> Any:
+    """Load a model's own tokenizer; one without a vocabulary would call every word unknown.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it cannot be loaded.
+    """
     from transformers import AutoTokenizer
 
     with told(files, "the tokenizer of "):

@@ -23,6 +23,7 @@ from voxscale.features._packaged import quiet
 
 __all__ = ["ModelFacts", "known_models", "model_facts"]
 
+
 @dataclass(frozen=True)
 class ModelFacts:
     """How large a model is, and what it was trained on.

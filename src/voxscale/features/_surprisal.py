@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from voxscale.features._loading import LanguageModel
     from voxscale.features._passes import Pass
 
-__all__ = ["EXTRAS", "check_extras", "check_head", "word_information"]
+__all__ = ["EXTRAS", "OF_THE_HEAD", "context_lengths", "check_extras", "check_head", "word_information"]
 
-EXTRAS = ("surprisal", "entropy")
+OF_THE_HEAD = ("surprisal", "entropy")
+EXTRAS = (*OF_THE_HEAD, "context_length")
 _ROWS = 128  # tokens whose scores over the vocabulary are held at once
 
 
@@ -70,6 +71,12 @@ def check_head(loaded: LanguageModel) -> None:
         raise DataError(msg)
 
 
+def context_lengths(batch: Sequence[Pass]) -> Array:
+    """Return how many words each word is read after, itself included; (n_words, 1) float32."""
+    lengths = np.concatenate([one.n_before for one in batch]) + 1
+    return lengths.astype(np.float32)[:, None]
+
+
 def word_information(
     loaded: LanguageModel, batch: Sequence[Pass], output: torch.Tensor
 ) -> dict[str, Array]:
@@ -109,7 +116,7 @@ def word_information(
     bits[:, columns == 0] = np.nan
     word = np.repeat(np.arange(len(counts)), counts)
     sums = [np.bincount(word, weights=one, minlength=len(counts)) / np.log(2) for one in bits]
-    return {name: one.astype(np.float32)[:, None] for name, one in zip(EXTRAS, sums, strict=True)}
+    return {name: one.astype(np.float32)[:, None] for name, one in zip(OF_THE_HEAD, sums, strict=True)}
 
 
 def _scores(loaded: LanguageModel, hidden: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from voxscale.data import Transcript
 from voxscale.errors import DataError
@@ -12,60 +12,104 @@ from voxscale.features._models import text_config
 from voxscale.features._passes import Pass, StoryWords, check_fits, plan_passes
 from voxscale.features._tokens import start_tokens, tokenize_story
 
-__all__ = ["plan_stories"]
+__all__ = ["StoryPlanner"]
 
 
-def plan_stories(
-    runs: Mapping[str, Transcript],
-    loaded: LanguageModel,
-    contexts: Contexts,
-    *,
-    word_vector: str = "last",
-) -> list[list[Pass]]:
-    """Plan the passes of stories, after every check that needs no pass.
+class StoryPlanner:
+    """Plans the passes of stories through a model, whose weights are not looked at.
 
     Parameters
     ----------
-    runs : mapping of run to Transcript
     loaded : LanguageModel
-        Its weights are not looked at.
-    contexts : Contexts
-    word_vector : {"last", "first", "mean"}
-
-    Returns
-    -------
-    list of list of Pass
-        One for each story.
-
-    Raises
-    ------
-    DataError
-        If a word gives no token, the tokenizer is another model's, or a window holds more
-        tokens than the model has positions.
+        May lack its weights.
     """
-    start = start_tokens(loaded.tokenizer)
-    stories = []
-    for run, transcript in runs.items():
-        words, allow_blank = transcript.words, contexts.protocol is not None
-        tokens = tokenize_story(words, loaded.tokenizer, run, allow_blank=allow_blank)
-        stories.append(StoryWords(run, words, tokens))
-    if not stories:
-        msg = "there is no transcript; name at least one run."
-        raise DataError(msg)
-    _check_vocabulary(stories, loaded, max(start, default=-1))
-    check_fits(stories, len(start), loaded.limit, contexts)
-    return [
-        plan_passes(story, start, contexts, limit=loaded.limit, word_vector=word_vector)
-        for story in stories
-    ]
 
+    def __init__(self, loaded: LanguageModel) -> None:
+        self._loaded = loaded
+        self._start = start_tokens(loaded.tokenizer)
 
-def _check_vocabulary(stories: list[StoryWords], loaded: LanguageModel, start: int) -> None:
-    n_known = getattr(text_config(loaded.config), "vocab_size", None)
-    largest = max(start, *(int(one.tokens.ids.max(initial=-1)) for one in stories))
-    if n_known is not None and largest >= n_known:
-        msg = (
-            f"the tokenizer gives token {largest}, but model {loaded.name!r} has {n_known} of "
-            "them; expected a model and a tokenizer that belong together; check tokenizer=."
+    def tokenize(self, run: str, transcript: Transcript, *, allow_blank: bool) -> StoryWords:
+        """Find the tokens of a story.
+
+        Parameters
+        ----------
+        run : str
+            Named in errors.
+        transcript : Transcript
+        allow_blank : bool
+            Whether words may be blank; the protocol "huth2023" has a use for them.
+
+        Returns
+        -------
+        StoryWords
+
+        Raises
+        ------
+        DataError
+            If a word gives no token.
+        """
+        words = transcript.words
+        tokens = tokenize_story(words, self._loaded.tokenizer, run, allow_blank=allow_blank)
+        return StoryWords(run, words, tokens)
+
+    def check(self, stories: Sequence[StoryWords], contexts: Contexts) -> None:
+        """Raise DataError if a window holds more tokens than the model has positions."""
+        check_fits(stories, len(self._start), self._loaded.limit, contexts)
+
+    def check_vocabulary(self, stories: Sequence[StoryWords]) -> None:
+        """Raise DataError if the tokenizer gives a token that the model does not know."""
+        n_known = getattr(text_config(self._loaded.config), "vocab_size", None)
+        of_stories = (int(one.tokens.ids.max(initial=-1)) for one in stories)
+        largest = max(*self._start, -1, *of_stories, -1)
+        if n_known is not None and largest >= n_known:
+            msg = (
+                f"the tokenizer gives token {largest}, but model {self._loaded.name!r} has "
+                f"{n_known} of them; expected a model and a tokenizer that belong together; "
+                "check tokenizer=."
+            )
+            raise DataError(msg)
+
+    def passes(
+        self, story: StoryWords, contexts: Contexts, *, word_vector: str = "last"
+    ) -> list[Pass]:
+        """Plan a story's passes, in the story's order.
+
+        Raises
+        ------
+        DataError
+            If a blank word comes before any token, and there is no start token.
+        """
+        return plan_passes(
+            story, self._start, contexts, limit=self._loaded.limit, word_vector=word_vector
         )
-        raise DataError(msg)
+
+    def plan(
+        self, runs: Mapping[str, Transcript], contexts: Contexts, *, word_vector: str = "last"
+    ) -> list[list[Pass]]:
+        """Plan the passes of stories, after every check that needs no pass.
+
+        Parameters
+        ----------
+        runs : mapping of run to Transcript
+        contexts : Contexts
+        word_vector : {"last", "first", "mean"}
+
+        Returns
+        -------
+        list of list of Pass
+            One for each story.
+
+        Raises
+        ------
+        DataError
+            If there is no story, a word gives no token, the tokenizer is another model's, or a
+            window holds more tokens than the model has positions.
+        """
+        allow_blank = contexts.protocol is not None
+        stories = [self.tokenize(run, one, allow_blank=allow_blank) for run, one in runs.items()]
+        if not stories:
+            msg = "there is no transcript; name at least one run."
+            raise DataError(msg)
+        self.check_vocabulary(stories)
+        self.check(stories, contexts)
+        return [self.passes(story, contexts, word_vector=word_vector) for story in stories]

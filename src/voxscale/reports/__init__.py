@@ -11,6 +11,7 @@ from voxscale.reports._flatmap import flatmap
 from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
 from voxscale.reports._layers import layer_curves
 from voxscale.reports._page import report, write_report
+from voxscale.reports._position import position_curves
 from voxscale.reports._timecourse import course_table, time_courses
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "layer_curves",
     "layers_found",
     "nothing_found",
+    "position_curves",
     "report",
     "scaling_curve",
     "scaling_curves",

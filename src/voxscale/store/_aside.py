@@ -68,15 +68,15 @@ def write_aside(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_aside(path: str | Path) -> Iterator[Path]:
+def folder_aside(path: str | Path, *, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; put it in place once it is complete.
-
-    A folder that is already at ``path`` is replaced.
 
     Parameters
     ----------
     path : path
         Where the folder shall be.
+    replace : bool
+        Replace a folder that is there by then; otherwise it is kept, and the new one dropped.
 
     Yields
     ------
@@ -97,7 +97,7 @@ def folder_aside(path: str | Path) -> Iterator[Path]:
             for file in temporary.rglob("*"):
                 if file.is_file():
                     _force(file)
-            _swap(temporary, path)
+            _swap(temporary, path, replace=replace)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -186,12 +186,15 @@ def _lives(process: str) -> bool:
     return True
 
 
-def _swap(temporary: Path, path: Path) -> None:
+def _swap(temporary: Path, path: Path, *, replace: bool) -> None:
     try:
         temporary.replace(path)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES) or not path.is_dir():
             raise
+        if not replace:
+            shutil.rmtree(temporary)
+            return
         old = _beside(path)
         path.replace(old)
         temporary.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,7 +112,10 @@ class LayerStore(Records):
         """
         import zarr
 
-        with folder_aside(self.path(key), replace=False) as folder:
+        path = self.path(key)
+        if path.is_dir() and not self.has(key):
+            shutil.rmtree(path)  # what a broken disk left of it
+        with folder_aside(path, replace=False) as folder:
             attributes = plain(meta, "meta", finite=False)
             group = zarr.open_group(folder, mode="a", attributes=attributes, zarr_format=3)
             writer = LayerWriter(group, n_rows)

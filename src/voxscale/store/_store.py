@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
-import traceback
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,17 +12,16 @@ from voxscale.arrays import Array
 from voxscale.errors import StoreError
 from voxscale.store._aside import write_aside
 from voxscale.store._codecs import read_meta, read_result, write_result
-from voxscale.store._key import plain
+from voxscale.store._record import Records
 
 __all__ = ["Store"]
 
-_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 # What numpy and zipfile raise for a damaged file; the last one for a flipped compression byte.
 _BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError)
 _Read = TypeVar("_Read")
 
 
-class Store:
+class Store(Records):
     """A folder of results, one ``.npz`` file each, named by their key.
 
     A file that exists is complete. Nothing is made on disk before the first ``put``.
@@ -46,27 +41,7 @@ class Store:
     (array([0.5 , 0.25]), 9, True)
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-
-    def __repr__(self) -> str:
-        return f"Store({str(self.folder)!r})"
-
-    def path(self, key: str) -> Path:
-        """Tell where a result is, or would be.
-
-        Raises
-        ------
-        ValueError
-            If the key could not be the name of a file.
-        """
-        if not _KEY.fullmatch(key):
-            msg = f"key {key!r} cannot name a file; expected letters, digits, '_' and '-'."
-            raise ValueError(msg)
-        return self.folder / f"{key}.npz"
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.has(key)
+    suffix = ".npz"
 
     def has(self, key: str) -> bool:
         """Tell whether a result is there.
@@ -78,10 +53,6 @@ class Store:
             file.
         """
         return self._read(key, _is_there)
-
-    def keys(self) -> list[str]:
-        """List the keys of all results, sorted."""
-        return sorted(file.stem for file in self.folder.glob("*.npz") if _KEY.fullmatch(file.stem))
 
     def put(self, key: str, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
         """Write a result, all at once, and forget an earlier failure.
@@ -131,64 +102,6 @@ class Store:
     def meta(self, key: str) -> dict[str, Any]:
         """Read the metadata of a result and none of its arrays; errors as :meth:`get`."""
         return self._read(key, read_meta)
-
-    def fail(self, key: str, meta: Mapping[str, Any], error: BaseException | str) -> None:
-        """Record why a result could not be had.
-
-        Parameters
-        ----------
-        key : str
-        meta : mapping
-            What was tried; what JSON can hold.
-        error : exception or str
-            An exception is kept with its traceback.
-
-        Raises
-        ------
-        StoreError
-            As :meth:`put`.
-        TypeError
-            If the metadata are not JSON.
-        """
-        if isinstance(error, str):
-            text = error.strip()
-            name, message = "", (text.splitlines() or [""])[-1]
-        else:
-            name, message = type(error).__name__, str(error)
-            text = "".join(traceback.format_exception(error))
-        record = {
-            "key": key,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "error": name,
-            "message": message,
-            "traceback": text,
-            "meta": plain(meta, "meta", finite=False),
-        }
-        with write_aside(self.failure_path(key)) as temporary:
-            temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-
-    def failure(self, key: str) -> dict[str, Any] | None:
-        """Tell why a result could not be had.
-
-        Returns
-        -------
-        dict or None
-            ``error`` (its class), ``message``, ``traceback``, ``time`` (UTC) and ``meta``;
-            None when nothing failed.
-        """
-        path = self.failure_path(key)
-        try:
-            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (ValueError, OSError) as error:
-            msg = f"{path} cannot be read ({error}); delete it and run again."
-            raise StoreError(msg) from error
-        return record
-
-    def failure_path(self, key: str) -> Path:
-        """Tell where the record of a failure is, or would be."""
-        return self.path(key).with_suffix(".failed.json")
 
     def _read(self, key: str, read: Callable[[Path], _Read]) -> _Read:
         path = self.path(key)

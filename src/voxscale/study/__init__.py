@@ -6,8 +6,9 @@ and writes results.
 
 from voxscale.study._cells import Cell
 from voxscale.study._config import AlphaRange, ChunkCV, Design, Evaluate, Fit, Study
+from voxscale.study._extract import Extracted, extract_language
 from voxscale.study._plan import Plan, Status, plan, status
-from voxscale.study._progress import Progress
+from voxscale.study._progress import Progress, duration
 from voxscale.study._results import Results, results
 from voxscale.study._run import RunSummary, run
 
@@ -17,6 +18,7 @@ __all__ = [
     "ChunkCV",
     "Design",
     "Evaluate",
+    "Extracted",
     "Fit",
     "Plan",
     "Progress",
@@ -24,6 +26,8 @@ __all__ = [
     "RunSummary",
     "Status",
     "Study",
+    "duration",
+    "extract_language",
     "plan",
     "results",
     "run",

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from voxscale.study._cells import min_context_of
 
 if TYPE_CHECKING:
     from voxscale.design import DesignRecipe
-    from voxscale.features._loading import LanguageModel
     from voxscale.features._passes import StoryWords
     from voxscale.study._cells import Cell
     from voxscale.study._config import Study
@@ -90,27 +89,28 @@ def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:
     model, study = inputs.extractor, inputs.study
     if not passes or not isinstance(model, LanguageExtractor):
         return
-    from voxscale.features._passes import check_fits, plan_passes
-    from voxscale.features._tokens import start_tokens
-
-    protocol = model._protocol
     with blamed(study, "model"):
-        loaded = _without_weights(model)
-        start = start_tokens(loaded.tokenizer)
+        planner = model.planner()
     stories: dict[str, StoryWords] = {}
-    for context in sorted({one.context for one in passes}):
-        least = min_context_of(context)
-        of_context = []
+    allow_blank = model.protocol is not None
+    with blamed(study, "dataset", kind=DataError):
         for one in passes:
-            if one.context == context:
-                if one.words not in stories:
-                    stories[one.words] = _tokenized(inputs, one, loaded, protocol)
-                of_context.append(stories[one.words])
+            if one.words not in stories:
+                first = one.targets[0]
+                transcript = inputs.facts(first.subject).transcripts[first.run]
+                stories[one.words] = planner.tokenize(
+                    first.run, transcript, allow_blank=allow_blank
+                )
+    with blamed(study, "model"):
+        planner.check_vocabulary(list(stories.values()))
+    for context in sorted({one.context for one in passes}):
+        contexts = model.contexts(min_context_of(context), context)
+        of_context = [stories[one.words] for one in passes if one.context == context]
         with blamed(study, "contexts"):
-            check_fits(of_context, len(start), loaded.limit, least, context, protocol)
+            planner.check(of_context, contexts)
         with blamed(study, "dataset", kind=DataError):
             for story in of_context:
-                plan_passes(story, start, least, context, protocol)
+                planner.passes(story, contexts)
 
 
 def load_model(inputs: Inputs) -> None:
@@ -123,7 +123,7 @@ def load_model(inputs: Inputs) -> None:
     """
     if isinstance(inputs.extractor, LanguageExtractor):
         with blamed(inputs.study, "model"):
-            _ = inputs.extractor._loaded
+            inputs.extractor.load()
 
 
 def _n_rows(recipe: DesignRecipe, run: str, trs: range, facts: SubjectFacts) -> int:
@@ -142,36 +142,3 @@ def _at_fault(recipe: DesignRecipe, run: str, trs: range, facts: SubjectFacts) -
     except DataError:
         return "trim"
     return "delays"
-
-
-def _without_weights(model: LanguageExtractor) -> LanguageModel:
-    from voxscale.features._loading import LanguageModel, _load_tokenizer
-    from voxscale.features._models import read_config
-
-    files = model._files
-    config = read_config(files)  # first: without it transformers blames the tokenizer
-    return LanguageModel(files.name, None, _load_tokenizer(files), config)
-
-
-def _tokenized(
-    inputs: Inputs, one: FeaturePass, loaded: LanguageModel, protocol: str | None
-) -> StoryWords:
-    from voxscale.features._models import text_config
-    from voxscale.features._passes import StoryWords
-    from voxscale.features._tokens import tokenize_story
-
-    target, study = one.targets[0], inputs.study
-    words = inputs.facts(target.subject).transcripts[target.run].words
-    with blamed(study, "dataset", kind=DataError):
-        tokens = tokenize_story(
-            words, loaded.tokenizer, target.run, allow_blank=protocol is not None
-        )
-    n_known: Any = getattr(text_config(loaded.config), "vocab_size", None)
-    largest = int(tokens.ids.max(initial=-1))
-    if n_known is not None and largest >= n_known:
-        msg = (
-            f"{study.where('model')}[study] model: its tokenizer gives token {largest}, but it "
-            f"has {n_known} of them; expected a model and a tokenizer that belong together."
-        )
-        raise ConfigError(msg)
-    return StoryWords(target.run, words, tokens)

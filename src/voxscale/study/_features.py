@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from voxscale.arrays import EventSeries, TRSeries
+from voxscale.arrays import TRSeries
 from voxscale.design import DesignRecipe
 from voxscale.errors import FitError
-from voxscale.store import Store, key_of
+from voxscale.store import LayerStore, key_of
 from voxscale.study._cells import min_context_of
+from voxscale.study._stream import Grid, array_name, stream_story
 
 if TYPE_CHECKING:
     from voxscale.study._cells import Cell
@@ -29,7 +28,7 @@ __all__ = [
     "recipe_of",
 ]
 
-RECIPE = 1  # raised by hand whenever stored features would differ
+RECIPE = 2  # raised by hand whenever stored features would differ
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[FeaturePass]:
     return list(passes.values())
 
 
-def missing_passes(passes: Iterable[FeaturePass], store: Store) -> list[FeaturePass]:
+def missing_passes(passes: Iterable[FeaturePass], store: LayerStore) -> list[FeaturePass]:
     """Keep what is not in the store."""
     absent = []
     for one in passes:
@@ -140,29 +139,31 @@ def missing_passes(passes: Iterable[FeaturePass], store: Store) -> list[FeatureP
     return absent
 
 
-def compute_pass(inputs: Inputs, one: FeaturePass, store: Store) -> None:
+def compute_pass(inputs: Inputs, one: FeaturePass, store: LayerStore) -> None:
     """Run a story through the model and store its layers, at the TRs of every run."""
-    states = _extract(inputs, one)
-    recipe = recipe_of(inputs.study)
-    for target in one.targets:
-        tr_times = inputs.facts(target.subject).tr_times[target.run]
-        arrays = {
-            f"layer_{layer}": np.asarray(
-                recipe.downsample(states[layer], tr_times, target.run).values, dtype=np.float32
-            )
-            for layer in one.layers
-        }
-        meta = {
-            "run": target.run,
+    first = one.targets[0]
+    stream_story(
+        inputs.extractor,
+        inputs.facts(first.subject).transcripts[first.run],
+        one.layers,
+        [
+            Grid(target.key, target.run, inputs.facts(target.subject).tr_times[target.run])
+            for target in one.targets
+        ],
+        store,
+        recipe_of(inputs.study),
+        min_context=min_context_of(one.context),
+        max_context=one.context,
+        meta={
             "context": one.context,
             "layers": one.layers,
             "extractor": dict(inputs.identity),
-        }
-        store.put(target.key, arrays, meta)
+        },
+    )
 
 
 def read_features(
-    inputs: Inputs, store: Store, cell: Cell, runs: Sequence[str]
+    inputs: Inputs, store: LayerStore, cell: Cell, runs: Sequence[str]
 ) -> dict[str, TRSeries]:
     """Read the features of a cell's layer for several runs.
 
@@ -183,19 +184,6 @@ def read_features(
                 f"({failure.get('error', '')}: {first}); see {store.failure_path(key)}."
             )
             raise FitError(msg)
-        name = f"layer_{cell.layer}"
-        values = store.get(key, [name])[0][name]
+        values = store.get(key, array_name(cell.layer))
         features[run] = TRSeries(values, run, 0, facts.tr_times[run])
     return features
-
-
-def _extract(inputs: Inputs, one: FeaturePass) -> dict[int, EventSeries]:
-    target = one.targets[0]
-    transcript = inputs.facts(target.subject).transcripts[target.run]
-    states = inputs.extractor.extract(
-        {target.run: transcript},
-        one.layers,
-        min_context=min_context_of(one.context),
-        max_context=one.context,
-    )
-    return {layer: states[layer][target.run] for layer in one.layers}

@@ -22,7 +22,7 @@ from voxscale.study._features import read_features
 
 if TYPE_CHECKING:
     from voxscale.data import Dataset
-    from voxscale.store import Store
+    from voxscale.store import LayerStore
     from voxscale.study._cells import Cell
     from voxscale.study._config import Study
     from voxscale.study._inputs import Inputs
@@ -100,7 +100,7 @@ class SubjectData:
 
 
 def fit_cell(
-    inputs: Inputs, cell: Cell, store: Store, shared: SubjectData, device: str | None = None
+    inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, device: str | None = None
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Compute the arrays of a cell and the numbers of its table row.
 
@@ -211,7 +211,7 @@ def mean_over_voxels(scores: Array) -> float:
 
 
 def _join(
-    inputs: Inputs, cell: Cell, store: Store, shared: SubjectData, runs: Sequence[str]
+    inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, runs: Sequence[str]
 ) -> tuple[Array, Array]:
     spaces: list[Any] = [read_features(inputs, store, cell, runs)]
     if inputs.study.design.word_rate:

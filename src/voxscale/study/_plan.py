@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from voxscale.store import Store
+from voxscale.store import LayerStore, Store
 from voxscale.study._cells import AXES, Cell, axes_of, cell_key, cells_of
 from voxscale.study._checks import check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
@@ -234,9 +234,9 @@ def cell_store(study: Study) -> Store:
     return Store(study.out / "cells")
 
 
-def feature_store(study: Study) -> Store:
+def feature_store(study: Study) -> LayerStore:
     """Return where a study keeps features at TR rate."""
-    return Store(study.out / "features")
+    return LayerStore(study.out / "features")
 
 
 def _bytes_needed(

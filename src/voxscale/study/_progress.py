@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Progress", "reporting"]
+__all__ = ["Progress", "duration", "reporting"]
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,7 @@ def stream_story(
     with ExitStack() as stack:
         writers = [
             stack.enter_context(
-                store.writing(
-                    grid.key, n_rows=len(grid.tr_times), meta={**meta, "run": grid.run}
-                )
+                store.writing(grid.key, n_rows=len(grid.tr_times), meta={**meta, "run": grid.run})
             )
             for grid in grids
         ]
@@ -100,7 +98,9 @@ def stream_story(
             run = grids[0].run
             states = extractor.extract({run: transcript}, layers, **options)
             everything = [range(len(transcript))]
-            weighed = {layer: sink.weigh(everything, states[layer][run].values) for layer in states}
+            weighed: dict[int | str, list[Any]] = {
+                layer: sink.weigh(everything, states[layer][run].values) for layer in states
+            }
             sink.take(everything, weighed)
             return
         for read in extractor.stream(
