@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from voxscale.features._loading import LanguageModel
     from voxscale.features._passes import Pass
 
-__all__ = ["EXTRAS", "OF_THE_HEAD", "context_lengths", "check_extras", "check_head", "word_information"]
+__all__ = [
+    "EXTRAS",
+    "OF_THE_HEAD",
+    "check_extras",
+    "check_head",
+    "context_lengths",
+    "word_information",
+]
 
 OF_THE_HEAD = ("surprisal", "entropy")
 EXTRAS = (*OF_THE_HEAD, "context_length")
@@ -116,7 +123,9 @@ def word_information(
     bits[:, columns == 0] = np.nan
     word = np.repeat(np.arange(len(counts)), counts)
     sums = [np.bincount(word, weights=one, minlength=len(counts)) / np.log(2) for one in bits]
-    return {name: one.astype(np.float32)[:, None] for name, one in zip(OF_THE_HEAD, sums, strict=True)}
+    return {
+        name: one.astype(np.float32)[:, None] for name, one in zip(OF_THE_HEAD, sums, strict=True)
+    }
 
 
 def _scores(loaded: LanguageModel, hidden: torch.Tensor) -> torch.Tensor:

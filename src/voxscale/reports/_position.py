@@ -59,9 +59,7 @@ def position_curves(
     return figure
 
 
-def _draw_scores(
-    ax: Axes, scores: Mapping[str, tuple[Array, Array]], trim_trs: int | None
-) -> None:
+def _draw_scores(ax: Axes, scores: Mapping[str, tuple[Array, Array]], trim_trs: int | None) -> None:
     for i, (label, (first_trs, values)) in enumerate(scores.items()):
         known = np.isfinite(values)
         mean = np.where(known, values, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)

@@ -1,0 +1,129 @@
+"""``voxscale features language``, on a tiny model in a folder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from voxscale.cli._app import app
+from voxscale.store import LayerStore
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Save a tiny random GPT-2 and a tokenizer of letters."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import AutoModelForCausalLM, GPT2Config, PreTrainedTokenizerFast
+
+    vocabulary = {letter: i for i, letter in enumerate("abcdefghijklmnopqrstuvwxyz ")}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="a"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    config = GPT2Config(vocab_size=27, n_embd=8, n_layer=2, n_head=2, n_positions=64,
+                        bos_token_id=0, eos_token_id=0)  # fmt: skip
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    AutoModelForCausalLM.from_config(config).save_pretrained(path)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def stories(tmp_path):
+    for name, n_words in (("hut", 20), ("chess", 12)):
+        rows = [f"word,{i / 2},{i / 2 + 0.4}" for i in range(n_words)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["word,onset,offset", *rows]))
+    return [str(tmp_path / "hut.csv"), str(tmp_path / "chess.csv")]
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["features", "language", *map(str, arguments)])
+
+
+def test_stories_become_groups_and_running_again_is_resuming(stories, folder, tmp_path):
+    options = ["--model", folder, "--out", tmp_path / "out", "--max-context", 6,
+               "--min-context", 3, "--layers", "0,2", "--extras", "context_length"]  # fmt: skip
+    first = invoke(*stories, *options)
+    assert first.exit_code == 0, first.output
+    assert "[stories 1/2] hut:" in first.stderr
+    assert "tokens/s" in first.stderr
+    store = LayerStore(tmp_path / "out")
+    paths = first.stdout.split()
+    assert [path.rsplit("/", 1)[1].split("-")[0] for path in paths] == ["hut", "chess"]
+    key = next(key for key in store.keys() if key.startswith("hut"))  # noqa: SIM118
+    assert store.names(key) == ["context_length", "layer_0", "layer_2"]
+    assert store.get(key, "layer_2").shape == (5, 8)
+    again = invoke(*stories, *options)
+    assert (again.exit_code, again.stdout, again.stderr) == (0, first.stdout, "")
+
+
+def test_plan_says_what_it_costs_and_runs_nothing(stories, folder, tmp_path):
+    told = invoke(*stories, "--model", folder, "--out", tmp_path / "out", "--plan",
+                  "--policy", "sliding", "--max-context", 4)  # fmt: skip
+    assert told.exit_code == 0, told.output
+    assert "2, 32 words" in told.stdout
+    assert "sliding: 26 passes" in told.stdout  # 1 + 20 - 4, and 1 + 12 - 4
+    assert "from a short probe" in told.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_reports_give_the_trs(stories, folder, tmp_path):
+    lines = ["0.0 init-trigger", *(f"{2.0 * i} trigger" for i in range(1, 9)), "1.0 sound-start"]
+    for story in ("hut", "chess"):
+        (tmp_path / f"{story}.report").write_text("\n".join(lines) + "\n")
+    ran = invoke(stories[0], "--model", folder, "--out", tmp_path / "out", "--max-context", 6,
+                 "--min-context", 3, "--tr-reports", tmp_path)  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    store = LayerStore(tmp_path / "out")
+    assert len(store.get(store.keys()[0], "layer_0")) == 9
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--policy", "slidng"], "policy 'slidng' is unknown"),
+        (["--layers", "first"], "--layers is 'first'; expected all, or numbers"),
+        (["--layers", "7"], "layer 7 does not exist"),
+        (["--extras", "loss"], "extra 'loss' is unknown"),
+        (["--word-vector", "middle"], "word_vector 'middle' is unknown"),
+        (["--dtype", "int8"], "dtype 'int8' is unknown"),
+        (["--batch-size", "0"], "batch_size is 0"),
+        (["--max-context", "60"], "positions for 64"),
+        (["--max-context", "4"], "expected 1 <= min_context <= max_context"),
+        (["--device", "abacus"], "device 'abacus' is unknown"),
+        (["--tr-reports", "nowhere"], "hut.report"),
+    ],
+)
+def test_mistakes_are_one_message(options, message, stories, folder, tmp_path):
+    given = ["--model", folder, "--out", tmp_path / "out"]
+    ran = invoke(*stories, *given, *options)
+    assert ran.exit_code == 2
+    assert message in ran.stderr
+    assert "Traceback" not in ran.output
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_two_files_of_one_name_are_refused(stories, folder, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "hut.csv").write_text("word,onset,offset\na,0,1\n")
+    ran = invoke(stories[0], tmp_path / "other" / "hut.csv", "--model", folder, "--out", tmp_path)
+    assert ran.exit_code == 2
+    assert "would both be story 'hut'" in ran.stderr
+
+
+def test_the_numbers_are_those_of_python(stories, folder, tmp_path):
+    import voxscale as vs
+    from voxscale.design import DesignRecipe
+
+    invoke(stories[1], "--model", folder, "--out", tmp_path / "out", "--max-context", 8,
+           "--min-context", 4, "--keep-words")  # fmt: skip
+    words = vs.read_transcript(stories[1])
+    states = vs.language_states(words, folder, min_context=4, max_context=8)
+    store = LayerStore(tmp_path / "out")
+    key = store.keys()[0]
+    tr_times = 2.0 * np.arange(3) + 1
+    for layer, series in states.items():
+        np.testing.assert_allclose(store.get(key, f"words_layer_{layer}"), series.values, atol=1e-5)
+        expected = DesignRecipe().downsample(series, tr_times, "chess").values
+        np.testing.assert_allclose(store.get(key, f"layer_{layer}"), expected, atol=1e-5)

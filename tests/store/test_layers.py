@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxscale.errors import StoreError
+from voxscale.store import LayerStore, _layers
+
+
+@pytest.fixture
+def store(tmp_path):
+    return LayerStore(tmp_path / "features")
+
+
+def fill(store, key, arrays, **meta):
+    with store.writing(key, n_rows=len(next(iter(arrays.values()))), meta=meta) as writer:
+        for name, rows in arrays.items():
+            writer.append(name, rows)
+
+
+@settings(max_examples=20, deadline=None)
+@given(parts=st.lists(st.integers(0, 9), min_size=1, max_size=8), seed=st.integers(0, 99))
+def test_what_is_appended_comes_back(tmp_path_factory, parts, seed):
+    rng = np.random.default_rng(seed)
+    store = LayerStore(tmp_path_factory.mktemp("store"))
+    values = rng.standard_normal((sum(parts), 3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_layers, "_ROWS", 4)
+        with store.writing("k", n_rows=len(values), meta={}) as writer:
+            for part in np.split(values, np.cumsum(parts)[:-1]):
+                writer.append("layer_1", part)
+    np.testing.assert_array_equal(store.get("k", "layer_1"), values.astype(np.float32))
+
+
+def test_groups_know_their_arrays_and_what_they_are(store, rng):
+    fill(store, "a1", {"layer_0": rng.random((5, 2)), "surprisal": rng.random((5, 1))}, story="hut")
+    assert store.has("a1")
+    assert "a1" in store
+    assert store.keys() == ["a1"]
+    assert store.names("a1") == ["layer_0", "surprisal"]
+    assert store.meta("a1") == {"story": "hut"}
+
+
+def test_words_may_have_another_length(store, rng):
+    with store.writing("k", n_rows=2, meta={}) as writer:
+        writer.append("layer_0", rng.random((2, 3)))
+        writer.append("words_layer_0", rng.random((7, 3)), n_rows=7)
+    assert store.get("k", "words_layer_0").shape == (7, 3)
+
+
+def test_a_group_is_complete_or_absent(store, rng):
+    with pytest.raises(RuntimeError, match="killed"), store.writing("k", n_rows=9, meta={}) as one:
+        one.append("layer_0", rng.random((4, 3)))
+        message = "killed"
+        raise RuntimeError(message)
+    assert not store.has("k")
+    assert list(store.folder.iterdir()) == []
+    with (
+        pytest.raises(ValueError, match="'layer_0' was given 4 rows of 9"),
+        store.writing("k", n_rows=9, meta={}) as writer,
+    ):
+        writer.append("layer_0", rng.random((4, 3)))
+    assert not store.has("k")
+
+
+def test_who_is_first_is_kept(store):
+    with store.writing("k", n_rows=1, meta={"who": "slow"}) as slow:
+        slow.append("layer_0", np.zeros((1, 1)))
+        fill(store, "k", {"layer_0": np.ones((1, 1))}, who="fast")
+    assert store.meta("k") == {"who": "fast"}
+    assert store.get("k", "layer_0") == 1
+    assert [path.name for path in store.folder.iterdir()] == ["k.zarr"]
+
+
+def test_damage_is_told_and_made_good(store):
+    fill(store, "k", {"layer_0": np.ones((3, 2))})
+    with pytest.raises(StoreError, match="has no array 'layer_9', only layer_0"):
+        store.get("k", "layer_9")
+    shutil.rmtree(store.path("k") / "layer_0" / "c")
+    with pytest.raises(StoreError, match=r"k\.zarr is damaged \(layer_0 lacks some.*delete it"):
+        store.get("k", "layer_0")
+    (store.path("k") / "zarr.json").unlink()
+    assert not store.has("k")
+    fill(store, "k", {"layer_0": np.ones((3, 2))})
+    assert store.get("k", "layer_0").all()
+
+
+def test_what_was_flipped_on_disk_is_told(store, rng):
+    fill(store, "k", {"layer_0": rng.random((300, 20))})
+    chunk = next(path for path in (store.path("k") / "layer_0" / "c").rglob("*") if path.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:50])
+    with pytest.raises(StoreError, match="is damaged"):
+        store.get("k", "layer_0")
+
+
+def test_what_is_not_there_is_told(store):
+    with pytest.raises(StoreError, match=r"k\.zarr does not exist"):
+        store.get("k", "layer_0")
+    assert store.keys() == []
+
+
+def test_failures_are_recorded_and_forgotten(store):
+    store.fail("k", {"story": "hut"}, ValueError("no token"))
+    assert store.failure("k")["message"] == "no token"
+    assert store.keys() == []
+    fill(store, "k", {"layer_0": np.ones((1, 1))})
+    assert store.failure("k") is None
