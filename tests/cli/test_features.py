@@ -90,13 +90,13 @@ def test_reports_give_the_trs(stories, folder, tmp_path):
         (["--dtype", "int8"], "dtype 'int8' is unknown"),
         (["--batch-size", "0"], "batch_size is 0"),
         (["--max-context", "60"], "positions for 64"),
-        (["--max-context", "4"], "expected 1 <= min_context <= max_context"),
+        (["--min-context", "9"], "expected 1 <= min_context <= max_context"),
         (["--device", "abacus"], "device 'abacus' is unknown"),
         (["--tr-reports", "nowhere"], "hut.report"),
     ],
 )
 def test_mistakes_are_one_message(options, message, stories, folder, tmp_path):
-    given = ["--model", folder, "--out", tmp_path / "out"]
+    given = ["--model", folder, "--out", tmp_path / "out", "--max-context", 8]
     ran = invoke(*stories, *given, *options)
     assert ran.exit_code == 2
     assert message in ran.stderr

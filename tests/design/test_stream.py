@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,7 +31,7 @@ def test_pieces_add_up_to_the_whole(n_events, n_trs, cuts, normalize, lobes, see
     whole = lanczos(events, tr_times, lobes=lobes, normalize=normalize)
     stream = LanczosStream(times, tr_times, lobes=lobes, normalize=normalize)
     bounds = sorted({0, n_events, *(cut for cut in cuts if cut < n_events)})
-    spans = [range(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    spans = [range(a, b) for a, b in pairwise(bounds)]
     order = rng.permutation(len(spans))
     seen, n_seen, taken = set(), 0, []
     for number in order:

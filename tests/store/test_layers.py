@@ -53,17 +53,18 @@ def test_words_may_have_another_length(store, rng):
 
 
 def test_a_group_is_complete_or_absent(store, rng):
-    with pytest.raises(RuntimeError, match="killed"), store.writing("k", n_rows=9, meta={}) as one:
-        one.append("layer_0", rng.random((4, 3)))
-        message = "killed"
-        raise RuntimeError(message)
+    def stop(message):
+        with store.writing("k", n_rows=9, meta={}) as writer:
+            writer.append("layer_0", rng.random((4, 3)))
+            if message:
+                raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="killed"):
+        stop("killed")
     assert not store.has("k")
     assert list(store.folder.iterdir()) == []
-    with (
-        pytest.raises(ValueError, match="'layer_0' was given 4 rows of 9"),
-        store.writing("k", n_rows=9, meta={}) as writer,
-    ):
-        writer.append("layer_0", rng.random((4, 3)))
+    with pytest.raises(ValueError, match="'layer_0' was given 4 rows of 9"):
+        stop("")
     assert not store.has("k")
 
 

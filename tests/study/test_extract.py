@@ -60,11 +60,8 @@ def tr_times_of(stories):
 
 def contents(out):
     store = LayerStore(out)
-    return {
-        (key, name): store.get(key, name)
-        for key in store.keys()
-        for name in store.names(key)  # noqa: SIM118
-    }
+    keys = store.keys()
+    return {(key, name): store.get(key, name) for key in keys for name in store.names(key)}
 
 
 def test_rows_are_lanczos_of_the_states(folder, tmp_path):
@@ -109,7 +106,9 @@ def test_nothing_is_run_before_all_is_checked(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(LanguageExtractor, "ready", lambda *_: pytest.fail("loaded"))
     stories = stories_of(9, 60)
     with pytest.raises(DataError, match="story 'story 1': a context of 60 words needs"):
-        extract_language(stories, model, tr_times_of(stories), tmp_path, max_context=60)
+        extract_language(
+            stories, model, tr_times_of(stories), tmp_path, min_context=9, max_context=60
+        )
     late = {name: times + 1000 for name, times in tr_times_of(stories).items()}
     with pytest.raises(AlignmentError, match="run 'story 0'"):
         extract_language(stories, model, late, tmp_path, **SIZES)

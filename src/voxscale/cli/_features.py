@@ -46,8 +46,10 @@ def language(
     policy: Annotated[
         str, typer.Option(help="Contexts: growing, sliding, full or sentence.")
     ] = "growing",
-    min_context: Annotated[int, typer.Option(help="In words.")] = 256,
     max_context: Annotated[int, typer.Option(help="In words.")] = 512,
+    min_context: Annotated[
+        int | None, typer.Option(help="In words. Default: half of the most.")
+    ] = None,
     word_vector: Annotated[str, typer.Option(help="last, first or mean of its tokens.")] = "last",
     extras: Annotated[str, typer.Option(help="surprisal, entropy, or both with a comma.")] = "",
     tr: Annotated[float, typer.Option(help="TR in seconds, where there is no report.")] = 2.0,
@@ -85,7 +87,7 @@ def language(
         words = {story: read_transcript(path, tier) for story, path in named.items()}
         asked: dict[str, Any] = {
             "layers": _layers(layers),
-            "min_context": min_context,
+            "min_context": max(1, max_context // 2) if min_context is None else min_context,
             "max_context": max_context,
             "extras": [one.strip() for one in extras.split(",") if one.strip()],
         }

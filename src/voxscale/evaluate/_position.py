@@ -1,4 +1,4 @@
-"""How scores and states change with the position in a story: the start of one is unlike the rest."""
+"""How scores and states change with the position in a story, whose start is unlike the rest."""
 
 from __future__ import annotations
 

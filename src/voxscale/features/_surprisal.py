@@ -122,10 +122,11 @@ def word_information(
             bits[1, some] = -(log_p.exp() * log_p).nan_to_num(0).sum(-1).cpu().numpy()
     bits[:, columns == 0] = np.nan
     word = np.repeat(np.arange(len(counts)), counts)
-    sums = [np.bincount(word, weights=one, minlength=len(counts)) / np.log(2) for one in bits]
-    return {
-        name: one.astype(np.float32)[:, None] for name, one in zip(OF_THE_HEAD, sums, strict=True)
-    }
+    found = {}
+    for name, one in zip(OF_THE_HEAD, bits, strict=True):
+        sums = np.bincount(word, weights=one, minlength=len(counts)) / np.log(2)
+        found[name] = sums.astype(np.float32)[:, None]
+    return found
 
 
 def _scores(loaded: LanguageModel, hidden: torch.Tensor) -> torch.Tensor:

@@ -177,9 +177,10 @@ class LayerWriter:
     def check(self) -> None:
         """Raise ValueError unless every array has all of its rows."""
         for name, array in self._arrays.items():
-            if self._written[name] != array.shape[0]:
+            given = self._written[name] + sum(map(len, self._held[name]))
+            if given != array.shape[0]:
                 msg = (
-                    f"array {name!r} was given {self._written[name]} rows of {array.shape[0]}; "
+                    f"array {name!r} was given {given} rows of {array.shape[0]}; "
                     "a group must be complete."
                 )
                 raise ValueError(msg)

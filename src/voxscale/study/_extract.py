@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from voxscale.arrays import Array
     from voxscale.data import Transcript
     from voxscale.features import LanguageExtractor
+    from voxscale.features._language import Layers
 
 __all__ = ["Extracted", "extract_language", "story_key"]
 
@@ -66,7 +68,7 @@ def extract_language(
     tr_times: Mapping[str, Array],
     out: str | Path,
     *,
-    layers: Sequence[int] | str = "all",
+    layers: Layers = "all",
     min_context: int = 256,
     max_context: int = 512,
     extras: Sequence[str] = (),
@@ -115,11 +117,11 @@ def extract_language(
     """
     store = LayerStore(out)
     recipe = DesignRecipe() if recipe is None else recipe
-    numbers = range(model.n_layers) if isinstance(layers, str) else layers
+    numbers = [int(one) for one in (range(model.n_layers) if isinstance(layers, str) else layers)]
     settings = {
         "recipe": RECIPE,
         "extractor": dict(model.identity),
-        "layers": [int(layer) for layer in numbers],
+        "layers": numbers,
         "extras": list(extras),
         "min_context": min_context,
         "max_context": max_context,
@@ -144,7 +146,7 @@ def extract_language(
         stream_story(
             model,
             transcript,
-            settings["layers"],
+            numbers,
             [Grid(keys[story], story, tr_times[story])],
             store,
             recipe,
@@ -153,7 +155,7 @@ def extract_language(
             meta={**settings, "story": story},
             extras=extras,
             keep_words=keep_words,
-            told=lambda n_words, n_tokens, story=story: told.add(story, n_words, n_tokens),
+            told=partial(told.add, story),
         )
         told.end(story)
     return {story: store.path(key) for story, key in keys.items()}
