@@ -10,13 +10,14 @@ is also run with a model of a billion random parameters.
 import argparse
 import gc
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,14 @@ import numpy as np
 import torch
 from _machine import machine_facts
 
-from voxscale.data import Transcript
+from voxscale.data import Transcript, read_transcript
 from voxscale.features import Contexts, LanguageExtractor
 from voxscale.features._context import plan_huth2023
 from voxscale.features._execute import read_batches, tokens_per_batch
 from voxscale.features._loading import LanguageModel
-from voxscale.features._passes import batches, plan_passes
+from voxscale.features._passes import batches
 from voxscale.features._tokens import start_tokens, tokenize_story
-from voxscale.features._windows import plan_stories
-from voxscale.synthetic import demo_stories
+from voxscale.features._windows import StoryPlanner
 
 Array = np.ndarray
 LAYER = 15
@@ -41,22 +41,23 @@ SEED_SIZES = (256, 512)
 
 def story_of(n_words: int) -> Transcript:
     """Join the words of the demo's stories, again and again, to one of any length."""
-    words = [word for story in demo_stories().values() for word in story.words]
+    grids = sorted(Path(str(files("voxscale.synthetic") / "stories")).glob("*.TextGrid"))
+    words = [word for grid in grids for word in read_transcript(grid).words]
     words = [words[i % len(words)] for i in range(n_words)]
     return Transcript(words, 0.35 * np.arange(n_words))
 
 
 def count_tokens(loaded: LanguageModel, lengths: list[int]) -> list[dict[str, float]]:
     """Tokens run at 256 to 512 words, per token of the text and against a pass a word."""
-    rows = []
+    planner, rows = StoryPlanner(loaded), []
     for n_words in lengths:
         story = {"story": story_of(n_words)}
         run, alone = (
-            sum(len(one) for passes in plan_stories(story, loaded, contexts) for one in passes)
+            sum(len(one) for passes in planner.plan(story, contexts) for one in passes)
             for contexts in (Contexts("growing", 256, 512), Contexts("sliding", 512, 512))
         )
         # A pass a word at the same contexts as ours: each word's own prefix of its window.
-        [passes] = plan_stories(story, loaded, Contexts("growing", 256, 512))
+        [passes] = planner.plan(story, Contexts("growing", 256, 512))
         own = sum(int(one.positions.sum() + len(one.positions)) for one in passes)
         text = len(tokenize_story(story["story"].words, loaded.tokenizer, "story").ids)
         rows.append(
@@ -75,8 +76,7 @@ def count_tokens(loaded: LanguageModel, lengths: list[int]) -> list[dict[str, fl
 def published_loop(loaded: LanguageModel, words: list[str], layer: int) -> Array:
     """Do as the published notebook does: batch 1, one layer, every prefix looked up in a dict.
 
-    Its contexts are planned by our own re-implementation of its rule, once, outside the timing
-    of nobody: planning is part of the time here as it is of ours.
+    Planning is part of the time, here by our own re-implementation of its rule.
     """
     windows, read_at = plan_huth2023(words, *SEED_SIZES)
     tokens = tokenize_story(words, loaded.tokenizer, "story")
@@ -150,19 +150,14 @@ def against_published(
     }
 
 
-def against_bare(
-    loaded: LanguageModel, story: Transcript, repeats: int
-) -> dict[str, Any]:
+def against_bare(loaded: LanguageModel, story: Transcript, repeats: int) -> dict[str, Any]:
     """Compare tokens a second with a loop that only runs the model, on the same batches."""
-    [passes] = plan_stories({"story": story}, loaded, Contexts("growing", 256, 512))
+    [passes] = StoryPlanner(loaded).plan({"story": story}, Contexts("growing", 256, 512))
     grouped = batches(passes, None, n_tokens=tokens_per_batch(loaded, max(map(len, passes))))
     # Whole batches of one length alone: a bare loop has no padding.
     longest = min(len(one) for one in grouped[0])
     ids = np.stack([one.ids[:longest] for one in grouped[0]])
     on_device = torch.from_numpy(ids).to(loaded.device)
-    start = list(start_tokens(loaded.tokenizer))
-    tokens = tokenize_story(story.words, loaded.tokenizer, "story")
-    del tokens, start
     layers = list(range(loaded.n_layers))
     batch = [_cut(one, longest) for one in grouped[0]]
 
@@ -191,8 +186,6 @@ def against_bare(
 
 def _cut(one: Any, n_tokens: int) -> Any:
     """Cut a pass to its first tokens, and the words read to those within."""
-    from dataclasses import replace
-
     kept = int((one.positions < n_tokens).sum())
     return replace(
         one,
@@ -200,6 +193,7 @@ def _cut(one: Any, n_tokens: int) -> Any:
         words=one.words[:kept],
         positions=one.positions[:kept],
         counts=one.counts[:kept],
+        n_before=one.n_before[:kept],
     )
 
 
@@ -275,11 +269,9 @@ def stream_and_tell(model: str, device: str, dtype: str, n_words: int) -> None:
 
 def _resident() -> tuple[int, int]:
     """Memory in use now and at its peak, in bytes."""
-    facts = dict(
-        line.split(":") for line in Path("/proc/self/status").read_text().splitlines()
-    )
+    facts = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
     now, peak = (int(facts[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
-    return now, max(peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 0)
+    return now, peak
 
 
 def _forget_peak() -> None:
