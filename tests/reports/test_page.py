@@ -461,7 +461,8 @@ def test_what_an_earlier_report_drew_goes_and_files_of_others_stay(bare, tmp_pat
     assert (figures / "talk" / "layers.png").read_bytes() == b"another"
     assert (figures / "link.png").is_symlink()
 
-    assert names_in(figures) == linked_from(report(bare, out=tmp_path)) | strangers
+    page = report(bare, out=tmp_path)
+    assert names_in(figures) == linked_from(page) | strangers
 
 
 @pytest.mark.parametrize(

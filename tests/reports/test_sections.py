@@ -96,8 +96,10 @@ def test_one_layer_has_a_table_of_its_scores():
     (table,) = section.tables
     assert table.columns == ("subject", "layer", "cv_score", "r")
     assert table.rows == [("a", "3", "0.123", "−0.200"), ("b", "3", "–", "0.250")]
-    assert table.note.startswith("Means over voxels with a score, at a context of 32 words")
-    assert "validation signed root of R²" in table.note
+    assert table.note == "Means over voxels with a score."
+    (told,) = section.paragraphs
+    assert "at a context of 32 words with all training stories" in told
+    assert "cv_score is validation signed root of R² on held-out training data" in told
     assert not section.drawings
 
 

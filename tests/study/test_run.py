@@ -14,7 +14,7 @@ import pytest
 import voxscale
 from voxscale import plugins
 from voxscale.arrays import TRSeries
-from voxscale.data import Dataset
+from voxscale.data import Dataset, Transcript
 from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
 from voxscale.features.echo import Echo
 from voxscale.store import Store
@@ -220,6 +220,23 @@ def test_warnings_of_many_cells_are_told_once_with_their_count(study, tiny, monk
             assert np.isfinite(arrays[name][:7]).all() or name.startswith("cc")
     assert set(found.table["n_scored"]) == {39}
     assert np.isfinite(found.table["mean_r"]).all()
+
+
+def test_words_outside_the_scan_are_told_in_one_wording(study, tiny, monkeypatch):
+    def load(subject, root):
+        data = tiny.load(subject)
+        a = data.words["a"]
+        late = a.onset_s + np.where(np.arange(len(a)) >= len(a) - 5, 1000.0, 0.0)
+        return replace(data, words={**data.words, "a": Transcript(a.words, late)})
+
+    plugin = SimpleNamespace(SUBJECTS=tiny.SUBJECTS, load=load)
+    monkeypatch.setitem(plugins._registered["datasets"], "tiny", plugin)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run(study, progress=False, device="cpu")
+    told = [str(one.message) for one in caught if "run 'a'" in str(one.message)]
+    assert len(told) == 1
+    assert "5 of" in told[0]
 
 
 def test_voxels_that_cannot_be_scored_are_told(study, tiny, monkeypatch):

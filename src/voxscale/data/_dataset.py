@@ -236,20 +236,21 @@ def check_run(words: Transcript, responses: TRSeries, audio: FilePath | None = N
     Warns
     -----
     VoxscaleWarning
-        If some words lie outside all TRs of the run; if the last word ends more than 3 s after
-        the sound, or the sound more than 30 s after the last word; or if the sound is none.
+        If the last word ends more than 3 s after the sound, or the sound more than 30 s after
+        the last word; or if the sound is none. Of single words outside the run
+        :class:`voxscale.DesignRecipe` warns, which loses them.
     """
-    notes = [_outside(words, responses), "" if audio is None else _of_another_sound(words, audio)]
-    if any(notes):
-        msg = f"run {responses.run!r}: {' '.join(filter(None, notes))}"
-        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+    _check_heard(words, responses)
+    note = "" if audio is None else _of_another_sound(words, audio)
+    if note:
+        warnings.warn(f"run {responses.run!r}: {note}", VoxscaleWarning, stacklevel=2)
 
 
-def _outside(words: Transcript, responses: TRSeries) -> str:
-    """Say how many words lie outside all TRs, if any do; refuse it if none lies inside."""
+def _check_heard(words: Transcript, responses: TRSeries) -> None:
+    """Refuse words of which none was heard while the run was scanned."""
     tr_times = responses.tr_times
     if tr_times is None or len(tr_times) < 2:
-        return ""
+        return
     half_s = float(np.diff(tr_times).mean()) / 2
     rows = tr_times[responses.trs.start : responses.trs.stop]
     times = words.times
@@ -260,10 +261,6 @@ def _outside(words: Transcript, responses: TRSeries) -> str:
             "to overlap; check the story, its onset in the scan, and first_tr."
         )
         raise AlignmentError(msg)
-    outside = (times < tr_times[0] - half_s) | (times > tr_times[-1] + half_s)
-    if not outside.any():
-        return ""
-    return f"{int(outside.sum())} of {len(words)} words were heard outside all of its TRs."
 
 
 def _of_another_sound(words: Transcript, audio: FilePath) -> str:

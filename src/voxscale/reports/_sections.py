@@ -46,8 +46,14 @@ def by_layer(material: Material) -> Section:
         return section
     scoring = _CV_LABELS.get(results.study.fit.scoring, results.study.fit.scoring)
     if scores["layer"].nunique() < 2:
-        section.paragraphs.append("Only one layer is done, so there is no curve to draw.")
-        section.tables.append(_layer_table(scores, scoring, max(results.study.contexts)))
+        context = plural(max(results.study.contexts), "word")
+        section.paragraphs.append(
+            "Only one layer is done, so there is no curve to draw. Its scores, at a context of "
+            f"{context} with all training stories: cv_score is validation {scoring} on held-out "
+            "training data at the penalty chosen for each voxel, mean over splits; r is the "
+            "correlation of responses and predictions over all test TRs."
+        )
+        section.tables.append(_layer_table(scores))
         return section
     best = scores.loc[scores.dropna(subset=["cv_score"]).groupby("subject")["cv_score"].idxmax()]
     told = [f"{row.layer} in {row.subject} (test r {as_text(row.r)})" for row in best.itertuples()]
@@ -79,18 +85,13 @@ def by_layer(material: Material) -> Section:
     return section
 
 
-def _layer_table(scores: Any, scoring: str, context: int) -> Table:
+def _layer_table(scores: Any) -> Table:
     """Write the scores of a single layer, which are no curve."""
     rows = [
         (row.subject, as_text(row.layer), as_text(row.cv_score), as_text(row.r))
         for row in scores.itertuples()
     ]
-    note = (
-        f"Means over voxels with a score, at a context of {plural(context, 'word')} with all "
-        f"training stories. cv_score: validation {scoring} on held-out training data at the "
-        "penalty chosen for each voxel, mean over splits. r: correlation of responses and "
-        "predictions over all test TRs."
-    )
+    note = "Means over voxels with a score."
     return Table(("subject", "layer", "cv_score", "r"), rows, note, "layers", scores)
 
 

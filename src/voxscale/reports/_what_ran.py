@@ -74,9 +74,9 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
     return [
         ("study", study.name),
         ("data set", study.dataset),
+        ("subjects", "all" if study.subjects is None else study.subjects),
         ("model", study.model),
         ("layers", study.layers),
-        ("subjects", "all" if study.subjects is None else study.subjects),
         ("contexts (words at most)", study.contexts),
         ("words of context at least", "half of the most, but for a story's start"),
         ("training stories", "all" if stories is None else stories),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxscale.arrays import TRSeries
-from voxscale.errors import ConfigError, DataError, FitError, VoxscaleError, VoxscaleWarning
+from voxscale.errors import ConfigError, DataError, FitError, VoxscaleError
 from voxscale.features import LanguageExtractor, word_rate
 from voxscale.study._cells import min_context_of
 
@@ -130,9 +129,7 @@ def _n_rows(recipe: DesignRecipe, run: str, trs: range, facts: SubjectFacts) -> 
     """Join the word rate and a stand-in, so that the recipe says what it would of the data."""
     response = TRSeries(np.zeros((len(trs), 1)), run, trs.start, facts.tr_times[run])
     features = word_rate(facts.transcripts[run])
-    with warnings.catch_warnings():  # the features themselves warn of the same words
-        warnings.simplefilter("ignore", VoxscaleWarning)
-        return len(recipe.join({run: features}, {run: response}, [run])[0])
+    return len(recipe.join({run: features}, {run: response}, [run])[0])
 
 
 def _at_fault(recipe: DesignRecipe, run: str, trs: range, facts: SubjectFacts) -> str:
