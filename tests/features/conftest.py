@@ -39,6 +39,34 @@ def _byte_bpe(*, trimmed):
     return _wrap(tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
 
 
+def _tiktoken_like():
+    """Split as Llama 3 and Qwen do: words in one piece where known, digits by threes."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors, trainers
+
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+        r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<|begin_of_text|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", 0)]
+    )
+    return _wrap(tokenizer, bos_token="<|begin_of_text|>")
+
+
 def _word_piece():
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -55,11 +83,12 @@ def _word_piece():
     return _wrap(tokenizer, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
 
 
-def _unigram():
+def _unigram(*, dummy_prefix):
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    scheme = "always" if dummy_prefix else "never"
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
     trainer = trainers.UnigramTrainer(
         vocab_size=200, special_tokens=["<unk>"], unk_token="<unk>", show_progress=False
     )
@@ -101,7 +130,9 @@ def tokenizers():
         "byte-level BPE": _byte_bpe(trimmed=False),
         "byte-level BPE, trimmed offsets": _byte_bpe(trimmed=True),
         "WordPiece": _word_piece(),
-        "Unigram": _unigram(),
+        "tiktoken-style BPE": _tiktoken_like(),
+        "Unigram": _unigram(dummy_prefix=True),
+        "Unigram without a dummy prefix": _unigram(dummy_prefix=False),
         "BPE with byte fallback": _llama_like(),
         "BPE across spaces": _crossing(),
     }
@@ -113,26 +144,41 @@ def bpe(tokenizers):
     return tokenizers["byte-level BPE"]
 
 
-def _config(kind, n_positions):
-    from transformers import GPT2Config, LlamaConfig, MambaConfig, OPTConfig
+_SMALL = {
+    "vocab_size": 512, "hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2,
+    "num_hidden_layers": 3,
+}  # fmt: skip
+_KINDS = {
+    "gpt2": ("gpt2", {"vocab_size": 512, "n_embd": 16, "n_layer": 2, "n_head": 2}),
+    "llama": ("llama", {**_SMALL, "num_key_value_heads": 1}),
+    "opt": ("opt", {**_SMALL, "num_hidden_layers": 2, "ffn_dim": 24, "word_embed_proj_dim": 16}),
+    "mamba": ("mamba", {**_SMALL, "num_hidden_layers": 2, "state_size": 4}),
+    "mistral": ("mistral", {**_SMALL, "num_key_value_heads": 1, "sliding_window": 8}),
+    "gemma3": (
+        "gemma3_text",
+        {
+            **_SMALL, "num_key_value_heads": 1, "head_dim": 8, "sliding_window": 8,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+        },
+    ),
+    "pythia": ("gpt_neox", _SMALL),
+    "gptj": ("gptj", {"vocab_size": 512, "n_embd": 16, "n_layer": 3, "n_head": 2, "rotary_dim": 4}),
+    "gpt_neo": (
+        "gpt_neo",
+        {
+            "vocab_size": 512, "hidden_size": 16, "num_layers": 2, "num_heads": 2,
+            "window_size": 8, "attention_types": [[["global", "local"], 1]],
+        },
+    ),
+}  # fmt: skip
 
-    if kind == "gpt2":
-        return GPT2Config(
-            vocab_size=512, n_embd=16, n_layer=2, n_head=2, n_positions=n_positions or 512
-        )
-    if kind == "llama":
-        return LlamaConfig(
-            vocab_size=512, hidden_size=16, intermediate_size=24, num_hidden_layers=3,
-            num_attention_heads=2, num_key_value_heads=1,
-            max_position_embeddings=n_positions or 512,
-        )  # fmt: skip
-    if kind == "opt":
-        return OPTConfig(
-            vocab_size=512, hidden_size=16, ffn_dim=24, num_hidden_layers=2,
-            num_attention_heads=2, max_position_embeddings=n_positions or 512,
-            word_embed_proj_dim=16,
-        )  # fmt: skip
-    return MambaConfig(vocab_size=512, hidden_size=16, num_hidden_layers=2, state_size=4)
+
+def _config(kind, n_positions):
+    from transformers import AutoConfig
+
+    name, sizes = _KINDS[kind]
+    positions = {} if kind == "mamba" else {"max_position_embeddings": n_positions or 512}
+    return AutoConfig.for_model(name, **sizes, **positions)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from voxscale.fit import _blocks
 from voxscale.fit._blocks import (
     GIB,
     VoxelBlocks,
-    available_bytes,
     block_width,
     budget_bytes,
     check_budget,
@@ -18,23 +17,6 @@ from voxscale.fit._blocks import (
 )
 
 CPU = torch.device("cpu")
-
-
-def test_available_memory_is_read_from_meminfo(monkeypatch, tmp_path):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal:  100 kB\nMemFree:  10 kB\nMemAvailable:   2048 kB\n")
-    monkeypatch.setattr(_blocks, "_MEMINFO", meminfo)
-    assert available_bytes(CPU) == 2048 * 1024
-
-
-@pytest.mark.parametrize("text", [None, "MemTotal: 100 kB\n"])
-def test_available_memory_where_meminfo_does_not_tell(monkeypatch, tmp_path, text):
-    meminfo = tmp_path / "meminfo"
-    if text is not None:
-        meminfo.write_text(text)
-    monkeypatch.setattr(_blocks, "_MEMINFO", meminfo)
-    monkeypatch.setattr(_blocks.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10}.get)
-    assert available_bytes(CPU) == 40960
 
 
 def test_the_default_budget_is_a_share_of_what_is_free(monkeypatch):
@@ -135,8 +117,3 @@ def test_blocks_put_together_are_the_responses(responses, width):
 def test_responses_are_a_matrix_of_numbers(Y):
     with pytest.raises(ValueError, match=r"expected \(n_trs, n_voxels\) numbers"):
         VoxelBlocks.of(Y, torch.float64, CPU)
-
-
-def test_memory_of_an_accelerator_is_asked_of_it(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (123, 456))
-    assert available_bytes(torch.device("cuda")) == 123

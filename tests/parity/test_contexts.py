@@ -11,7 +11,7 @@ import json
 import numpy as np
 import pytest
 
-from voxscale.features._context import plan_huth2023
+from voxscale.features._context import Contexts, plan_huth2023
 from voxscale.features._passes import StoryWords, plan_passes
 from voxscale.features._tokens import start_tokens, tokenize_story
 
@@ -35,7 +35,8 @@ def passes_of(golden):
         tokens = tokenize_story(words, tokenizer, story, allow_blank=True)
         start = start_tokens(tokenizer)
         assert len(start) == 1
-        passes = plan_passes(StoryWords(story, words, tokens), start, low, high, "huth2023")
+        contexts = Contexts("growing", low, high, "huth2023")
+        passes = plan_passes(StoryWords(story, words, tokens), start, contexts)
         return tokens, passes
 
     return make

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.arrays._memory import available_bytes
 from voxscale.errors import DataError
-from voxscale.features._forward import evaluating, read_batch
+from voxscale.features._forward import evaluating, not_finite, read_batch
+from voxscale.features._parts import Parts, can_split, split
 from voxscale.features._surprisal import OF_THE_HEAD, context_lengths, word_information
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ Reduce = Callable[[Batch, Array], Any]
 # More tokens at once gain no speed; the widest batch is also bounded by memory.
 _COMFORTABLE_TOKENS = {"cpu": 4096, "cuda": 65536}
 _SHARE = 0.5  # of the free memory
+_LEAST_TOKENS = 8  # of a window's part; where not even these fit, nothing does
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +45,14 @@ class Read:
     ----------
     batch : sequence of Pass
     states : dict of layer, or name of an extra, to what was made of its values
+    n_passes : int
+        Passes that are complete with it: all of the batch, or none where it is a part of a
+        window that has to be run in parts, and not the last.
     """
 
     batch: Batch
     states: dict[int | str, Any]
+    n_passes: int
 
 
 def read_batches(
@@ -56,8 +62,12 @@ def read_batches(
     extras: Sequence[str] = (),
     *,
     reduce: Reduce | None = None,
+    most_tokens: int | None = None,
 ) -> Iterator[Read]:
     """Run batches, those that do not fit into memory in halves, and give them back in order.
+
+    A single window that does not fit is run in parts, where the model can go on from kept
+    keys and values.
 
     Parameters
     ----------
@@ -71,6 +81,8 @@ def read_batches(
         Called with a batch and the values of a layer or an extra, (n_words, n_dims) float32;
         what it returns is kept in their place. May be called again for the same words when
         memory ran out in between.
+    most_tokens : int, optional
+        As many as are thought to fit at once. Default: to be found out.
 
     Yields
     ------
@@ -81,7 +93,7 @@ def read_batches(
     DataError
         If a state is not finite, or a single window does not fit into memory.
     """
-    task = _Task(tuple(layers), tuple(extras), reduce or _as_they_are)
+    task = _Task(tuple(layers), tuple(extras), reduce or _as_they_are, most_tokens)
     with ExitStack() as stack:
         for model in models:
             stack.enter_context(evaluating(model.base))
@@ -139,78 +151,124 @@ def tokens_per_batch(loaded: LanguageModel, longest: int) -> int:
     Returns
     -------
     int
-        At least ``longest``; a power of two windows of that length.
+        A power of two windows of that length; less than one window where one does not seem to
+        fit, and can be run in parts.
     """
     device = loaded.device
     comfortable = _COMFORTABLE_TOKENS.get(device.type, _COMFORTABLE_TOKENS["cpu"])
-    if longest >= comfortable:
-        return longest
-    per_window = _probe(loaded, longest) if device.type == "cuda" else _reckon(loaded, longest)
-    fits = int(_SHARE * available_bytes(device)) // max(1, per_window)
-    n_windows = max(1, min(fits, comfortable // longest))
+    per_token = (_probe if device.type == "cuda" else _reckon)(loaded, longest)
+    fits = max(2 * _LEAST_TOKENS, int(_SHARE * available_bytes(device) / per_token))
+    if fits < longest:
+        return fits if can_split(loaded) else longest
+    n_windows = max(1, min(fits, comfortable) // longest)
     return longest * (1 << (n_windows.bit_length() - 1))
 
 
 class _Task:
     """What is read of every batch; remembers how many tokens were too many."""
 
-    def __init__(self, layers: tuple[int, ...], extras: tuple[str, ...], reduce: Reduce) -> None:
+    def __init__(
+        self,
+        layers: tuple[int, ...],
+        extras: tuple[str, ...],
+        reduce: Reduce,
+        most_tokens: int | None,
+    ) -> None:
         self._layers, self._extras, self._reduce = layers, extras, reduce
-        self._too_many: float = float("inf")
+        self._too_many = float("inf") if most_tokens is None else most_tokens + 1
 
     def __call__(self, loaded: LanguageModel, batch: Batch) -> list[Read]:
         n_tokens = len(batch) * max(map(len, batch))
-        if len(batch) == 1 or n_tokens < self._too_many:
-            try:
-                return [self._read(loaded, batch)]
-            except (RuntimeError, MemoryError) as error:
-                if not _ran_out(error):
-                    raise
-                if len(batch) == 1:
-                    raise _too_large(loaded, batch[0]) from error
-            self._too_many = min(self._too_many, n_tokens)
-            _release(loaded)
-        half = (len(batch) + 1) // 2
-        return self(loaded, batch[:half]) + self(loaded, batch[half:])
+        reads = self._try(loaded, [batch], n_tokens, None)
+        if reads is None and len(batch) > 1:
+            half = (len(batch) + 1) // 2
+            return self(loaded, batch[:half]) + self(loaded, batch[half:])
+        return self._in_parts(loaded, batch[0]) if reads is None else reads
 
-    def _read(self, loaded: LanguageModel, batch: Batch) -> Read:
+    def _in_parts(self, loaded: LanguageModel, one: Pass) -> list[Read]:
+        n_tokens = int(min(self._too_many, len(one))) // 2
+        while can_split(loaded) and n_tokens >= _LEAST_TOKENS:
+            parts = [[part] for part in split(one, n_tokens)]
+            reads = self._try(loaded, parts, n_tokens, Parts(loaded))
+            if reads is not None:
+                reads[-1] = replace(reads[-1], n_passes=1)
+                return [read for read in reads if read.states]
+            n_tokens //= 2
+        raise _too_large(loaded, one)
+
+    def _try(
+        self, loaded: LanguageModel, batches: Sequence[Batch], n_tokens: int, parts: Parts | None
+    ) -> list[Read] | None:
+        """Read batches; None if they hold too many tokens for the memory."""
+        if n_tokens >= self._too_many:
+            return None
+        try:
+            return [self._read(loaded, batch, parts) for batch in batches]
+        except (RuntimeError, MemoryError) as error:
+            if not _ran_out(error):
+                raise
+            self._too_many = n_tokens
+        _release(loaded)
+        return None
+
+    def _read(self, loaded: LanguageModel, batch: Batch, parts: Parts | None) -> Read:
         states: dict[int | str, Any] = {}
+        has_words = any(len(one.words) for one in batch)
 
-        def take(layer: int, values: Array) -> None:
+        def take_layer(layer: int, values: Array) -> None:
             if not np.isfinite(values).all():
-                raise _not_finite(loaded, layer, batch)
-            states[layer] = self._reduce(batch, values)
+                raise not_finite(loaded, layer, batch)
+            take(layer, values)
+
+        def take(name: int | str, values: Array) -> None:
+            if has_words:
+                states[name] = self._reduce(batch, values)
 
         of_the_head = [name for name in self._extras if name in OF_THE_HEAD]
         if self._layers or of_the_head:
-            output = read_batch(loaded, batch, self._layers, take, to_the_end=bool(of_the_head))
+            output = read_batch(
+                loaded, batch, self._layers, take_layer, to_the_end=bool(of_the_head), parts=parts
+            )
             if output is not None and of_the_head:
-                information = word_information(loaded, batch, output)
-                states |= {name: self._reduce(batch, information[name]) for name in of_the_head}
+                told = batch
+                if parts is not None:
+                    told, output = parts.joined(batch, output)
+                for name, values in word_information(loaded, told, output).items():
+                    if name in of_the_head:
+                        take(name, values)
         if "context_length" in self._extras:
-            states["context_length"] = self._reduce(batch, context_lengths(batch))
-        return Read(batch, states)
+            take("context_length", context_lengths(batch))
+        return Read(batch, states, len(batch) if parts is None else 0)
 
 
 def _as_they_are(batch: Batch, values: Array) -> Array:
     return values
 
 
-def _probe(loaded: LanguageModel, longest: int) -> int:
-    """Measure the bytes that one window takes on a GPU."""
+def _probe(loaded: LanguageModel, longest: int) -> float:
+    """Measure the bytes that a token of a long window takes on a GPU."""
     import torch
 
-    device = loaded.device
-    ids = torch.zeros((1, longest), dtype=torch.long, device=device)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    with torch.inference_mode(), evaluating(loaded.base):
-        loaded.base(input_ids=ids, use_cache=False, return_dict=True)
-    return int(torch.cuda.max_memory_allocated(device) - before)
+    device, n_tokens = loaded.device, longest
+    while True:
+        ids = torch.zeros((1, n_tokens), dtype=torch.long, device=device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        try:
+            with torch.inference_mode(), evaluating(loaded.base):
+                loaded.base(input_ids=ids, use_cache=False, return_dict=True)
+        except torch.OutOfMemoryError:
+            if n_tokens <= _LEAST_TOKENS:
+                raise
+            n_tokens //= 2
+        else:
+            used = torch.cuda.max_memory_allocated(device) - before
+            return max(1, used) / n_tokens
+        torch.cuda.empty_cache()
 
 
-def _reckon(loaded: LanguageModel, longest: int) -> int:
-    """Bytes of one window: a dozen vectors a token, and scores of attention where kept whole."""
+def _reckon(loaded: LanguageModel, longest: int) -> float:
+    """Bytes of a token: a dozen vectors, and its scores of attention where kept whole."""
     from voxscale.features._models import text_config
 
     config = text_config(loaded.config)
@@ -219,7 +277,7 @@ def _reckon(loaded: LanguageModel, longest: int) -> int:
     per_token = 12 * width + 3 * inner
     if getattr(config, "_attn_implementation", "") == "eager":
         per_token += 2 * longest * int(getattr(config, "num_attention_heads", 1))
-    return longest * per_token * int(loaded.base.dtype.itemsize)
+    return per_token * int(loaded.base.dtype.itemsize)
 
 
 def _ran_out(error: BaseException) -> bool:
@@ -243,15 +301,5 @@ def _too_large(loaded: LanguageModel, one: Pass) -> DataError:
         f"story {one.story!r}: a window of {len(one)} tokens does not fit into the memory of "
         f"{loaded.device} beside model {loaded.name!r}; lower max_context, use "
         "dtype='bfloat16', or spread the model with device='auto'."
-    )
-    return DataError(msg)
-
-
-def _not_finite(loaded: LanguageModel, layer: int, batch: Batch) -> DataError:
-    stories = ", ".join(sorted({repr(one.story) for one in batch}))
-    msg = (
-        f"model {loaded.name!r}: states of layer {layer} are not finite in story {stories}; "
-        f"expected numbers; {loaded.base.dtype} may be too narrow, use dtype='bfloat16' or "
-        "'float32'."
     )
     return DataError(msg)

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxscale.arrays import Array
+from voxscale.errors import DataError
 
 if TYPE_CHECKING:
     import torch
 
     from voxscale.features._loading import LanguageModel
+    from voxscale.features._parts import Parts
     from voxscale.features._passes import Pass
 
-__all__ = ["evaluating", "read_batch"]
+__all__ = ["evaluating", "not_finite", "read_batch"]
 
 Take = Callable[[int, Array], None]
 
@@ -32,6 +34,7 @@ def read_batch(
     take: Take,
     *,
     to_the_end: bool = False,
+    parts: Parts | None = None,
 ) -> torch.Tensor | None:
     """Run one batch, handing over each layer's states at the words as soon as they are there.
 
@@ -46,6 +49,9 @@ def read_batch(
     take : callable
         Called with a layer and its states, (n_words, n_dims) float32: the words of the first
         pass in their order, then those of the second, …
+    to_the_end : bool
+    parts : Parts, optional
+        The batch is one pass, a part of a window that goes on from the part before.
 
     Returns
     -------
@@ -56,6 +62,10 @@ def read_batch(
 
     device = loaded.device
     ids, mask = _padded(batch)
+    options: dict[str, Any] = {"attention_mask": torch.from_numpy(mask), "use_cache": False}
+    if parts is not None:
+        options = parts.arguments(batch[0])
+    options["attention_mask"] = options["attention_mask"].to(device)
     gather = _Gather(batch)
     last = loaded.n_layers - 1
     wanted = set(layers)
@@ -75,10 +85,7 @@ def read_batch(
             stack.callback(hook.remove)
         try:
             output: torch.Tensor = loaded.base(
-                input_ids=torch.from_numpy(ids).to(device),
-                attention_mask=torch.from_numpy(mask).to(device),
-                use_cache=False,
-                return_dict=True,
+                input_ids=torch.from_numpy(ids).to(device), return_dict=True, **options
             ).last_hidden_state
         except _Enough:
             return None
@@ -120,6 +127,21 @@ def evaluating(base: Any) -> Iterator[None]:
         yield
     finally:
         base.train(was_training)
+
+
+def not_finite(loaded: LanguageModel, layer: int, batch: Sequence[Pass]) -> DataError:
+    """Return the error that says which layer overflowed, and what to do about it."""
+    stories = ", ".join(sorted({repr(one.story) for one in batch}))
+    dtype = str(loaded.base.dtype).removeprefix("torch.")
+    remedy = {
+        "float16": "float16 is too narrow for it, use dtype='bfloat16' or 'float32'",
+        "bfloat16": "try dtype='float32', and look at the model's weights",
+    }.get(dtype, "look at the model's weights, which may be damaged")
+    msg = (
+        f"model {loaded.name!r}: states of layer {layer} are not finite in story {stories}; "
+        f"expected numbers (computed in {dtype}); {remedy}."
+    )
+    return DataError(msg)
 
 
 def _padded(batch: Sequence[Pass]) -> tuple[Array, Array]:

@@ -189,14 +189,15 @@ def language_states(
         for story in StoryPlanner(models[0]).plan(runs, contexts, word_vector=word_vector)
         for one in story
     ]
-    grouped = batches(passes, asked.batch_size, n_tokens=asked.n_tokens(models[0], passes))
+    n_tokens = asked.n_tokens(models[0], passes)
+    grouped = batches(passes, asked.batch_size, n_tokens=n_tokens or 0)
     names: list[int | str] = [*chosen, *asked.extras]
     values: dict[int | str, dict[str, Array]] = {name: {} for name in names}
     done = 0
-    for read in read_batches(models, grouped, chosen, asked.extras):
+    for read in read_batches(models, grouped, chosen, asked.extras, most_tokens=n_tokens):
         for name, of_batch in read.states.items():
             _spread(values[name], read.batch, of_batch, runs)
-        done += len(read.batch)
+        done += read.n_passes
         if progress is not None:
             progress(done, len(passes))
     states = {
@@ -336,10 +337,11 @@ class LanguageExtractor:
         contexts = self.contexts(min_context, max_context)
         planner = StoryPlanner(self._models[0])
         [passes] = planner.plan({run: transcript}, contexts, word_vector=self.word_vector)
-        grouped = in_story_order(
-            passes, self._batch_size, n_tokens=asked.n_tokens(self._models[0], passes)
+        n_tokens = asked.n_tokens(self._models[0], passes)
+        grouped = in_story_order(passes, self._batch_size, n_tokens=n_tokens or 0)
+        yield from read_batches(
+            self._models, grouped, chosen, asked.extras, reduce=reduce, most_tokens=n_tokens
         )
-        yield from read_batches(self._models, grouped, chosen, asked.extras, reduce=reduce)
 
     def ready(
         self, layers: Layers, extras: Sequence[str] = ()
@@ -384,9 +386,9 @@ class _Asked:
                 return []
         return choose_layers(self._layers, loaded.n_layers)
 
-    def n_tokens(self, loaded: LanguageModel, passes: Sequence[Pass]) -> int:
+    def n_tokens(self, loaded: LanguageModel, passes: Sequence[Pass]) -> int | None:
         if self.batch_size is not None:
-            return 0
+            return None
         return tokens_per_batch(loaded, max(map(len, passes)))
 
 

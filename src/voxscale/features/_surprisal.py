@@ -9,6 +9,7 @@ import numpy as np
 
 from voxscale.arrays import Array
 from voxscale.errors import DataError
+from voxscale.features._forward import not_finite
 
 if TYPE_CHECKING:
     import torch
@@ -101,6 +102,11 @@ def word_information(
     dict of name to array of shape (n_words, 1), float32
         In bits. A token that two words share counts for the first of them. NaN for a word
         that no token comes before.
+
+    Raises
+    ------
+    DataError
+        If the output is not finite.
     """
     import torch
 
@@ -120,6 +126,9 @@ def word_information(
             target = torch.from_numpy(targets[some]).to(log_p.device)
             bits[0, some] = -log_p.gather(1, target[:, None])[:, 0].cpu().numpy()
             bits[1, some] = -(log_p.exp() * log_p).nan_to_num(0).sum(-1).cpu().numpy()
+    bits[:, columns == 0] = 0
+    if not np.isfinite(bits).all():
+        raise not_finite(loaded, loaded.n_layers - 1, batch)
     bits[:, columns == 0] = np.nan
     word = np.repeat(np.arange(len(counts)), counts)
     found = {}

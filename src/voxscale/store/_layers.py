@@ -169,6 +169,7 @@ class LayerWriter:
                 chunks=(min(_ROWS, max(1, total)), rows.shape[1]),
                 dtype="float32",
                 fill_value=float("nan"),
+                config={"write_empty_chunks": True},  # a chunk that lacks is damage
             )
             self._written[name], self._held[name] = 0, []
         self._held[name].append(np.asarray(rows, dtype=np.float32))
