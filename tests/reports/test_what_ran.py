@@ -7,7 +7,18 @@ import pytest
 from voxscale.errors import VoxscaleWarning
 from voxscale.fit import contiguous_folds
 from voxscale.reports._what_ran import what_ran
-from voxscale.study import ChunkCV, Design, Evaluate, Fit, Study, _cells, _fit_cell, results, run
+from voxscale.study import (
+    ChunkCV,
+    Design,
+    Evaluate,
+    Features,
+    Fit,
+    Study,
+    _cells,
+    _fit_cell,
+    results,
+    run,
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +93,10 @@ OTHERS = {
         "alphas": (1.0, 31.0, 1000.0), "scoring": "correlation",
         "cv": ChunkCV(chunk_len=5, n_chunks=2, n_repeats=3),
     },
+    Features: {"policy": "full", "word_vector": "mean", "dtype": "bfloat16"},
     Evaluate: {"n_permutations": 40},
 }  # fmt: skip
-NO_SETTINGS = {"memory_gib", "root", "out", "design", "fit", "evaluate"}  # the last are tables
+NO_SETTINGS = {"memory_gib", "root", "out", "design", "features", "fit", "evaluate"}
 
 
 @pytest.mark.parametrize("table", OTHERS)

@@ -182,6 +182,12 @@ def test_keywords_raise_a_value_error_that_names_the_field():
          "is no such home folder as ~nobodyx; expected the folder"),
         ('"results"', "5", r"line 14: \[study\] out cannot be 5: it is not text; expected the fol"),
         ('name = "demo"', 'name = "a/b"', r"cannot be 'a/b': it has other characters; expected "),
+        ("[evaluate]", '[features]\npolicy = "slide"\n[evaluate]', r"line 29: \[features\] policy "
+         r"cannot be 'slide': .*sliding"),
+        ("[evaluate]", '[features]\nword = "mean"\n[evaluate]', r"line 29: \[features\] has no "
+         r"field 'word'; .*word_vector"),
+        ("word_rate = false", 'protocol = "huth2023"\n[features]\npolicy = "full"', r"line 21: .*"
+         r"features.* has its own contexts, growing, .*; leave policy and word_vector out"),
         ("normalize = true", 'protocol = "huth"', r"line 19: \[design\] protocol cannot be "),
         ("[512, 8]", "[512, 8", r"study\.toml, line \d+: not TOML"),
     ],

@@ -39,7 +39,9 @@ def language(
         typer.Argument(metavar="STORIES...", help="TextGrids or word tables, a story each."),
     ],
     model: Annotated[str, typer.Option(help="Hub name, folder, GGUF file or packaged model.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the features are kept.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the features are kept.")] = Path(
+        "voxscale-features"
+    ),
     layers: Annotated[
         str, typer.Option(help="all, or numbers such as 0,9,15; 0 is the embeddings.")
     ] = "all",
@@ -51,7 +53,12 @@ def language(
         int | None, typer.Option(help="In words. Default: half of the most.")
     ] = None,
     word_vector: Annotated[str, typer.Option(help="last, first or mean of its tokens.")] = "last",
-    extras: Annotated[str, typer.Option(help="surprisal, entropy, or both with a comma.")] = "",
+    protocol: Annotated[
+        str | None, typer.Option(help="huth2023: contexts of the published scripts.")
+    ] = None,
+    extras: Annotated[
+        str, typer.Option(help="surprisal, entropy, context_length; several with commas.")
+    ] = "",
     tr: Annotated[float, typer.Option(help="TR in seconds, where there is no report.")] = 2.0,
     tr_reports: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of STORY.report files.")
@@ -83,6 +90,7 @@ def language(
             batch_size=batch_size,
             policy=policy,
             word_vector=word_vector,
+            protocol=protocol,
         )
         words = {story: read_transcript(path, tier) for story, path in named.items()}
         asked: dict[str, Any] = {

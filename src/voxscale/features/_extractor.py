@@ -68,6 +68,8 @@ def extractor(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     batch_size: int | None = None,
+    policy: str = "growing",
+    word_vector: str = "last",
     protocol: str | None = None,
 ) -> Extractor:
     """Find an extractor: a plugin of that name, else a language model.
@@ -77,7 +79,7 @@ def extractor(
     model : str or path
         Name of a plugin ("echo" is a tiny one for tests), or a model as in
         `language_states`.
-    device, dtype, batch_size, protocol
+    device, dtype, batch_size, policy, word_vector, protocol
         For a language model; see `language_states`. A plugin is made without arguments:
         ``device`` and ``batch_size``, which change no numbers, are left aside, the others
         are refused.
@@ -91,7 +93,7 @@ def extractor(
     DataError
         If ``model`` is a path and nothing usable is there, or a plugin is no extractor.
     ValueError
-        If a plugin is given a dtype or a protocol.
+        If a plugin is given anything else.
 
     Examples
     --------
@@ -99,8 +101,13 @@ def extractor(
     {'model': 'echo', 'recipe': 1}
     """
     if isinstance(model, str) and model in plugins.names("extractors"):
-        given = {"dtype": dtype, "protocol": protocol}
-        refused = [name for name, value in given.items() if value is not None]
+        given = {
+            "dtype": dtype is not None,
+            "policy": policy != "growing",
+            "word_vector": word_vector != "last",
+            "protocol": protocol is not None,
+        }
+        refused = [name for name, is_given in given.items() if is_given]
         if refused:
             msg = (
                 f"extractor {model!r} is a plugin, which takes no {' or '.join(refused)}; "
@@ -113,6 +120,8 @@ def extractor(
         device=device,
         dtype=dtype,
         batch_size=batch_size,
+        policy=policy,
+        word_vector=word_vector,
         protocol=protocol,
     )
 

@@ -5,7 +5,7 @@ and writes results.
 """
 
 from voxscale.study._cells import Cell
-from voxscale.study._config import AlphaRange, ChunkCV, Design, Evaluate, Fit, Study
+from voxscale.study._config import AlphaRange, ChunkCV, Design, Evaluate, Features, Fit, Study
 from voxscale.study._extract import Extracted, extract_language
 from voxscale.study._plan import Plan, Status, plan, status
 from voxscale.study._progress import Progress, duration
@@ -19,6 +19,7 @@ __all__ = [
     "Design",
     "Evaluate",
     "Extracted",
+    "Features",
     "Fit",
     "Plan",
     "Progress",

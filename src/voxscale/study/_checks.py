@@ -109,7 +109,7 @@ def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:
             planner.check(of_context, contexts)
         with blamed(study, "dataset", kind=DataError):
             for story in of_context:
-                planner.passes(story, contexts)
+                planner.passes(story, contexts, word_vector=model.word_vector)
 
 
 def load_model(inputs: Inputs) -> None:

@@ -58,6 +58,20 @@ class Design(_Table):
         return delays
 
 
+class Features(_Table):
+    """How a language model is read; see :func:`voxscale.language_states`."""
+
+    policy: Literal["growing", "sliding", "full", "sentence"] = Field(
+        "growing", description='"growing", "sliding", "full" or "sentence"'
+    )
+    word_vector: Literal["last", "first", "mean"] = Field(
+        "last", description='"last", "first" or "mean"'
+    )
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description='"float32", "float16" or "bfloat16"'
+    )
+
+
 class AlphaRange(_Table):
     """Penalties spaced evenly in their logarithm."""
 
@@ -163,6 +177,7 @@ class Study(_Table):
     out : path, optional
         Default: ``voxscale-NAME``. In a study file, relative to the file's folder.
     design : Design or mapping
+    features : Features or mapping
     fit : Fit or mapping
     evaluate : Evaluate or mapping
 
@@ -202,6 +217,7 @@ class Study(_Table):
     seed: Whole = Field(0, description="a whole number, 0 or more")
     out: Path = Field(Path("voxscale-study"), description="the folder for the results")
     design: Design = Field(Design(), description="the table [design]")
+    features: Features = Field(Features(), description="the table [features]")
     fit: Fit = Field(Fit(), description="the table [fit]")
     evaluate: Evaluate = Field(Evaluate(), description="the table [evaluate]")
 
@@ -214,7 +230,8 @@ class Study(_Table):
         Parameters
         ----------
         path : path
-            A TOML file with a table [study], and perhaps [design], [fit] and [evaluate].
+            A TOML file with a table [study], and perhaps [design], [features], [fit] and
+            [evaluate].
         out : path, optional
             Where the results go instead; relative to the current folder.
 
@@ -296,6 +313,19 @@ class Study(_Table):
             raise ValueError(msg)
         return path
 
+    @field_validator("features")
+    @classmethod
+    def _goes_with_protocol(cls, features: Features, info: ValidationInfo) -> Features:
+        design = info.data.get("design")
+        usual = (features.policy, features.word_vector) == ("growing", "last")
+        if design is not None and design.protocol is not None and not usual:
+            msg = (
+                f"protocol {design.protocol!r} of [design] has its own contexts, growing, and "
+                "reads words at their last token; leave policy and word_vector out, or the protocol"
+            )
+            raise ValueError(msg)
+        return features
+
     @field_validator("root", "out")
     @classmethod
     def _from_base(cls, path: Path | None, info: ValidationInfo) -> Path | None:
@@ -321,7 +351,7 @@ def _base(info: ValidationInfo) -> Path:
 
 def _flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
     """Put the fields of [study] beside the other tables, as the model has them."""
-    known = ("study", "design", "fit", "evaluate")
+    known = ("study", "design", "features", "fit", "evaluate")
     for table in tables:
         if table not in known:
             line = line_of(text, [table])

@@ -94,7 +94,7 @@ def extract_language(
     layers : "all" or sequence of int
     min_context, max_context : int
         In words.
-    extras : sequence of {"surprisal", "entropy"}
+    extras : sequence of {"surprisal", "entropy", "context_length"}
     keep_words : bool
         Keep the states of each word too ("words_layer_9", …).
     recipe : DesignRecipe, optional
@@ -104,8 +104,8 @@ def extract_language(
     Returns
     -------
     dict of story to Path
-        Groups with arrays "layer_0", … of shape (n_trs, n_dims), float32, and "surprisal",
-        "entropy" of shape (n_trs, 1).
+        Groups with arrays "layer_0", … of shape (n_trs, n_dims), float32, and those of the
+        extras, (n_trs, 1).
 
     Raises
     ------

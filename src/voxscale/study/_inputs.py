@@ -94,7 +94,14 @@ class Inputs:
         is_plugin = study.model in plugins.names("extractors")
         protocol = None if is_plugin else study.design.protocol
         with blamed(study, "model"):
-            found = extractor(study.model, device=self._device, protocol=protocol)
+            found = extractor(
+                study.model,
+                device=self._device,
+                dtype=None if study.features.dtype == "float32" else study.features.dtype,
+                policy=study.features.policy,
+                word_vector=study.features.word_vector,
+                protocol=protocol,
+            )
             n_layers = getattr(found, "n_layers", None)
         if n_layers is not None and max(self.study.layers) >= n_layers:
             msg = (

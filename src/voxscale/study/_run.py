@@ -232,6 +232,7 @@ def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
         "extractor": dict(inputs.identity),
         "min_context": min_context_of(cell.context),
         "design": study.design.model_dump(),
+        "features": study.features.model_dump(),
         "fit": study.fit.model_dump(exclude={"memory_gib"}),
         "evaluate": study.evaluate.model_dump(),
         "seed": study.seed,

@@ -26,7 +26,7 @@ _PLAINLY = {
     "string_pattern_mismatch": "it has other characters",
 }
 _TWICE = re.compile(r"Cannot declare \(.*\) twice")
-_TABLES = ("design", "fit", "evaluate")
+_TABLES = ("design", "features", "fit", "evaluate")
 
 
 def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
