@@ -26,6 +26,7 @@ docs: $(VENV)/docs.installed
 bench: $(VENV)/bench.installed
 	$(BIN)/python benchmarks/bench_ridge.py
 	$(BIN)/python benchmarks/bench_demo.py
+	$(BIN)/python benchmarks/language_features.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

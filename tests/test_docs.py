@@ -37,6 +37,21 @@ def all_cores():
     torch.set_num_threads(before)
 
 
+@pytest.mark.smollm2
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not has_model, reason="the packaged SmolLM2 is not installed")
+def test_the_page_on_language_features_runs(tmp_path, monkeypatch, all_cores):
+    monkeypatch.chdir(tmp_path)
+    story = SOURCES / "synthetic" / "stories" / "chess.TextGrid"
+    (tmp_path / "story.TextGrid").write_bytes(story.read_bytes())
+    names = {}
+    exec(python_blocks("docs/language-features.md"), names)
+    assert (tmp_path / "position.png").stat().st_size > 10_000
+    drift = {layer: one[:30].mean() for layer, one in names["drifts"].items()}
+    assert drift["layer 30"] > drift["layer 15"] > drift["layer 0"] > 0.9  # as the page says
+    assert names["scores"]["layer 15"][1].mean() > 0.1
+
+
 @pytest.mark.parametrize(
     ("page", "picture"),
     [

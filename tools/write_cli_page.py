@@ -23,11 +23,19 @@ def cli_page() -> str:
         _section("voxscale", program, None),
     ]
     with click.Context(program, info_name="voxscale") as parent:
-        parts += [
-            _section(f"voxscale {name}", command, parent)
-            for name, command in program.commands.items()
-        ]
+        parts += _sections("voxscale", program, parent)
     return "\n\n".join(parts) + "\n"
+
+
+def _sections(title: str, group: click.Group, parent: click.Context) -> list[str]:
+    """Return a section for each command, those of a group after the group's own."""
+    sections = []
+    for name, command in group.commands.items():
+        sections.append(_section(f"{title} {name}", command, parent))
+        if isinstance(command, click.Group):
+            with click.Context(command, info_name=name, parent=parent) as inner:
+                sections += _sections(f"{title} {name}", command, inner)
+    return sections
 
 
 def _section(title: str, command: click.Command, parent: click.Context | None) -> str:

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from voxscale import __version__
 from voxscale.cli import app
 
-COMMANDS = ("demo", "plan", "run", "status", "report")
+COMMANDS = ("demo", "plan", "run", "status", "report", "features")
 
 
 def test_version_is_printed():
@@ -22,9 +22,9 @@ def test_help_lists_the_commands():
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS[:-1], "features language"])
 def test_every_command_and_option_has_help(command):
-    done = CliRunner().invoke(app, [command, "--help"])
+    done = CliRunner().invoke(app, [*command.split(), "--help"])
     assert done.exit_code == 0
     lines = [line for line in done.output.splitlines() if line.startswith("  --")]
     assert len(lines) >= 2

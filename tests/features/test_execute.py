@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from voxscale.errors import DataError
-from voxscale.features import LanguageExtractor, _execute, language_states
+from voxscale.features import LanguageExtractor, _execute, _loading, language_states
 from voxscale.features._execute import copies_on, read_batches, tokens_per_batch
 from voxscale.features._loading import wrap_model
 
@@ -127,6 +127,15 @@ def test_a_model_may_be_spread(folder, story):
     assert_same(language_states(story(TEXT), folder, device="auto", **SIZES), alone)
 
 
+def test_spreading_needs_accelerate_and_safetensors(folder, story, monkeypatch, tmp_path):
+    monkeypatch.setattr(_loading, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"accelerate.*pip install 'voxscale\[large\]'"):
+        language_states(story(TEXT), folder, device="auto", **SIZES)
+    (tmp_path / "some.gguf").write_bytes(b"GGUF")
+    with pytest.raises(DataError, match=r"some.gguf.* cannot spread; name a device"):
+        language_states(story(TEXT), tmp_path / "some.gguf", device="auto", **SIZES)
+
+
 def test_a_stream_gives_the_same_states_in_the_storys_order(folder, story):
     extractor = LanguageExtractor(folder, device="cpu", batch_size=2)
     text = story(" ".join([TEXT] * 4))
@@ -153,7 +162,7 @@ def test_the_batch_follows_the_memory(model, bpe, monkeypatch):
         widths.append(tokens_per_batch(loaded, 64) // 64)
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]
-    assert widths[-1] * 64 == 4096
+    assert widths[-1] * 64 == 1024
     assert all(width & (width - 1) == 0 for width in widths)
     assert tokens_per_batch(loaded, 10**5) == 10**5
     monkeypatch.setattr(_execute, "available_bytes", lambda device: 10**5)

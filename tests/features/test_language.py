@@ -13,7 +13,9 @@ KINDS = [
     "byte-level BPE",
     "byte-level BPE, trimmed offsets",
     "WordPiece",
+    "tiktoken-style BPE",
     "Unigram",
+    "Unigram without a dummy prefix",
     "BPE with byte fallback",
     "BPE across spaces",
 ]
@@ -323,6 +325,23 @@ def test_states_that_are_not_finite_are_told(tiny_model, bpe, story):
     with pytest.raises(DataError, match="layer 2 are not finite in story 'transcript'"):
         language_states(story("the dog"), model, tokenizer=bpe)
     language_states(story("the dog"), model, tokenizer=bpe, layers=[0, 1])
+
+
+def test_half_precision_that_overflows_is_told_with_a_remedy(tiny_model, bpe, story, tmp_path):
+    import torch
+
+    model = tiny_model("llama").eval()
+    with torch.no_grad():
+        model.model.layers[0].mlp.down_proj.weight.mul_(3e5)
+    model.save_pretrained(tmp_path)
+    bpe.save_pretrained(tmp_path)
+    remedy = r"layer 1 are not finite .*in float16\); .* use dtype='bfloat16' or 'float32'"
+    for options in ({}, {"layers": [], "extras": ["surprisal"]}):
+        told = remedy if not options else "layer 3 are not finite"
+        with pytest.raises(DataError, match=told):
+            language_states(story("the dog jumps"), tmp_path, dtype="float16", **options)
+    for dtype in ("bfloat16", "float32"):
+        language_states(story("the dog jumps"), tmp_path, dtype=dtype, extras=["surprisal"])
 
 
 def test_model_that_says_another_number_of_layers_is_refused(tiny_model, bpe, story):

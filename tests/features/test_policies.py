@@ -16,7 +16,9 @@ KINDS = [
     "byte-level BPE",
     "byte-level BPE, trimmed offsets",
     "WordPiece",
+    "tiktoken-style BPE",
     "Unigram",
+    "Unigram without a dummy prefix",
     "BPE with byte fallback",
     "BPE across spaces",
 ]
@@ -135,8 +137,8 @@ def test_unknown_names_and_pairs_are_told(model, bpe, story):
     text = story("the dog")
     with pytest.raises(ValueError, match=r"policy 'slidng' is unknown.*did you mean 'sliding'"):
         language_states(text, model, tokenizer=bpe, policy="slidng")
-    with pytest.raises(ValueError, match=r"word_vector 'frist' is unknown.*did you mean 'first'"):
-        language_states(text, model, tokenizer=bpe, word_vector="frist")
+    with pytest.raises(ValueError, match=r"word_vector 'frst' is unknown.*did you mean 'first'"):
+        language_states(text, model, tokenizer=bpe, word_vector="frst")
     with pytest.raises(ValueError, match=r"extra 'loss' is unknown; choose from surprisal"):
         language_states(text, model, tokenizer=bpe, extras=["loss"])
     with pytest.raises(TypeError, match=r"expected a list of names, such as \['entropy'\]"):

@@ -12,7 +12,9 @@ KINDS = [
     "byte-level BPE",
     "byte-level BPE, trimmed offsets",
     "WordPiece",
+    "tiktoken-style BPE",
     "Unigram",
+    "Unigram without a dummy prefix",
     "BPE with byte fallback",
     "BPE across spaces",
 ]
@@ -131,6 +133,7 @@ def test_blank_word_without_a_token_is_where_the_word_before_ended(tokenizers):
         ("byte-level BPE", ["<|endoftext|>"]),  # adds nothing itself: its bos
         ("WordPiece", ["[CLS]"]),
         ("BPE with byte fallback", ["<s>"]),
+        ("tiktoken-style BPE", ["<|begin_of_text|>"]),
         ("Unigram", []),
     ],
 )

@@ -31,8 +31,8 @@ __all__ = ["Read", "copies_on", "read_batches", "tokens_per_batch"]
 Batch = Sequence["Pass"]
 Reduce = Callable[[Batch, Array], Any]
 
-# More tokens at once gain no speed; the widest batch is also bounded by memory.
-_COMFORTABLE_TOKENS = {"cpu": 4096, "cuda": 65536}
+# More tokens at once gain no speed, on a CPU they lose some; memory bounds them too.
+_COMFORTABLE_TOKENS = {"cpu": 1024, "cuda": 65536}
 _SHARE = 0.5  # of the free memory
 _LEAST_TOKENS = 8  # of a window's part; where not even these fit, nothing does
 

@@ -62,10 +62,11 @@ def read_batch(
 
     device = loaded.device
     ids, mask = _padded(batch)
-    options: dict[str, Any] = {"attention_mask": torch.from_numpy(mask), "use_cache": False}
+    options: dict[str, Any] = {"use_cache": False}
     if parts is not None:
         options = parts.arguments(batch[0])
-    options["attention_mask"] = options["attention_mask"].to(device)
+    elif not mask.all():  # attention is faster without
+        options["attention_mask"] = torch.from_numpy(mask).to(device)
     gather = _Gather(batch)
     last = loaded.n_layers - 1
     wanted = set(layers)
@@ -129,16 +130,17 @@ def evaluating(base: Any) -> Iterator[None]:
         base.train(was_training)
 
 
-def not_finite(loaded: LanguageModel, layer: int, batch: Sequence[Pass]) -> DataError:
+def not_finite(loaded: LanguageModel, layer: int, batch: Sequence[Pass] = ()) -> DataError:
     """Return the error that says which layer overflowed, and what to do about it."""
     stories = ", ".join(sorted({repr(one.story) for one in batch}))
+    where = f" in story {stories}" if batch else ""
     dtype = str(loaded.base.dtype).removeprefix("torch.")
     remedy = {
         "float16": "float16 is too narrow for it, use dtype='bfloat16' or 'float32'",
         "bfloat16": "try dtype='float32', and look at the model's weights",
     }.get(dtype, "look at the model's weights, which may be damaged")
     msg = (
-        f"model {loaded.name!r}: states of layer {layer} are not finite in story {stories}; "
+        f"model {loaded.name!r}: states of layer {layer} are not finite{where}; "
         f"expected numbers (computed in {dtype}); {remedy}."
     )
     return DataError(msg)

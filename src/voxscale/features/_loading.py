@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ def load_model(
         If the tokenizer is none.
     """
     spread = device == SPREAD
+    if spread:
+        _check_spread(files)
     device, dtype = None if spread else choose_device(device), choose_dtype(dtype, DTYPES)
     tokenizer = _checked_tokenizer(tokenizer)
     if files.gguf is not None:
@@ -259,6 +262,18 @@ def _no_tokenizer(files: ModelFiles) -> DataError:
         "tokenizer.model, or vocab.json and merges.txt); copy it there, or pass tokenizer= one."
     )
     return DataError(msg)
+
+
+def _check_spread(files: ModelFiles) -> None:
+    if files.gguf is not None:
+        msg = f"{files.label} is a GGUF file, which device='auto' cannot spread; name a device."
+        raise DataError(msg)
+    if find_spec("accelerate") is None:
+        msg = (
+            "device='auto' needs the package accelerate, which is not installed; run "
+            "pip install 'voxscale[large]', or name a device."
+        )
+        raise DataError(msg)
 
 
 def _load_weights(files: ModelFiles, where: str, dtype: Any, *, local: bool, spread: bool) -> Any:

@@ -68,6 +68,7 @@ class Parts:
         from transformers import DynamicCache
 
         self._cache = DynamicCache(config=loaded.base.config)
+        self._device = loaded.device
         self._n_tokens = 0
         self._before: torch.Tensor | None = None
 
@@ -76,7 +77,7 @@ class Parts:
         import torch
 
         self._n_tokens += len(part)
-        mask = torch.ones((1, self._n_tokens), dtype=torch.long)
+        mask = torch.ones((1, self._n_tokens), dtype=torch.long, device=self._device)
         return {"attention_mask": mask, "past_key_values": self._cache, "use_cache": True}
 
     def joined(

@@ -55,6 +55,7 @@ def check_head(loaded: LanguageModel) -> None:
     """Raise DataError unless our scores over the vocabulary are those of the model itself.
 
     Two tokens are run through the whole model: some models scale their scores, or cap them.
+    Raises it too if the model's scores are not finite.
     """
     import torch
 
@@ -70,6 +71,8 @@ def check_head(loaded: LanguageModel) -> None:
         theirs = loaded.whole(input_ids=ids, use_cache=False, return_dict=True).logits[0].float()
         hidden = loaded.base(input_ids=ids, use_cache=False, return_dict=True).last_hidden_state[0]
         ours = _scores(loaded, hidden)
+    if not bool(theirs.isfinite().all()):
+        raise not_finite(loaded, loaded.n_layers - 1)
     wide = max(1e-3, 10 * torch.finfo(hidden.dtype).eps) * theirs.abs().max().clamp(min=1)
     if not bool((ours - theirs.to(ours.device)).abs().max() <= wide):
         msg = (

@@ -51,7 +51,10 @@ def position_curves(
         middle = _WORDS * np.arange(len(smooth)) + _WORDS / 2
         ax.plot(middle, smooth, color=colour_of(i), label=label)
     ax.axhline(1.0, color=MUTED, lw=0.8)
-    ax.set(xlabel="word of the story", ylabel="drift (rms z; 1 = as the later half)", yscale="log")
+    ax.set(xlabel="word of the story", ylabel="drift (rms z; 1 = as the later half)")
+    low, high = ax.dataLim.intervaly
+    if low > 0 and high > 10 * low:
+        ax.set_yscale("log")
     ax.set_title("Hidden states")
     ax.legend()
     if scores is not None:
@@ -61,12 +64,15 @@ def position_curves(
 
 def _draw_scores(ax: Axes, scores: Mapping[str, tuple[Array, Array]], trim_trs: int | None) -> None:
     for i, (label, (first_trs, values)) in enumerate(scores.items()):
-        known = np.isfinite(values)
-        mean = np.where(known, values, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        n_known = np.isfinite(values).sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            mean = np.nansum(values, axis=1) / np.where(n_known, n_known, np.nan)
         ax.plot(first_trs, mean, "o-", color=colour_of(i), label=label)
     if trim_trs is not None:
-        ax.axvline(trim_trs, color=FOUND, lw=0.8, ls="--", label=f"{trim_trs} TRs")
+        ax.axvline(trim_trs, color=FOUND, lw=0.8, ls="--", label=f"{trim_trs} TRs trimmed")
     ax.set(xlabel="TR of the run (start of the window)", ylabel="r, mean over voxels")
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(0.0, low), max(0.0, high * 1.05))  # from 0: small changes look small
     ax.set_title("Score")
     ax.legend()
 
