@@ -248,8 +248,8 @@ def stream_and_tell(model: str, device: str, dtype: str, n_words: int) -> None:
     loaded, story = extractor.load(), story_of(n_words)
     tr_times = np.arange(1.0, story.times[-1], 2.0)
     list(extractor.stream(story_of(20)))  # what every first use takes
-    before, _ = _resident()
-    _forget_peak()
+    before, _ = _memory(loaded)
+    _forget_peak(loaded)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         stream_story(
@@ -257,7 +257,7 @@ def stream_and_tell(model: str, device: str, dtype: str, n_words: int) -> None:
             LayerStore(folder), DesignRecipe(), min_context=256, max_context=512, meta={},
         )  # fmt: skip
     seconds = time.perf_counter() - started
-    _, peak = _resident()
+    _, peak = _memory(loaded)
     facts = {
         "n_words": n_words,
         "n_layers": loaded.n_layers,
@@ -268,14 +268,18 @@ def stream_and_tell(model: str, device: str, dtype: str, n_words: int) -> None:
     print(json.dumps(facts))
 
 
-def _resident() -> tuple[int, int]:
-    """Memory in use now and at its peak, in bytes."""
+def _memory(loaded: LanguageModel) -> tuple[int, int]:
+    """Memory in use now and at its peak, in bytes: the device's own, or that of the process."""
+    if loaded.device.type == "cuda":
+        return torch.cuda.memory_allocated(), torch.cuda.max_memory_allocated()
     facts = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
     now, peak = (int(facts[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
     return now, peak
 
 
-def _forget_peak() -> None:
+def _forget_peak(loaded: LanguageModel) -> None:
+    if loaded.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     Path("/proc/self/clear_refs").write_text("5")
 
 
