@@ -27,8 +27,9 @@ from _machine import machine_facts
 
 from voxscale.data import Transcript, read_transcript
 from voxscale.features import Contexts, LanguageExtractor
+from voxscale.features._batch_size import tokens_per_batch
 from voxscale.features._context import plan_huth2023
-from voxscale.features._execute import read_batches, tokens_per_batch
+from voxscale.features._execute import read_batches
 from voxscale.features._loading import LanguageModel
 from voxscale.features._passes import batches
 from voxscale.features._tokens import start_tokens, tokenize_story
@@ -194,6 +195,8 @@ def _cut(one: Any, n_tokens: int) -> Any:
         words=one.words[:kept],
         positions=one.positions[:kept],
         counts=one.counts[:kept],
+        told=one.told[: int(one.told_counts[:kept].sum())],
+        told_counts=one.told_counts[:kept],
         n_before=one.n_before[:kept],
     )
 

@@ -32,7 +32,7 @@ def _sections(title: str, group: click.Group, parent: click.Context) -> list[str
     sections = []
     for name, command in group.commands.items():
         sections.append(_section(f"{title} {name}", command, parent))
-        if isinstance(command, click.Group):
+        if hasattr(command, "commands"):
             with click.Context(command, info_name=name, parent=parent) as inner:
                 sections += _sections(f"{title} {name}", command, inner)
     return sections

@@ -88,6 +88,10 @@ def test_reports_give_the_trs(stories, folder, tmp_path):
         (["--extras", "loss"], "extra 'loss' is unknown"),
         (["--word-vector", "middle"], "word_vector 'middle' is unknown"),
         (["--dtype", "int8"], "dtype 'int8' is unknown"),
+        (["--tr", "0"], "tr_s is 0.0"),
+        (["--tr", "nan"], "expected finite seconds, tr_s above 0"),
+        (["--tr", "0", "--plan"], "tr_s is 0.0"),
+        (["--protocol", "foo"], "protocol 'foo' is unknown; choose one of 'huth2023'"),
         (["--batch-size", "0"], "batch_size is 0"),
         (["--max-context", "60"], "positions for 64"),
         (["--min-context", "9"], "expected 1 <= min_context <= max_context"),
@@ -127,3 +131,58 @@ def test_the_numbers_are_those_of_python(stories, folder, tmp_path):
         np.testing.assert_allclose(store.get(key, f"words_layer_{layer}"), series.values, atol=1e-5)
         expected = DesignRecipe().downsample(series, tr_times, "chess").values
         np.testing.assert_allclose(store.get(key, f"layer_{layer}"), expected, atol=1e-5)
+
+
+def groups_of(stories, folder, tmp_path, *options):
+    ran = invoke(stories[0], "--model", folder, "--out", tmp_path / "out", "--max-context", 6,
+                 "--layers", "1", *options)  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout.split()
+
+
+def test_every_option_that_can_change_the_numbers_does(stories, folder, tmp_path):
+    """Each makes a group of its own."""
+    some = [
+        [], ["--tr", 1.5], ["--protocol", "huth2023"], ["--word-vector", "first"], ["--normalize"],
+        ["--policy", "sentence"], ["--dtype", "bfloat16"], ["--min-context", 2], ["--keep-words"],
+        ["--extras", "surprisal"],
+    ]  # fmt: skip
+    kept = [tuple(groups_of(stories, folder, tmp_path, *options)) for options in some]
+    assert len(set(kept)) == len(some)
+    store = LayerStore(tmp_path / "out")
+    metas = [store.meta(path.rsplit("/", 1)[1].removesuffix(".zarr")) for [path] in kept]
+    assert len(metas[1]["tr_times"]) > len(metas[0]["tr_times"])
+    assert metas[4]["normalize"]
+
+
+def test_the_tier_is_the_one_asked_for(folder, tmp_path):
+    tiers = "".join(
+        f'"IntervalTier"\n"{name}"\n0\n4\n2\n0\n2\n"{word}"\n2\n4\n"{word}"\n'
+        for name, word in (("phone", "ab"), ("lexicon", "word"))
+    )
+    text = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n4\n<exists>\n2\n{tiers}'
+    (tmp_path / "hut.TextGrid").write_text(text)
+    [path] = groups_of([tmp_path / "hut.TextGrid"], folder, tmp_path, "--tier", "lexicon",
+                       "--keep-words")  # fmt: skip
+    key = path.rsplit("/", 1)[1].removesuffix(".zarr")
+    assert LayerStore(tmp_path / "out").meta(key)["words"] == ["word", "word"]
+
+
+def test_a_plan_counts_what_is_there(stories, folder, tmp_path):
+    groups_of(stories, folder, tmp_path)
+    options = ["--model", folder, "--out", tmp_path / "out", "--max-context", 6, "--layers", "1"]
+    told = invoke(*stories, *options, "--plan")
+    assert "done  1 of 2" in told.stdout
+    assert "1, 12 words" in told.stdout
+    told = invoke(stories[0], *options, "--plan")
+    assert "nothing is missing" in told.stdout
+
+
+def test_a_terminal_shows_a_bar(stories, folder, tmp_path, monkeypatch):
+    from rich import console
+
+    monkeypatch.setattr(console.Console, "is_terminal", True)
+    ran = invoke(*stories, "--model", folder, "--out", tmp_path / "out", "--max-context", 6)
+    assert ran.exit_code == 0, ran.output
+    assert "2/2 stories" in ran.stderr
+    assert "tokens/s" in ran.stderr

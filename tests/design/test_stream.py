@@ -21,12 +21,14 @@ from voxscale.errors import AlignmentError
     cuts=st.lists(st.integers(0, 40), max_size=6),
     normalize=st.booleans(),
     lobes=st.sampled_from([1, 3]),
+    tr_s=st.sampled_from([0.72, 0.8, 2.0, 2.0045]),
+    decimals=st.sampled_from([1, 2, 9]),
     seed=st.integers(0, 999),
 )
-def test_pieces_add_up_to_the_whole(n_events, n_trs, cuts, normalize, lobes, seed):
+def test_pieces_add_up_to_the_whole(n_events, n_trs, cuts, normalize, lobes, tr_s, decimals, seed):
     rng = np.random.default_rng(seed)
-    times = np.sort(rng.uniform(-5, 2 * n_trs + 5, n_events))
-    tr_times = 2.0 * np.arange(n_trs) + 1
+    times = np.sort(rng.uniform(-5, tr_s * n_trs + 5, n_events)).round(decimals)
+    tr_times = tr_s * (np.arange(n_trs) + 0.5)
     events = EventSeries(rng.standard_normal((n_events, 3)).astype(np.float32), times)
     whole = lanczos(events, tr_times, lobes=lobes, normalize=normalize)
     stream = LanczosStream(times, tr_times, lobes=lobes, normalize=normalize)
@@ -44,6 +46,22 @@ def test_pieces_add_up_to_the_whole(n_events, n_trs, cuts, normalize, lobes, see
         assert first == sum(map(len, taken))
         taken.append(rows)
     np.testing.assert_allclose(np.concatenate(taken), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("tr_s", [0.72, 0.8])
+def test_words_on_the_very_edge_of_the_filter(tr_s):
+    """Word by word, with times rounded as transcripts are: some lie exactly three TRs away."""
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        times = np.cumsum(rng.uniform(0.1, 0.6, 300)).round(1)
+        tr_times = tr_s * (np.arange(int(times[-1] / tr_s) + 1) + 0.5)
+        values = rng.standard_normal((300, 2))
+        stream, taken = LanczosStream(times, tr_times), []
+        for word in range(300):
+            stream.add("x", stream.piece(range(word, word + 1), values[word : word + 1]))
+            taken.append(stream.take("x", n_seen=word + 1)[1])
+        whole = lanczos(EventSeries(values, times), tr_times)
+        np.testing.assert_allclose(np.concatenate(taken), whole, atol=1e-5)
 
 
 def test_rows_leave_as_soon_as_no_event_can_change_them():

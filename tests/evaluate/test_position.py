@@ -43,10 +43,11 @@ def test_constant_dimensions_do_not_count():
 
 
 @pytest.mark.parametrize(
-    ("states", "reference"), [(np.ones((2, 3)), 0.5), (np.ones((9, 3)), 0.1), (np.ones(9), 0.5)]
+    ("states", "reference"),
+    [(np.ones((2, 3)), 0.5), (np.ones((9, 3)), 0.1), (np.ones((9, 3)), 1.5), (np.ones(9), 0.5)],
 )
 def test_too_few_words_to_compare_with(states, reference):
-    with pytest.raises(ValueError, match="two words or more in the last part"):
+    with pytest.raises(ValueError, match="a share up to 1 with two words or more"):
         state_drift(states, reference=reference)
 
 
@@ -102,15 +103,17 @@ def test_voxels_that_do_not_vary_have_no_score():
     assert np.isnan(scores).tolist() == [[True, False], [False, False]]
 
 
-@pytest.mark.parametrize(("lengths", "window"), [([30, 20], 2), ([30, 10], 20), ([50], 51)])
+@pytest.mark.parametrize(("lengths", "window"), [([30, 20], 2), ([30, 10], 20), ([50], 3.5)])
 def test_runs_that_do_not_make_up_the_rows(lengths, window):
     Y = np.zeros((50, 2))
-    if (lengths, window) == ([50], 51):
-        first_trs, scores = score_by_position(Y, Y, lengths, window=window)
-        assert (first_trs.shape, scores.shape) == ((0,), (0, 2))
-        return
-    with pytest.raises(ValueError, match="expected at least 3 TRs, and runs of 50 TRs"):
+    with pytest.raises(ValueError, match="expected at least 3 whole TRs, and runs of 50 TRs"):
         score_by_position(Y, Y, lengths, window=window)
+
+
+def test_a_window_longer_than_every_run():
+    Y = np.zeros((50, 2))
+    with pytest.raises(ValueError, match="window is 40 TRs, but no run has more than 30; lower"):
+        score_by_position(Y, Y, [30, 20], window=40)
 
 
 def test_arrays_that_do_not_match():

@@ -162,6 +162,11 @@ _KINDS = {
         },
     ),
     "pythia": ("gpt_neox", _SMALL),
+    "qwen3": ("qwen3", {**_SMALL, "num_key_value_heads": 1, "head_dim": 8}),
+    "gemma2": (
+        "gemma2", {**_SMALL, "num_key_value_heads": 1, "head_dim": 8, "sliding_window": 8},
+    ),
+    "unused window": ("llama", {**_SMALL, "num_key_value_heads": 1, "sliding_window": 8}),
     "gptj": ("gptj", {"vocab_size": 512, "n_embd": 16, "n_layer": 3, "n_head": 2, "rotary_dim": 4}),
     "gpt_neo": (
         "gpt_neo",

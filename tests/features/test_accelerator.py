@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from voxscale.features import LanguageExtractor, language_states
-from voxscale.features._execute import tokens_per_batch
+from voxscale.features._batch_size import tokens_per_batch
 
 pytestmark = [
     pytest.mark.gpu,

@@ -78,7 +78,7 @@ def test_impossible_sizes_are_refused(low, high):
 
 
 def test_unknown_protocol_names_those_there_are():
-    with pytest.raises(ValueError, match="'huth2024' is unknown; choose one of None, 'huth2023'"):
+    with pytest.raises(ValueError, match="'huth2024' is unknown; choose one of 'huth2023'"):
         Contexts("growing", 1, 2, "huth2024")
 
 

@@ -21,6 +21,7 @@ def folder(tiny_model, bpe, tmp_path_factory):
     return path
 
 
+@pytest.mark.filterwarnings("ignore:policy 'sentence'")
 @pytest.mark.parametrize("policy", POLICIES)
 def test_what_is_planned_is_run(policy, folder, story):
     stories = {"hut": story(TEXT), "chess": story(TEXT[:40])}

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from voxscale.errors import DataError
-from voxscale.features import LanguageExtractor, _execute, _loading, language_states
-from voxscale.features._execute import copies_on, read_batches, tokens_per_batch
+from voxscale.features import LanguageExtractor, _batch_size, _loading, language_states
+from voxscale.features._batch_size import tokens_per_batch
+from voxscale.features._execute import copies_on, read_batches
 from voxscale.features._loading import wrap_model
 
 TEXT = "the quick brown fox jumps over the lazy dog and then the dog sleeps while the fox runs"
@@ -60,7 +61,7 @@ def test_batches_are_halved_when_memory_runs_out(error, model, bpe, story, monke
     expected = language_states(story(TEXT), model, tokenizer=bpe, **SIZES)
     loaded = [wrap_model(model, bpe)]
     widths = running_out(model, monkeypatch, 1, error)
-    found = language_states(story(TEXT), loaded, batch_size=4, **SIZES)
+    found = language_states(story(TEXT), loaded[0], batch_size=4, **SIZES)
     assert_same(found, expected)
     assert max(widths) == 4
     assert sum(width > 1 for width in widths) <= 3  # learned: what is too many is not tried again
@@ -70,23 +71,23 @@ def test_a_single_window_that_does_not_fit_is_told(model, bpe, story, monkeypatc
     loaded = [wrap_model(model, bpe)]
     running_out(model, monkeypatch, 0, MemoryError())
     with pytest.raises(DataError, match=r"a window of \d+ tokens does not fit.*device='auto'"):
-        language_states(story(TEXT), loaded, **SIZES)
+        language_states(story(TEXT), loaded[0], **SIZES)
 
 
 def test_other_errors_pass(model, bpe, story, monkeypatch):
     loaded = [wrap_model(model, bpe)]
     running_out(model, monkeypatch, 0, RuntimeError("illegal instruction"))
     with pytest.raises(RuntimeError, match="illegal instruction"):
-        language_states(story(TEXT), loaded, **SIZES)
+        language_states(story(TEXT), loaded[0], **SIZES)
 
 
 def test_nothing_above_the_highest_layer_is_run(model, bpe, story, monkeypatch):
     loaded = [wrap_model(model, bpe)]
-    every = language_states(story(TEXT), loaded, **SIZES)
+    every = language_states(story(TEXT), loaded[0], **SIZES)
     monkeypatch.setattr(
         model.model.layers[2], "forward", lambda *_, **__: pytest.fail("block 3 was run")
     )
-    some = language_states(story(TEXT), loaded, layers=[0, 2], **SIZES)
+    some = language_states(story(TEXT), loaded[0], layers=[0, 2], **SIZES)
     assert_same(some, {layer: every[layer] for layer in (0, 2)})
     assert not any(block._forward_pre_hooks for block in model.model.layers)
 
@@ -95,7 +96,7 @@ def test_hooks_are_gone_after_an_error(model, bpe, story, monkeypatch):
     loaded = [wrap_model(model, bpe)]
     running_out(model, monkeypatch, 0, RuntimeError("no"))
     with pytest.raises(RuntimeError, match="no"):
-        language_states(story(TEXT), loaded, **SIZES)
+        language_states(story(TEXT), loaded[0], **SIZES)
     assert not any(block._forward_pre_hooks for block in model.model.layers)
 
 
@@ -158,14 +159,14 @@ def test_the_batch_follows_the_memory(model, bpe, monkeypatch):
     loaded = wrap_model(model, bpe)
     widths = []
     for free in (10**6, 10**7, 10**12):
-        monkeypatch.setattr(_execute, "available_bytes", lambda device, free=free: free)
+        monkeypatch.setattr(_batch_size, "available_bytes", lambda device, free=free: free)
         widths.append(tokens_per_batch(loaded, 64) // 64)
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]
     assert widths[-1] * 64 == 1024
     assert all(width & (width - 1) == 0 for width in widths)
     assert tokens_per_batch(loaded, 10**5) == 10**5
-    monkeypatch.setattr(_execute, "available_bytes", lambda device: 10**5)
+    monkeypatch.setattr(_batch_size, "available_bytes", lambda device: 10**5)
     assert 1 <= tokens_per_batch(loaded, 10**5) < 10**5  # less than a window: it is run in parts
 
 

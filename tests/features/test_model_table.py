@@ -15,6 +15,7 @@ from voxscale.errors import DataError
 from voxscale.features import _model_table as table_module
 from voxscale.features._loading import wrap_model
 from voxscale.features._model_table import ModelFacts, known_models, model_facts
+from voxscale.features._packaged import PACKAGED
 
 ROWS = list(known_models().values())
 NEEDED = {"id", "family", "n_params", "n_layers", "n_dims"}
@@ -251,6 +252,15 @@ def test_a_path_where_nothing_is_is_no_hub_name(name):
 
 
 # Any other model
+
+
+def test_a_packaged_model_is_the_one_of_the_table():
+    for name, like in (
+        ("smollm2", "HuggingFaceTB/SmolLM2-135M"), ("gemma3-270m", "google/gemma-3-270m"),
+    ):  # fmt: skip
+        facts, row = model_facts(name), known_models()[like]
+        assert facts == dataclasses.replace(row, id=name)
+        assert (facts.n_layers, facts.n_dims) == (PACKAGED[name].n_layers, PACKAGED[name].n_dims)
 
 
 @pytest.mark.parametrize("kind", ["llama", "mamba", "opt", "gpt2"])

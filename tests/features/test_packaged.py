@@ -67,7 +67,7 @@ def in_parts(tmp_path, monkeypatch):
 
 def row_of(sha256):
     return Packaged(
-        "halves", sha256, (("half_a", "part"), ("half_b", "part")), "pip install it", 2, 4
+        "halves", sha256, (("half_a", "part"), ("half_b", "part")), "pip install it", 2, 4, "gpt2"
     )
 
 
@@ -134,7 +134,9 @@ def saving(tiny_model, bpe, monkeypatch, tmp_path):
         monkeypatch.setenv("VOXSCALE_CACHE", str(tmp_path / "cache"))
         (tmp_path / "whole").write_bytes(b"GGUF")
         monkeypatch.setattr(_packaged, "_find_part", lambda *_: tmp_path / "whole")
-        prepare(Packaged("one", hashlib.sha256(b"GGUF").hexdigest(), (("a", "b"),), "", 2, 4))
+        prepare(
+            Packaged("one", hashlib.sha256(b"GGUF").hexdigest(), (("a", "b"),), "", 2, 4, "gpt2")
+        )
 
     return convert
 

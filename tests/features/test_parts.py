@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxscale.errors import DataError
-from voxscale.features import LanguageExtractor, _execute, language_states
+from voxscale.features import LanguageExtractor, _batch_size, _execute, language_states
 from voxscale.features._context import Contexts
 from voxscale.features._loading import wrap_model
 from voxscale.features._parts import can_split, split
@@ -23,7 +23,10 @@ OPTIONS = {
     "max_context": 5,
     "extras": ["surprisal", "entropy", "context_length"],
 }
-KINDS = ["llama", "gpt2", "opt", "mistral", "gemma3", "pythia", "gptj", "gpt_neo"]
+KINDS = [
+    "llama", "gpt2", "opt", "mistral", "gemma3", "pythia", "gptj", "gpt_neo", "qwen3", "gemma2",
+    "unused window",
+]  # fmt: skip
 
 
 def only_so_many(loaded, monkeypatch, most_tokens):
@@ -48,11 +51,11 @@ def test_parts_give_the_same_states(kind, word_vector, tiny_model, bpe, story, m
     model = tiny_model(kind).eval()
     loaded = [wrap_model(model, bpe)]
     options = {**OPTIONS, "word_vector": word_vector}
-    expected = language_states(story(TEXT), loaded, **options)
+    expected = language_states(story(TEXT), loaded[0], **options)
     done = []
     lengths = only_so_many(loaded[0], monkeypatch, 14)
     told = {"progress": lambda n, total: done.append((n, total))}
-    found = language_states(story(TEXT), loaded, **options, **told)
+    found = language_states(story(TEXT), loaded[0], **options, **told)
     assert max(lengths) > 14
     assert 14 >= lengths[-1] > 0
     assert list(found) == list(expected)
@@ -64,11 +67,11 @@ def test_parts_give_the_same_states(kind, word_vector, tiny_model, bpe, story, m
 def test_parts_are_used_before_memory_runs_out(tiny_model, bpe, story, monkeypatch):
     model = tiny_model("llama").eval()
     loaded = [wrap_model(model, bpe)]
-    expected = language_states(story(TEXT), loaded, **OPTIONS)
-    free = int(20 * _execute._reckon(loaded[0], 20) / _execute._SHARE)
-    monkeypatch.setattr(_execute, "available_bytes", lambda device: free)
+    expected = language_states(story(TEXT), loaded[0], **OPTIONS)
+    free = int(20 * _batch_size._reckon(loaded[0], 20) / _batch_size._SHARE)
+    monkeypatch.setattr(_batch_size, "available_bytes", lambda device: free)
     lengths = only_so_many(loaded[0], monkeypatch, 10**6)
-    found = language_states(story(TEXT), loaded, **OPTIONS)
+    found = language_states(story(TEXT), loaded[0], **OPTIONS)
     assert max(lengths) <= 20
     np.testing.assert_allclose(found[3].values, expected[3].values, atol=2e-5)
 
@@ -76,13 +79,14 @@ def test_parts_are_used_before_memory_runs_out(tiny_model, bpe, story, monkeypat
 def test_layers_below_the_top_stop_early_in_parts_too(tiny_model, bpe, story, monkeypatch):
     model = tiny_model("llama").eval()
     loaded = [wrap_model(model, bpe)]
-    expected = language_states(story(TEXT), loaded, **OPTIONS)
+    expected = language_states(story(TEXT), loaded[0], **OPTIONS)
     only_so_many(loaded[0], monkeypatch, 14)
+    monkeypatch.setattr(_execute, "can_split", lambda loaded: True)  # it runs a few tokens
     monkeypatch.setattr(
         loaded[0].blocks[2], "forward", lambda *_, **__: pytest.fail("block 3 was run")
     )
     options = {**OPTIONS, "extras": [], "layers": [0, 2]}
-    found = language_states(story(TEXT), loaded, **options)
+    found = language_states(story(TEXT), loaded[0], **options)
     for layer in (0, 2):
         np.testing.assert_allclose(found[layer].values, expected[layer].values, atol=2e-5)
 
@@ -105,7 +109,7 @@ def test_a_recurrent_model_has_no_parts(tiny_model, bpe, story, monkeypatch):
     assert not can_split(loaded[0])
     only_so_many(loaded[0], monkeypatch, 14)
     with pytest.raises(DataError, match=r"a window of \d+ tokens does not fit"):
-        language_states(story(TEXT), loaded, **{**OPTIONS, "extras": []})
+        language_states(story(TEXT), loaded[0], **{**OPTIONS, "extras": []})
 
 
 WORDS = st.lists(st.sampled_from([*TEXT.split(), "unbelievable", "東京", "🙂", "x"]), min_size=1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxscale.errors import DataError
+from voxscale.errors import DataError, VoxscaleWarning
 from voxscale.features import Contexts, language_states
 from voxscale.features._context import ends_sentence
 from voxscale.features._tokens import start_tokens, tokenize_story
@@ -22,7 +24,7 @@ KINDS = [
     "BPE with byte fallback",
     "BPE across spaces",
 ]
-LIMIT = 40
+LIMIT = 22
 odd = ["it's", "...", "1997", "café.", "🙂", "東京", "'s", "dog?", 'said."', "unbelievable"]
 words_of = st.lists(st.sampled_from([*odd, "the", "dog", "jumps"]), min_size=1, max_size=14)
 
@@ -51,6 +53,7 @@ def contexts_by_hand(words, policy, low, high, n_tokens):
     return starts
 
 
+@pytest.mark.filterwarnings("ignore:policy 'sentence'")
 @pytest.mark.parametrize("policy", ["growing", "sliding", "full", "sentence"])
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=8, deadline=None)
@@ -141,8 +144,12 @@ def test_unknown_names_and_pairs_are_told(model, bpe, story):
         language_states(text, model, tokenizer=bpe, word_vector="frst")
     with pytest.raises(ValueError, match=r"extra 'loss' is unknown; choose from surprisal"):
         language_states(text, model, tokenizer=bpe, extras=["loss"])
-    with pytest.raises(TypeError, match=r"expected a list of names, such as \['entropy'\]"):
+    with pytest.raises(TypeError, match=r"expected a list of names, such as \['surprisal'\]"):
         language_states(text, model, tokenizer=bpe, extras="entropy")
+    with pytest.raises(TypeError, match=r"expected a list of names, such as \['surprisal'\]"):
+        language_states(text, model, tokenizer=bpe, extras=None)
+    with pytest.raises(ValueError, match=r"'surprise' is unknown; .*did you mean 'surprisal'"):
+        language_states(text, model, tokenizer=bpe, extras=["surprise"])
     with pytest.raises(ValueError, match=r"protocol 'huth2023' and policy 'full' do not go"):
         language_states(text, model, tokenizer=bpe, policy="full", protocol="huth2023")
     with pytest.raises(ValueError, match="reads every word at its last token"):
@@ -197,3 +204,53 @@ def test_capped_scores_are_capped(bpe, story):
     total = sum(float(bits[k - 1, ids[0, k]]) for k in range(1, ids.shape[1]))
     states = language_states(text, gemma, tokenizer=bpe, layers=[], extras=["surprisal"])
     np.testing.assert_allclose(states["surprisal"].values.sum(), total, rtol=1e-4)
+
+
+def test_sizes_that_a_policy_does_not_look_at_are_not_asked_for(model, bpe, story):
+    text = story("the dog jumps over the lazy fox and runs")
+    few = language_states(text, model, tokenizer=bpe, policy="sliding", max_context=3)
+    same = language_states(
+        text, model, tokenizer=bpe, policy="sliding", min_context=2, max_context=3
+    )
+    np.testing.assert_array_equal(few[3].values, same[3].values)
+    assert Contexts("sliding", 2, 5).sizes == {"max_context": 5}
+    assert Contexts("full", 2, 1).sizes == {"min_context": 2}
+    with pytest.raises(ValueError, match="expected 1 <= min_context <= max_context"):
+        Contexts("sliding", 1, 0)
+    with pytest.raises(ValueError, match="expected 1 <= min_context <= max_context"):
+        Contexts("full", 0, 512)
+
+
+def test_sentences_without_an_end_are_told(model, bpe, story):
+    options = {"tokenizer": bpe, "policy": "sentence", "min_context": 2, "max_context": 4}
+    with pytest.warns(VoxscaleWarning, match=r"no word ends a sentence .* in 1 of 1 stories"):
+        language_states(story("the dog jumps"), model, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        language_states(story("the dog . jumps"), model, **options)
+
+
+@pytest.mark.parametrize("words", [["'s", "fox", "runs"], ["", "", "fox"], ["", ""], ["", "fox"]])
+def test_words_before_any_token_have_no_surprisal_of_their_own(
+    words, tiny_model, tokenizers, story
+):
+    tokenizer = tokenizers["BPE with byte fallback"]
+    states = language_states(
+        story(words), tiny_model("gpt2").eval(), tokenizer=tokenizer, protocol="huth2023",
+        min_context=2, max_context=4, extras=["surprisal", "entropy"],
+    )  # fmt: skip
+    bits = states["surprisal"].values[:, 0]
+    blank = [not word.strip() or word == "'s" for word in words]
+    leading = blank.index(False) if False in blank else len(words)
+    assert (bits[:leading] == 0).all()
+    assert (bits[leading:] > 0).all()
+
+
+def test_a_model_in_training_mode_gives_its_surprisal(tiny_model, bpe, story):
+    model = tiny_model("gpt2")
+    assert model.training
+    text = story("the dog jumps over the lazy fox")
+    found = language_states(text, model, tokenizer=bpe, extras=["surprisal"])["surprisal"]
+    assert model.training
+    expected = language_states(text, model.eval(), tokenizer=bpe, extras=["surprisal"])["surprisal"]
+    np.testing.assert_array_equal(found.values, expected.values)

@@ -29,7 +29,7 @@ def test_what_is_appended_comes_back(tmp_path_factory, parts, seed):
     store = LayerStore(tmp_path_factory.mktemp("store"))
     values = rng.standard_normal((sum(parts), 3))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_layers, "_ROWS", 4)
+        patch.setattr(_layers, "_CHUNK_BYTES", 4 * 4 * 3)
         with store.writing("k", n_rows=len(values), meta={}) as writer:
             for part in np.split(values, np.cumsum(parts)[:-1]):
                 writer.append("layer_1", part)
@@ -110,3 +110,53 @@ def test_failures_are_recorded_and_forgotten(store):
     assert store.keys() == []
     fill(store, "k", {"layer_0": np.ones((1, 1))})
     assert store.failure("k") is None
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "a/zarr.json"])
+def test_a_file_without_content_is_damage(store, rng, name):
+    with store.writing("k", n_rows=3, meta={}) as writer:
+        writer.append("a", rng.standard_normal((3, 2)))
+    (store.path("k") / name).write_bytes(b"")
+    assert store.has("k") == (name != "zarr.json")
+    with pytest.raises(StoreError, match="damaged"):
+        store.get("k", "a")
+
+
+def test_a_chunk_of_nan_is_kept(store):
+    with store.writing("k", n_rows=2, meta={}) as writer:
+        writer.append("a", np.full((2, 1), np.nan))
+    assert np.isnan(store.get("k", "a")).all()
+
+
+def test_every_flipped_byte_of_a_chunk_is_told(store, rng):
+    with store.writing("k", n_rows=4, meta={}) as writer:
+        writer.append("a", rng.standard_normal((4, 3)))
+    [chunk] = [file for file in store.path("k").rglob("c/*/*") if file.is_file()]
+    whole = chunk.read_bytes()
+    values = store.get("k", "a")
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        chunk.write_bytes(damaged)
+        try:
+            found = store.get("k", "a")
+        except StoreError:
+            continue
+        np.testing.assert_array_equal(found, values)  # a bit that means nothing
+
+
+def test_several_may_clear_away_what_was_left(tmp_path):
+    """Processes that are no more leave folders behind; who comes next removes them, together."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from voxscale.store import _aside, check_writable
+
+    mine = f".k.zarr.{_aside._machine()}."
+    for number in range(20):
+        left = tmp_path / f"{mine}99999999.{number:08x}.tmp"
+        for part in range(30):
+            (left / f"layer_{part}" / "c").mkdir(parents=True)
+            (left / f"layer_{part}" / "c" / "0").write_bytes(b"x")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(check_writable, [tmp_path] * 4))
+    assert list(tmp_path.iterdir()) == []

@@ -7,18 +7,20 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import voxscale as package
+from voxscale.arrays import TRSeries
 from voxscale.data import Transcript
 from voxscale.design import DesignRecipe
-from voxscale.errors import AlignmentError, DataError
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 from voxscale.features import LanguageExtractor
 from voxscale.store import LayerStore
-from voxscale.study import extract_language
+from voxscale.study import LanguageExtraction, extract_language, read_extracted
 
 torch = pytest.importorskip("torch")
 SIZES = {"min_context": 3, "max_context": 6}
@@ -165,3 +167,142 @@ def test_two_processes_may_fill_the_same_folder(folder, tmp_path):
     for name, values in alone.items():
         assert both[name].tobytes() == values.tobytes()
     assert all(path.suffix == ".zarr" for path in (tmp_path / "both").iterdir())
+
+
+def keys_of(folder, **changed):
+    stories, recipe = stories_of(12), changed.pop("recipe", None)
+    stories = changed.pop("stories", stories)
+    tr_times = changed.pop("tr_times", tr_times_of(stories_of(12)))
+    model = LanguageExtractor(folder, **{"device": "cpu", **changed.pop("model", {})})
+    options = {**SIZES, **changed}
+    extraction = LanguageExtraction(stories, model, tr_times, "out", recipe=recipe, **options)
+    return list(extraction.keys.values())
+
+
+def other_word():
+    words = [*stories_of(12)["story 0"].words[:-1], "zzz"]
+    return {"story 0": Transcript(words, 0.5 * np.arange(12))}
+
+
+def other_time():
+    times = 0.5 * np.arange(12)
+    times[3] += 0.01
+    return {"story 0": Transcript(stories_of(12)["story 0"].words, times)}
+
+
+THAT_COUNT = {
+    "word": lambda: {"stories": other_word()},
+    "time": lambda: {"stories": other_time()},
+    "TRs": lambda: {"tr_times": {"story 0": np.arange(1.0, 9, 1.5)}},
+    "min_context": lambda: {"min_context": 2},
+    "max_context": lambda: {"max_context": 7},
+    "layers": lambda: {"layers": [0, 1]},
+    "extras": lambda: {"extras": ["surprisal"]},
+    "keep_words": lambda: {"keep_words": True},
+    "lobes": lambda: {"recipe": DesignRecipe(lobes=2)},
+    "cutoff": lambda: {"recipe": DesignRecipe(cutoff_hz=0.1)},
+    "normalize": lambda: {"recipe": DesignRecipe(normalize=True)},
+    "policy": lambda: {"model": {"policy": "sliding"}},
+    "word_vector": lambda: {"model": {"word_vector": "mean"}},
+    "protocol": lambda: {"model": {"protocol": "huth2023"}},
+    "dtype": lambda: {"model": {"dtype": "bfloat16"}},
+}
+
+
+def test_all_that_can_change_the_numbers_is_in_the_key(folder):
+    keys = [keys_of(folder), *(keys_of(folder, **made()) for made in THAT_COUNT.values())]
+    assert len({key for [key] in keys}) == len(THAT_COUNT) + 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"layers": [1, 0]}, {"layers": [0, 1, 1]}),
+        ({"layers": "all"}, {"layers": [0, 1, 2]}),
+        ({"extras": ["surprisal", "entropy"]}, {"extras": ["entropy", "surprisal", "entropy"]}),
+        ({"model": {"policy": "sliding"}}, {"model": {"policy": "sliding"}, "min_context": 1}),
+        ({"model": {"policy": "full"}}, {"model": {"policy": "full"}, "max_context": 99}),
+        ({"model": {"batch_size": 1}}, {"model": {"batch_size": 9}}),
+    ],
+)
+def test_what_changes_no_number_is_not_in_the_key(folder, one, other):
+    assert keys_of(folder, **one) == keys_of(folder, **other)
+
+
+def test_what_is_kept_knows_its_trs_and_goes_on_to_a_design(folder, tmp_path):
+    stories = stories_of(60)
+    trs = tr_times_of(stories)
+    options = {**SIZES, "extras": ["surprisal"], "keep_words": True}
+    kept = extract_language(stories, str(folder), trs, tmp_path, **options)
+    series = read_extracted(kept["story 0"], 2)
+    np.testing.assert_array_equal(series.tr_times, trs["story 0"])
+    assert (series.run, series.first_tr) == ("story 0", 0)
+    assert read_extracted(kept["story 0"], "surprisal").values.shape == (len(trs["story 0"]), 1)
+    meta = LayerStore(tmp_path).meta(kept["story 0"].stem)
+    assert meta["words"] == list(stories["story 0"].words)
+    np.testing.assert_array_equal(meta["word_times"], stories["story 0"].times)
+    rng = np.random.default_rng(0)
+    responses = {
+        "story 0": TRSeries(
+            rng.standard_normal((len(series.values), 2)), "story 0", 0, trs["story 0"]
+        )
+    }
+    X, _ = DesignRecipe(trim=(2, 1)).join({"story 0": series}, responses, ["story 0"])
+    states = LanguageExtractor(folder, device="cpu").extract(stories, [2], **SIZES)[2]
+    expected, _ = DesignRecipe(trim=(2, 1)).join(states, responses, ["story 0"])
+    np.testing.assert_allclose(X, expected, atol=1e-5)
+
+
+def test_words_without_surprisal_are_counted_aloud(folder, tmp_path, monkeypatch):
+    from voxscale.features import _windows
+
+    monkeypatch.setattr(_windows, "start_tokens", lambda tokenizer: ())
+    model = LanguageExtractor(folder, device="cpu", policy="sentence")
+    words = ["abc", "de.", "fgh", "ab.", "c"]
+    stories = {"hut": Transcript(words, np.arange(5.0))}
+    options = {**SIZES, "layers": [], "extras": ["surprisal"]}
+    with pytest.warns(VoxscaleWarning, match="story 'hut': 3 of 5 words have no surprisal"):
+        extract_language(stories, model, {"hut": np.arange(1.0, 7, 2)}, tmp_path, **options)
+
+
+def test_each_warning_is_given_once(folder, tmp_path):
+    words = Transcript(["abc"] * 9, np.arange(9.0))
+    model = LanguageExtractor(folder, device="cpu", policy="sentence")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        times = {"hut": np.arange(-3.0, 4, 0.5)}
+        extract_language({"hut": words}, model, times, tmp_path, layers=[0], **SIZES)
+    found = sorted(str(one.message).split(" ")[0] for one in told)
+    assert len(found) == len(set(found)) == 2
+
+
+def test_what_costs_nothing_more(folder, tmp_path):
+    stories = stories_of(20, 9)
+    options = {**SIZES, "layers": [1]}
+
+    def extraction():
+        return LanguageExtraction(stories, folder, tr_times_of(stories), tmp_path, **options)
+
+    assert extraction().cost(probe=False).n_stories == 2
+    one = {"story 1": stories["story 1"]}
+    extract_language(one, folder, tr_times_of(stories), tmp_path, **options)
+    assert list(extraction().missing) == ["story 0"]
+    assert extraction().cost(probe=False).n_stories == 1
+    extraction().run()
+    assert extraction().cost() is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"layers": "foo"}, ValueError, "layers is 'foo'; expected 'all'"),
+        ({"layers": 1}, TypeError, "layers is 1; expected 'all' or a list"),
+        ({"tr_times": {"hut": np.arange(3.0)}}, ValueError, "no story 'story 0', only 'hut'"),
+        ({"stories": stories_of(12)["story 0"]}, TypeError, "expected a mapping of story"),
+        ({"extras": "surprisal"}, TypeError, "expected a list of names"),
+        ({"model": {"device": "abacus"}}, ValueError, "device 'abacus' is unknown"),
+    ],
+)
+def test_arguments_that_cannot_be_are_told(folder, changed, error, message):
+    with pytest.raises(error, match=message):
+        keys_of(folder, **changed)

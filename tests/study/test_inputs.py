@@ -221,8 +221,8 @@ def test_a_hub_model_that_cannot_be_had_is_told_with_its_line(tiny, tmp_path, mo
         message = "model 'no/such' cannot be loaded"
         raise DataError(message)
 
-    monkeypatch.setattr("voxscale.features._language.identify", unknown)
-    monkeypatch.setattr("voxscale.features._language.size_of", lambda files: (9, 8))
+    monkeypatch.setattr("voxscale.features._language_extractor.identify", unknown)
+    monkeypatch.setattr("voxscale.features._language_extractor.size_of", lambda files: (9, 8))
     made = study(tiny, tmp_path, model='"no/such"')
     with pytest.raises(
         ConfigError, match=r"^tiny\.toml, line 5: \[study\] model: model 'no/such' cannot be loaded"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voxscale.cli._options import Device
 from voxscale.cli._plainly import plainly
 from voxscale.errors import ConfigError
 
@@ -46,20 +45,32 @@ def language(
         str, typer.Option(help="all, or numbers such as 0,9,15; 0 is the embeddings.")
     ] = "all",
     policy: Annotated[
-        str, typer.Option(help="Contexts: growing, sliding, full or sentence.")
+        str,
+        typer.Option(help="Which words a word is read after: growing, sliding, full, sentence."),
     ] = "growing",
-    max_context: Annotated[int, typer.Option(help="In words.")] = 512,
+    max_context: Annotated[
+        int, typer.Option(help="Words that a word is read with at most. Not for full.")
+    ] = 512,
     min_context: Annotated[
-        int | None, typer.Option(help="In words. Default: half of the most.")
+        int | None,
+        typer.Option(help="Words at least. Default: half of the most. Not for sliding."),
     ] = None,
-    word_vector: Annotated[str, typer.Option(help="last, first or mean of its tokens.")] = "last",
+    word_vector: Annotated[
+        str, typer.Option(help="Where a word is read: last or first of its tokens, or their mean.")
+    ] = "last",
     protocol: Annotated[
         str | None, typer.Option(help="huth2023: contexts of the published scripts.")
     ] = None,
     extras: Annotated[
         str, typer.Option(help="surprisal, entropy, context_length; several with commas.")
     ] = "",
-    tr: Annotated[float, typer.Option(help="TR in seconds, where there is no report.")] = 2.0,
+    tr: Annotated[
+        float,
+        typer.Option(
+            help="Without reports: a TR every so many seconds, from the onset of the sound to the "
+            "last word."
+        ),
+    ] = 2.0,
     tr_reports: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of STORY.report files.")
     ] = None,
@@ -67,19 +78,30 @@ def language(
     keep_words: Annotated[
         bool, typer.Option("--keep-words", help="Keep the states of every word too.")
     ] = False,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="At each TR the mean over its words, not the sum.")
+    ] = False,
     dtype: Annotated[
         str | None, typer.Option(help="float32 (default), float16 or bfloat16.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Windows in a batch.")] = None,
-    device: Device = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="cpu, cuda, several with commas, or auto: one model over all. Default: cuda if "
+            "there is one.",
+        ),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Only say what it would cost, from a short probe.")
     ] = False,
 ) -> None:
     """Read the hidden states of a language model, at TR rate; running again is resuming."""
     from voxscale.data import read_transcript
-    from voxscale.features import LanguageExtractor, plan_language_states
-    from voxscale.study import extract_language
+    from voxscale.design import DesignRecipe
+    from voxscale.features import LanguageExtractor
+    from voxscale.study import LanguageExtraction
 
     named = _named(stories)
     with _mistakes():
@@ -93,20 +115,25 @@ def language(
             protocol=protocol,
         )
         words = {story: read_transcript(path, tier) for story, path in named.items()}
-        asked: dict[str, Any] = {
-            "layers": _layers(layers),
-            "min_context": max(1, max_context // 2) if min_context is None else min_context,
-            "max_context": max_context,
-            "extras": [one.strip() for one in extras.split(",") if one.strip()],
-        }
+        extraction = LanguageExtraction(
+            words,
+            extractor,
+            {story: _tr_times(story, one, tr, tr_reports) for story, one in words.items()},
+            out,
+            layers=_layers(layers),
+            min_context=max(1, max_context // 2) if min_context is None else min_context,
+            max_context=max_context,
+            extras=[one.strip() for one in extras.split(",") if one.strip()],
+            keep_words=keep_words,
+            recipe=DesignRecipe(normalize=normalize),
+        )
         if plan:
-            typer.echo(plan_language_states(words, extractor, **asked))
+            n_done = len(words) - len(extraction.missing)
+            typer.echo(f"    done  {n_done} of {len(words)}")
+            typer.echo(extraction.cost() or "nothing is missing.")
             return
-        tr_times = {story: _tr_times(story, one, tr, tr_reports) for story, one in words.items()}
         with _progress() as tell:
-            kept = extract_language(
-                words, extractor, tr_times, out, keep_words=keep_words, progress=tell, **asked
-            )
+            kept = extraction.run(tell)
     for path in kept.values():
         typer.echo(path)
 
@@ -151,6 +178,7 @@ def _devices(text: str | None) -> Any:
 def _tr_times(story: str, words: Transcript, tr_s: float, folder: Path | None) -> Any:
     from voxscale.data import TRReport, read_tr_report
 
+    TRReport.simulated(1, tr_s=tr_s)  # says so if this is no TR
     if folder is not None:
         return read_tr_report(folder / f"{story}.report").tr_times
     last = words.onset_s[-1] if words.offset_s is None else words.offset_s[-1]

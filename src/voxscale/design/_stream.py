@@ -53,6 +53,7 @@ class LanczosStream:
         if normalize:
             scale = 1 / np.maximum(operator.sum(axis=1), LEAST_WEIGHT)
             operator = operator.multiply(scale[:, None]).tocsr()
+        operator.eliminate_zeros()  # at the filter's very edge; they would keep rows open
         self._by_event = operator.tocsc()
         self.n_trs = operator.shape[0]
         self._last_event = _last_events(operator)

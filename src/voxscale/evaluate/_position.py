@@ -35,15 +35,15 @@ def state_drift(values: ArrayLike, *, reference: float = 0.5) -> Array:
     Raises
     ------
     ValueError
-        If there are fewer than two words in the last part.
+        If there are fewer than two words in the last part, or it is no share.
     """
     values = np.asarray(values, dtype=np.float64)
     n_words = len(values)
-    last = values[n_words - round(reference * n_words) :]
+    last = values[n_words - round(reference * n_words) :] if 0 < reference <= 1 else values[:0]
     if values.ndim != 2 or len(last) < 2:
         msg = (
             f"states have shape {values.shape} and the reference is {reference} of them; expected "
-            "(n_words, n_dims), and two words or more in the last part."
+            "(n_words, n_dims), and a share up to 1 with two words or more in it."
         )
         raise ValueError(msg)
     spread = last.std(axis=0)
@@ -82,14 +82,18 @@ def score_by_position(
     AlignmentError
         If the arrays do not match.
     ValueError
-        If the runs do not make up the rows, or the window holds fewer than three TRs.
+        If the runs do not make up the rows, or the window holds fewer than three TRs, or more
+        than every run.
     """
     Y, Y_pred = paired(Y, Y_pred)
-    if window < 3 or sum(run_lengths) != len(Y):
+    if window != int(window) or window < 3 or sum(run_lengths) != len(Y):
         msg = (
             f"window is {window} and run_lengths sum to {sum(run_lengths)}; expected at least 3 "
-            f"TRs, and runs of {len(Y)} TRs together."
+            f"whole TRs, and runs of {len(Y)} TRs together."
         )
+        raise ValueError(msg)
+    if window > max(run_lengths):
+        msg = f"window is {window} TRs, but no run has more than {max(run_lengths)}; lower it."
         raise ValueError(msg)
     starts = np.concatenate([[0], np.cumsum(run_lengths)[:-1]]).astype(int)
     first_trs = np.arange(0, max(run_lengths) - window + 1, window)

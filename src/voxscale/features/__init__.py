@@ -6,7 +6,8 @@ Importing this folder loads neither torch nor transformers; a model does, when i
 from voxscale.features._context import Contexts, Window, plan_windows
 from voxscale.features._cost import LanguageCost, plan_language_states
 from voxscale.features._extractor import Extractor, extractor
-from voxscale.features._language import LanguageExtractor, language_states
+from voxscale.features._language import language_states
+from voxscale.features._language_extractor import LanguageExtractor
 from voxscale.features._model_table import ModelFacts, known_models, model_facts
 from voxscale.features._static import Embedding, read_embedding, static_embeddings
 from voxscale.features._word_rate import word_rate

@@ -181,13 +181,21 @@ class Contexts:
     def __post_init__(self) -> None:
         _check_name("policy", self.policy, POLICIES)
         _check_name("protocol", self.protocol, PROTOCOLS)
-        check_sizes(self.min_context, self.max_context)
+        sizes = list(self.sizes.values())
+        check_sizes(sizes[0], sizes[-1])
         if self.protocol is not None and self.policy != "growing":
             msg = (
                 f"protocol {self.protocol!r} and policy {self.policy!r} do not go together; the "
                 "protocol is a growing window: leave one of them out."
             )
             raise ValueError(msg)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The sizes that this policy looks at; the other changes no number."""
+        unused = _NOT_LOOKED_AT.get(self.policy)
+        sizes = {"min_context": self.min_context, "max_context": self.max_context}
+        return {name: size for name, size in sizes.items() if name != unused}
 
     def plan(self, words: Sequence[str], fits: Fits) -> tuple[list[Window], list[int]]:
         """Plan a story's windows.
@@ -226,7 +234,7 @@ def check_sizes(min_context: int, max_context: int) -> None:
 def _check_name(what: str, name: str | None, known: Iterable[str | None]) -> None:
     if name not in known:
         hint = did_you_mean(str(name), [one for one in known if one])
-        choices = ", ".join(map(repr, known))
+        choices = ", ".join(repr(one) for one in known if one)
         msg = f"{what} {name!r} is unknown; choose one of {choices}{hint}."
         raise ValueError(msg)
 
@@ -295,6 +303,7 @@ def _joins_previous(word: str) -> bool:
     return word == "'s" or not word.strip()
 
 
+_NOT_LOOKED_AT = {"sliding": "min_context", "full": "max_context"}
 PROTOCOLS = (None, "huth2023")
 POLICIES: dict[str, Callable[[Sequence[str], Contexts, Fits], list[Window]]] = {
     "growing": _growing,

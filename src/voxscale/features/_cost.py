@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from voxscale.data import Transcript
-from voxscale.features._execute import read_batches, tokens_per_batch
-from voxscale.features._language import LanguageExtractor
+from voxscale.features._batch_size import tokens_per_batch
+from voxscale.features._execute import read_batches
+from voxscale.features._language_extractor import LanguageExtractor
 from voxscale.features._passes import Pass, batches
 from voxscale.features._runs import as_runs
 
 if TYPE_CHECKING:
-    from voxscale.features._language import Layers
+    from voxscale.features._reading import Layers
 
 __all__ = ["LanguageCost", "plan_language_states"]
 
@@ -58,22 +60,24 @@ class LanguageCost:
     def __str__(self) -> str:
         rows = [
             ("stories", f"{self.n_stories}, {self.n_words:,} words"),
-            ("policy", f"{self.policy}: {self.n_passes:,} passes"),
+            ("policy", f"{self.policy}: {self.n_passes:,} pass{'es' * (self.n_passes != 1)}"),
             (
                 "tokens",
-                f"{self.n_tokens:,} to run, {self.n_tokens / self.n_text_tokens:.2f} × the text; "
-                f"a pass for every word: {self.n_tokens_alone / self.n_tokens:,.0f} × these",
+                f"{self.n_tokens:,} to run, {self.n_tokens / self.n_text_tokens:.2f} × the text",
             ),
         ]
+        if self.n_tokens_alone > self.n_tokens:
+            times = f"{self.n_tokens_alone / self.n_tokens:,.0f} × as many"
+            rows.append(("", f"(a pass for every word would run {times})"))
         if self.seconds is not None:
-            minutes = f"{self.seconds / 60:,.1f} min at {self.tokens_per_s:,.0f} tokens/s"
-            rows.append(("time", f"about {minutes} (from a short probe)"))
+            rate = f"at {self.tokens_per_s:,.0f} tokens/s, from a short probe"
+            rows.append(("time", f"about {_readable(self.seconds)} ({rate})"))
         return "\n".join(f"{name:>8}  {text}" for name, text in rows)
 
 
 def plan_language_states(
     transcript: Transcript | Mapping[str, Transcript],
-    model: LanguageExtractor,
+    model: LanguageExtractor | str | os.PathLike[str],
     *,
     layers: Layers = "all",
     min_context: int = 256,
@@ -86,8 +90,8 @@ def plan_language_states(
     Parameters
     ----------
     transcript : Transcript, or mapping of run to Transcript
-    model : LanguageExtractor
-        Its policy is what is planned.
+    model : LanguageExtractor, or str or path
+        Its policy is what is planned; that of a name is growing.
     layers, min_context, max_context, extras
         As in `language_states`.
     probe : bool
@@ -104,22 +108,29 @@ def plan_language_states(
         As `language_states`.
     """
     runs = as_runs(transcript)
+    model = model if isinstance(model, LanguageExtractor) else LanguageExtractor(model)
     planner = model.planner()
     contexts = model.contexts(min_context, max_context)
-    stories = planner.plan(runs, contexts, word_vector=model.word_vector)
-    allow_blank = contexts.protocol is not None
-    texts = [planner.tokenize(run, one, allow_blank=allow_blank) for run, one in runs.items()]
-    passes = [one for story in stories for one in story]
+    stories = planner.stories(runs, contexts)
+    passes = [
+        one
+        for story in stories
+        for one in planner.passes(story, contexts, word_vector=model.word_vector)
+    ]
     return LanguageCost(
         policy=contexts.policy if contexts.protocol is None else contexts.protocol,
         n_stories=len(runs),
         n_words=sum(map(len, runs.values())),
         n_passes=len(passes),
-        n_text_tokens=sum(len(one.tokens.ids) for one in texts),
+        n_text_tokens=sum(len(one.tokens.ids) for one in stories),
         n_tokens=sum(map(len, passes)),
         n_tokens_alone=sum(_alone(one) for one in passes),
         tokens_per_s=_rate(model, passes, layers, extras) if probe else None,
     )
+
+
+def _readable(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 
 def _alone(one: Pass) -> int:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.arrays._memory import available_bytes
 from voxscale.errors import DataError
+from voxscale.features._batch_size import LEAST_TOKENS
 from voxscale.features._forward import evaluating, not_finite, read_batch
 from voxscale.features._parts import Parts, can_split, split
 from voxscale.features._surprisal import OF_THE_HEAD, context_lengths, word_information
@@ -26,15 +26,10 @@ if TYPE_CHECKING:
     from voxscale.features._loading import LanguageModel
     from voxscale.features._passes import Pass
 
-__all__ = ["Read", "copies_on", "read_batches", "tokens_per_batch"]
+__all__ = ["Read", "copies_on", "read_batches"]
 
 Batch = Sequence["Pass"]
-Reduce = Callable[[Batch, Array], Any]
-
-# More tokens at once gain no speed, on a CPU they lose some; memory bounds them too.
-_COMFORTABLE_TOKENS = {"cpu": 1024, "cuda": 65536}
-_SHARE = 0.5  # of the free memory
-_LEAST_TOKENS = 8  # of a window's part; where not even these fit, nothing does
+Reduce = Callable[[int | str, Batch, Array], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +73,8 @@ def read_batches(
     extras : sequence of str
         "surprisal", "entropy", "context_length".
     reduce : callable, optional
-        Called with a batch and the values of a layer or an extra, (n_words, n_dims) float32;
-        what it returns is kept in their place. May be called again for the same words when
+        Called with a layer or the name of an extra, a batch, and its values, (n_words, n_dims)
+        float32; what it returns is kept in their place. May be called again for the same words when
         memory ran out in between.
     most_tokens : int, optional
         As many as are thought to fit at once. Default: to be found out.
@@ -136,34 +131,6 @@ def copies_on(loaded: LanguageModel, devices: Sequence[torch.device]) -> list[La
     return copies
 
 
-def tokens_per_batch(loaded: LanguageModel, longest: int) -> int:
-    """Choose how many tokens to run at once.
-
-    On a GPU the longest window is run once, and the memory it takes is measured; elsewhere
-    it is reckoned from the width of the model.
-
-    Parameters
-    ----------
-    loaded : LanguageModel
-    longest : int
-        Tokens of the longest window.
-
-    Returns
-    -------
-    int
-        A power of two windows of that length; less than one window where one does not seem to
-        fit, and can be run in parts.
-    """
-    device = loaded.device
-    comfortable = _COMFORTABLE_TOKENS.get(device.type, _COMFORTABLE_TOKENS["cpu"])
-    per_token = (_probe if device.type == "cuda" else _reckon)(loaded, longest)
-    fits = max(2 * _LEAST_TOKENS, int(_SHARE * available_bytes(device) / per_token))
-    if fits < longest:
-        return fits if can_split(loaded) else longest
-    n_windows = max(1, min(fits, comfortable) // longest)
-    return longest * (1 << (n_windows.bit_length() - 1))
-
-
 class _Task:
     """What is read of every batch; remembers how many tokens were too many."""
 
@@ -187,7 +154,7 @@ class _Task:
 
     def _in_parts(self, loaded: LanguageModel, one: Pass) -> list[Read]:
         n_tokens = int(min(self._too_many, len(one))) // 2
-        while can_split(loaded) and n_tokens >= _LEAST_TOKENS:
+        while can_split(loaded) and n_tokens >= LEAST_TOKENS:
             parts = [[part] for part in split(one, n_tokens)]
             reads = self._try(loaded, parts, n_tokens, Parts(loaded))
             if reads is not None:
@@ -222,7 +189,7 @@ class _Task:
 
         def take(name: int | str, values: Array) -> None:
             if has_words:
-                states[name] = self._reduce(batch, values)
+                states[name] = self._reduce(name, batch, values)
 
         of_the_head = [name for name in self._extras if name in OF_THE_HEAD]
         if self._layers or of_the_head:
@@ -241,43 +208,8 @@ class _Task:
         return Read(batch, states, len(batch) if parts is None else 0)
 
 
-def _as_they_are(batch: Batch, values: Array) -> Array:
+def _as_they_are(name: int | str, batch: Batch, values: Array) -> Array:
     return values
-
-
-def _probe(loaded: LanguageModel, longest: int) -> float:
-    """Measure the bytes that a token of a long window takes on a GPU."""
-    import torch
-
-    device, n_tokens = loaded.device, longest
-    while True:
-        ids = torch.zeros((1, n_tokens), dtype=torch.long, device=device)
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        try:
-            with torch.inference_mode(), evaluating(loaded.base):
-                loaded.base(input_ids=ids, use_cache=False, return_dict=True)
-        except torch.OutOfMemoryError:
-            if n_tokens <= _LEAST_TOKENS:
-                raise
-            n_tokens //= 2
-        else:
-            used = torch.cuda.max_memory_allocated(device) - before
-            return max(1, used) / n_tokens
-        torch.cuda.empty_cache()
-
-
-def _reckon(loaded: LanguageModel, longest: int) -> float:
-    """Bytes of a token: a dozen vectors, and its scores of attention where kept whole."""
-    from voxscale.features._models import text_config
-
-    config = text_config(loaded.config)
-    width = int(config.hidden_size)
-    inner = int(getattr(config, "intermediate_size", None) or 4 * width)
-    per_token = 12 * width + 3 * inner
-    if getattr(config, "_attn_implementation", "") == "eager":
-        per_token += 2 * longest * int(getattr(config, "num_attention_heads", 1))
-    return per_token * int(loaded.base.dtype.itemsize)
 
 
 def _ran_out(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from voxscale import plugins
 from voxscale.arrays import EventSeries
 from voxscale.data import Transcript
 from voxscale.errors import DataError
-from voxscale.features._language import LanguageExtractor
+from voxscale.features._language_extractor import LanguageExtractor
 
 if TYPE_CHECKING:
     import torch

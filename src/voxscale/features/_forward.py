@@ -74,7 +74,10 @@ def read_batch(
 
     def watch(layer: int) -> Callable[..., None]:
         def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            take(layer, gather(args[0] if args else kwargs["hidden_states"]))
+            hidden = args[0] if args else kwargs.get("hidden_states")
+            if not isinstance(hidden, torch.Tensor) or hidden.ndim != 3:
+                raise _unreadable(loaded)
+            take(layer, gather(hidden))
             if layer == stop_at:
                 raise _Enough
 
@@ -142,6 +145,14 @@ def not_finite(loaded: LanguageModel, layer: int, batch: Sequence[Pass] = ()) ->
     msg = (
         f"model {loaded.name!r}: states of layer {layer} are not finite{where}; "
         f"expected numbers (computed in {dtype}); {remedy}."
+    )
+    return DataError(msg)
+
+
+def _unreadable(loaded: LanguageModel) -> DataError:
+    msg = (
+        f"the blocks of model {loaded.name!r} are not handed states of shape (windows, tokens, "
+        "dims); this kind of model cannot be read."
     )
     return DataError(msg)
 

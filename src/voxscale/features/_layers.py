@@ -9,7 +9,9 @@ from typing import Literal
 __all__ = ["choose_layers"]
 
 
-def choose_layers(layers: Sequence[int] | Literal["all"], n_layers: int) -> list[int]:
+def choose_layers(
+    layers: Sequence[int] | Literal["all"], n_layers: int, *, may_be_empty: bool = False
+) -> list[int]:
     """Return the layers asked for as plain numbers.
 
     Parameters
@@ -17,6 +19,8 @@ def choose_layers(layers: Sequence[int] | Literal["all"], n_layers: int) -> list
     layers : sequence of int, or "all"
     n_layers : int
         How many there are, the embeddings (layer 0) included.
+    may_be_empty : bool
+        Whether there is something else to read.
 
     Raises
     ------
@@ -47,7 +51,7 @@ def choose_layers(layers: Sequence[int] | Literal["all"], n_layers: int) -> list
             )
             raise ValueError(msg)
         chosen.append(number)
-    if not chosen:
+    if not chosen and not may_be_empty:
         msg = f"layers is empty; name at least one of 0 to {n_layers - 1}, or say 'all'."
         raise ValueError(msg)
     return list(dict.fromkeys(chosen))

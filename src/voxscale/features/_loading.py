@@ -23,7 +23,15 @@ from voxscale.features._models import (
 )
 from voxscale.features._packaged import quiet, read_gguf, read_gguf_tokenizer
 
-__all__ = ["DTYPES", "SPREAD", "LanguageModel", "load_model", "load_tokenizer", "wrap_model"]
+__all__ = [
+    "DTYPES",
+    "SPREAD",
+    "LanguageModel",
+    "device_of",
+    "load_model",
+    "load_tokenizer",
+    "wrap_model",
+]
 
 _LEAST_VOCABULARY = 2  # transformers makes up a lone "▁" for some that have none
 SPREAD = "auto"  # the device that is all devices
@@ -64,7 +72,7 @@ class LanguageModel:
     @property
     def device(self) -> Any:
         """Where tokens enter the model."""
-        return self.base.get_input_embeddings().weight.device
+        return device_of(self.base.get_input_embeddings())
 
     @property
     def head(self) -> Any:
@@ -90,6 +98,14 @@ class LanguageModel:
             "configuration speaks of; this kind of model cannot be read."
         )
         raise DataError(msg)
+
+
+def device_of(module: Any) -> Any:
+    """Return where a module computes; its weights may wait elsewhere until they are needed."""
+    import torch
+
+    told = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
+    return module.weight.device if told is None else torch.device(told)
 
 
 def load_model(
@@ -180,7 +196,7 @@ def wrap_model(model: Any, tokenizer: Any) -> LanguageModel:
 
 
 def _checked(name: str, model: Any, tokenizer: Any) -> LanguageModel:
-    base = getattr(model, "base_model", model)
+    base = _without_head(model)
     whole = model if base is not model else None
     loaded = LanguageModel(name, base, tokenizer, model.config, whole)
     if getattr(model.config, "is_encoder_decoder", False) or not _is_causal(base, loaded.limit):
@@ -192,6 +208,20 @@ def _checked(name: str, model: Any, tokenizer: Any) -> LanguageModel:
     return loaded
 
 
+def _without_head(model: Any) -> Any:
+    """Return the part of a model that gives its last layer and not its scores."""
+    base = getattr(model, "base_model", model)
+    if base is model and getattr(model, "get_output_embeddings", lambda: None)() is not None:
+        base = model.get_decoder() if hasattr(model, "get_decoder") else None
+        if base is None or base is model:
+            msg = (
+                f"model {type(model).__name__} cannot be told from its head; this kind of model "
+                "cannot be read."
+            )
+            raise DataError(msg)
+    return base
+
+
 def _is_causal(base: Any, limit: int | None) -> bool:
     """Run two tiny texts that differ in their last token: no state before it may differ."""
     import torch
@@ -199,7 +229,7 @@ def _is_causal(base: Any, limit: int | None) -> bool:
     n_tokens = min(6, limit or 6)
     if n_tokens == 1:
         return True  # nothing can come after the only token
-    device = base.get_input_embeddings().weight.device
+    device = device_of(base.get_input_embeddings())
     ids = torch.arange(n_tokens, device=device).remainder(2).repeat(2, 1)
     ids[:, -1] = torch.arange(2)
     was_training = base.training

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files as package_files
 from typing import Any
@@ -100,6 +100,8 @@ def model_facts(model: str | os.PathLike[str]) -> ModelFacts:
     49
     """
     files = find_model(model)
+    if files.packaged is not None:
+        return replace(_table()[files.packaged.like], id=files.name)
     if files.hub is None:
         return _from_config(files)
     if (row := _row(files.hub)) is not None:

@@ -33,6 +33,8 @@ __all__ = [
 
 # What configurations call the number of positions; rotary and learned ones alike.
 _LIMITS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
+_SCALED_BY_LENGTH = ("longrope", "dynamic")
+_UNSCALED = "original_max_position_embeddings"
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model",
@@ -231,9 +233,19 @@ def n_layers_of(config: Any) -> int:
 
 
 def n_positions_of(config: Any) -> int | None:
-    """Tokens that a model has positions for; None if there is no limit."""
+    """Tokens that a model has positions for; None if there is no limit.
+
+    Where rotary positions are scaled by the length of the text, a longer one would change the
+    states of its first words: such a model has those positions that it has without.
+    """
+    config = text_config(config)
+    rotary = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    if rotary.get("rope_type", rotary.get("type")) in _SCALED_BY_LENGTH:
+        unscaled = getattr(config, _UNSCALED, None) or rotary.get(_UNSCALED)
+        if isinstance(unscaled, int):
+            return unscaled
     for name in _LIMITS:
-        limit = getattr(text_config(config), name, None)
+        limit = getattr(config, name, None)
         if isinstance(limit, int) and limit > 0:
             return limit
     return None

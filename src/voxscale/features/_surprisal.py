@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.errors import DataError
-from voxscale.features._forward import not_finite
+from voxscale.errors import DataError, did_you_mean
+from voxscale.features._forward import evaluating, not_finite
+from voxscale.features._loading import device_of
+from voxscale.features._models import text_config
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +30,10 @@ __all__ = [
 
 OF_THE_HEAD = ("surprisal", "entropy")
 EXTRAS = (*OF_THE_HEAD, "context_length")
+# What configurations call the ways in which some models change their scores.
+_TIMES = ("logit_scale", "lm_head_multiplier")  # Cohere, Falcon-H1
+_DIVIDED_BY = ("logits_scaling",)  # Granite
+_CAPPED_AT = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")  # Gemma, …
 _ROWS = 128  # tokens whose scores over the vocabulary are held at once
 
 
@@ -41,12 +47,13 @@ def check_extras(extras: Sequence[str]) -> tuple[str, ...]:
     TypeError
         If they are not a sequence of names.
     """
-    if isinstance(extras, str):
-        msg = f"extras is {extras!r}; expected a list of names, such as [{extras!r}]."
+    if isinstance(extras, str) or not isinstance(extras, Iterable):
+        msg = f"extras is {extras!r}; expected a list of names, such as ['surprisal']."
         raise TypeError(msg)
     for name in extras:
         if name not in EXTRAS:
-            msg = f"extra {name!r} is unknown; choose from {', '.join(EXTRAS)}."
+            hint = did_you_mean(str(name), EXTRAS)
+            msg = f"extra {name!r} is unknown; choose from {', '.join(EXTRAS)}{hint}."
             raise ValueError(msg)
     return tuple(dict.fromkeys(extras))
 
@@ -65,15 +72,14 @@ def check_head(loaded: LanguageModel) -> None:
             "pass the causal model itself (AutoModelForCausalLM), or leave extras out."
         )
         raise DataError(msg)
-    device = loaded.device
-    ids = torch.zeros((1, 2), dtype=torch.long, device=device)
-    with torch.inference_mode():
+    ids = torch.zeros((1, 2), dtype=torch.long, device=loaded.device)
+    with torch.inference_mode(), evaluating(loaded.whole):
         theirs = loaded.whole(input_ids=ids, use_cache=False, return_dict=True).logits[0].float()
         hidden = loaded.base(input_ids=ids, use_cache=False, return_dict=True).last_hidden_state[0]
         ours = _scores(loaded, hidden)
     if not bool(theirs.isfinite().all()):
         raise not_finite(loaded, loaded.n_layers - 1)
-    wide = max(1e-3, 10 * torch.finfo(hidden.dtype).eps) * theirs.abs().max().clamp(min=1)
+    wide = max(1e-3, 10 * torch.finfo(hidden.dtype).eps) * theirs.abs().max()
     if not bool((ours - theirs.to(ours.device)).abs().max() <= wide):
         msg = (
             f"model {loaded.name!r} makes its scores over the vocabulary in a way that is not "
@@ -144,12 +150,13 @@ def word_information(
 def _scores(loaded: LanguageModel, hidden: torch.Tensor) -> torch.Tensor:
     """Scores over the vocabulary, (n_tokens, n_vocabulary) float32."""
     head: Any = loaded.head
-    scores: torch.Tensor = head(hidden.to(head.weight.device)).float()
-    config = loaded.config
-    if scale := getattr(config, "logit_scale", None):  # Cohere
-        scores = scores * scale
-    if scaling := getattr(config, "logits_scaling", None):  # Granite
-        scores = scores / scaling
-    if cap := getattr(config, "final_logit_softcapping", None):  # Gemma
-        scores = cap * (scores / cap).tanh()
+    scores: torch.Tensor = head(hidden.to(device_of(head))).float()
+    config = text_config(loaded.config)
+    for name in _TIMES:
+        scores = scores * (getattr(config, name, None) or 1)
+    for name in _DIVIDED_BY:
+        scores = scores / (getattr(config, name, None) or 1)
+    for name in _CAPPED_AT:
+        if cap := getattr(config, name, None):
+            scores = cap * (scores / cap).tanh()
     return scores

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 from voxscale.data import Transcript
-from voxscale.errors import DataError
-from voxscale.features._context import Contexts
+from voxscale.errors import DataError, VoxscaleWarning
+from voxscale.features._context import Contexts, ends_sentence
 from voxscale.features._loading import LanguageModel
 from voxscale.features._models import text_config
 from voxscale.features._passes import Pass, StoryWords, check_fits, plan_passes
 from voxscale.features._tokens import start_tokens, tokenize_story
 
 __all__ = ["StoryPlanner"]
+
+
+def _warn_of_no_sentence(stories: Sequence[StoryWords]) -> None:
+    found = [one.story for one in stories if not any(map(ends_sentence, one.words))]
+    if found:
+        msg = (
+            f"policy 'sentence': no word ends a sentence (. ? ! …) in {len(found)} of "
+            f"{len(stories)} stories ({found[0]!r} for one), which are read as by 'growing'; "
+            "transcripts of forced alignment often lack punctuation."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=4)
 
 
 class StoryPlanner:
@@ -83,6 +95,25 @@ class StoryPlanner:
             story, self._start, contexts, limit=self._loaded.limit, word_vector=word_vector
         )
 
+    def stories(self, runs: Mapping[str, Transcript], contexts: Contexts) -> list[StoryWords]:
+        """Find the tokens of stories, and check all that can be checked without a pass.
+
+        Raises
+        ------
+        DataError
+            As :meth:`plan`.
+        """
+        allow_blank = contexts.protocol is not None
+        stories = [self.tokenize(run, one, allow_blank=allow_blank) for run, one in runs.items()]
+        if not stories:
+            msg = "there is no transcript; name at least one run."
+            raise DataError(msg)
+        self.check_vocabulary(stories)
+        self.check(stories, contexts)
+        if contexts.policy == "sentence":
+            _warn_of_no_sentence(stories)
+        return stories
+
     def plan(
         self, runs: Mapping[str, Transcript], contexts: Contexts, *, word_vector: str = "last"
     ) -> list[list[Pass]]:
@@ -105,11 +136,5 @@ class StoryPlanner:
             If there is no story, a word gives no token, the tokenizer is another model's, or a
             window holds more tokens than the model has positions.
         """
-        allow_blank = contexts.protocol is not None
-        stories = [self.tokenize(run, one, allow_blank=allow_blank) for run, one in runs.items()]
-        if not stories:
-            msg = "there is no transcript; name at least one run."
-            raise DataError(msg)
-        self.check_vocabulary(stories)
-        self.check(stories, contexts)
+        stories = self.stories(runs, contexts)
         return [self.passes(story, contexts, word_vector=word_vector) for story in stories]

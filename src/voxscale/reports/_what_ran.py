@@ -78,7 +78,7 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("model", study.model),
         ("layers", study.layers),
         ("contexts (words at most)", study.contexts),
-        ("words of context at least", "half of the most, but for a story's start"),
+        ("words of context at least", _LEAST_CONTEXT[study.features.policy]),
         ("policy of the contexts", study.features.policy),
         ("word vector (of its tokens)", study.features.word_vector),
         ("model computed in", study.features.dtype),
@@ -98,6 +98,14 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("shift of a permutation (TRs)", f"{_MIN_SHIFT} or more, each story by its own"),
         ("bootstrap draws of a law", N_BOOTSTRAP),
     ]
+
+
+_LEAST_CONTEXT = {
+    "growing": "half of the most, but for a story's start",
+    "sliding": "as many as at most, but for a story's start",
+    "full": "half of what the context says, once a story outgrows the model's positions",
+    "sentence": "half of the most, but for a sentence's start",
+}
 
 
 def _penalties(fit: Fit) -> str:

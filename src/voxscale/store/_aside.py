@@ -107,6 +107,8 @@ def folder_aside(path: str | Path, *, replace: bool = True) -> Iterator[Path]:
 def check_writable(folder: str | Path) -> None:
     """Make a folder and write one file in it, which is removed again.
 
+    So is what processes of this machine that were killed have left there.
+
     Raises
     ------
     StoreError
@@ -121,6 +123,7 @@ def check_writable(folder: str | Path) -> None:
         finally:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
+        _remove_left(folder, f".*.{_machine()}.")
 
 
 @contextmanager
@@ -163,10 +166,19 @@ def _beside(path: Path) -> Path:
     """Choose a temporary name; the dot, the machine and the process are part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     mine = f".{path.name}.{_machine()}."
-    for left in path.parent.glob(f"{mine}*.tmp"):
-        if not _lives(left.name.removeprefix(mine).split(".")[0]):
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    _remove_left(path.parent, mine)
     return path.with_name(f"{mine}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def _remove_left(folder: Path, begin: str) -> None:
+    """Remove temporaries whose process is no more; others may be at it too."""
+    for left in folder.glob(f"{begin}*.tmp"):
+        if _lives(left.name.rsplit(".", 3)[1]):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _machine() -> str:

@@ -18,7 +18,7 @@ from voxscale.store._record import Records
 
 __all__ = ["LayerStore", "LayerWriter"]
 
-_ROWS = 256  # of a chunk
+_CHUNK_BYTES = 2**20  # so that what is held of each layer is little, however wide it is
 
 
 class LayerStore(Records):
@@ -45,11 +45,12 @@ class LayerStore(Records):
 
     def has(self, key: str) -> bool:
         """Tell whether a group is there."""
-        return (self.path(key) / "zarr.json").is_file()
+        group = self.path(key) / "zarr.json"
+        return group.is_file() and group.stat().st_size > 0
 
     def names(self, key: str) -> list[str]:
         """List the arrays of a group, sorted; errors as :meth:`get`."""
-        return sorted(name for name, _ in self._open(key).arrays())
+        return sorted(self._arrays(key))
 
     def meta(self, key: str) -> dict[str, Any]:
         """Read the metadata of a group; errors as :meth:`get`."""
@@ -71,13 +72,13 @@ class LayerStore(Records):
         StoreError
             If it is not there, or damaged.
         """
-        group, path = self._open(key), self.path(key)
-        if name not in group:
-            held = ", ".join(sorted(one for one, _ in group.arrays()))
+        arrays, path = self._arrays(key), self.path(key)
+        if name not in arrays:
+            held = ", ".join(sorted(arrays))
             msg = f"{path} has no array {name!r}, only {held}; delete it and run again."
             raise StoreError(msg)
         try:
-            stored = group[name]
+            stored = arrays[name]
             if stored.nchunks_initialized < stored.nchunks:
                 raise _damaged(path, f"{name} lacks some of its chunks")
             values: Array = stored[:]
@@ -123,6 +124,13 @@ class LayerStore(Records):
             writer.check()
         self.failure_path(key).unlink(missing_ok=True)
 
+    def _arrays(self, key: str) -> dict[str, Any]:
+        group, path = self._open(key), self.path(key)
+        try:
+            return dict(group.arrays())
+        except Exception as error:  # zarr's own errors differ from version to version
+            raise _damaged(path, error) from error
+
     def _open(self, key: str) -> Any:
         import zarr
 
@@ -161,13 +169,17 @@ class LayerWriter:
         n_rows : int, optional
             Rows that this array will have. Default: those of the group.
         """
+        from zarr.codecs import ZstdCodec
+
         if name not in self._arrays:
-            total = self._n_rows if n_rows is None else n_rows
+            total, n_dims = self._n_rows if n_rows is None else n_rows, rows.shape[1]
+            n_together = max(1, min(_CHUNK_BYTES // (4 * max(1, n_dims)), total))
             self._arrays[name] = self._group.create_array(
                 name,
-                shape=(total, rows.shape[1]),
-                chunks=(min(_ROWS, max(1, total)), rows.shape[1]),
+                shape=(total, n_dims),
+                chunks=(n_together, n_dims),
                 dtype="float32",
+                compressors=ZstdCodec(checksum=True),
                 fill_value=float("nan"),
                 config={"write_empty_chunks": True},  # a chunk that lacks is damage
             )
@@ -190,7 +202,7 @@ class LayerWriter:
         array, start = self._arrays[name], self._written[name]
         n_held = sum(map(len, self._held[name]))
         is_all = start + n_held >= array.shape[0]
-        n_now = n_held if is_all else n_held // _ROWS * _ROWS
+        n_now = n_held if is_all else n_held // array.chunks[0] * array.chunks[0]
         if n_now == 0:
             return
         rows = np.concatenate(self._held[name])

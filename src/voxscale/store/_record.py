@@ -74,7 +74,7 @@ class Records:
         Raises
         ------
         StoreError
-            As :meth:`put`.
+            If it cannot be written.
         TypeError
             If the metadata are not JSON.
         """

@@ -6,7 +6,8 @@ and writes results.
 
 from voxscale.study._cells import Cell
 from voxscale.study._config import AlphaRange, ChunkCV, Design, Evaluate, Features, Fit, Study
-from voxscale.study._extract import Extracted, extract_language
+from voxscale.study._extract import LanguageExtraction, extract_language, read_extracted
+from voxscale.study._extracted import Extracted
 from voxscale.study._plan import Plan, Status, plan, status
 from voxscale.study._progress import Progress, duration
 from voxscale.study._results import Results, results
@@ -21,6 +22,7 @@ __all__ = [
     "Extracted",
     "Features",
     "Fit",
+    "LanguageExtraction",
     "Plan",
     "Progress",
     "Results",
@@ -30,6 +32,7 @@ __all__ = [
     "duration",
     "extract_language",
     "plan",
+    "read_extracted",
     "results",
     "run",
     "status",

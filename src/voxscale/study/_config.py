@@ -23,7 +23,7 @@ from pydantic import (
 from voxscale.errors import ConfigError
 from voxscale.study._toml import explain, line_of, read_study_file
 
-__all__ = ["AlphaRange", "ChunkCV", "Design", "Evaluate", "Fit", "Study"]
+__all__ = ["AlphaRange", "ChunkCV", "Design", "Evaluate", "Features", "Fit", "Study"]
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
@@ -322,6 +322,13 @@ class Study(_Table):
             msg = (
                 f"protocol {design.protocol!r} of [design] has its own contexts, growing, and "
                 "reads words at their last token; leave policy and word_vector out, or the protocol"
+            )
+            raise ValueError(msg)
+        contexts = info.data.get("contexts") or ()
+        if features.policy == "full" and len(contexts) > 1:
+            msg = (
+                'policy "full" reads a story from its start, whatever the context, so that '
+                f"contexts {list(contexts)} would all be the same; keep one of them"
             )
             raise ValueError(msg)
         return features

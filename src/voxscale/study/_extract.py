@@ -2,69 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import re
-import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from voxscale.arrays import TRSeries
 from voxscale.design import DesignRecipe
+from voxscale.features import LanguageExtractor, plan_language_states
+from voxscale.features._layers import choose_layers
+from voxscale.features._runs import as_runs
+from voxscale.features._surprisal import check_extras
 from voxscale.store import LayerStore, check_writable, hash_array, key_of
-from voxscale.study._stream import Grid, stream_story
+from voxscale.study._extracted import Extracted, Told
+from voxscale.study._stream import Grid, array_name, stream_story
 
 if TYPE_CHECKING:
     from voxscale.arrays import Array
     from voxscale.data import Transcript
-    from voxscale.features import LanguageExtractor
-    from voxscale.features._language import Layers
+    from voxscale.features import LanguageCost
+    from voxscale.features._reading import Layers
 
-__all__ = ["Extracted", "extract_language", "story_key"]
+__all__ = ["LanguageExtraction", "extract_language", "read_extracted"]
 
 RECIPE = 1  # raised by hand whenever stored features would differ
 
 
-@dataclass(frozen=True)
-class Extracted:
-    """How far an extraction is; what a progress callable is given after every batch.
-
-    Parameters
-    ----------
-    story : str
-    n_stories_done, n_stories : int
-    n_words_done, n_words : int
-        Of all stories that had to be run.
-    n_tokens : int
-        Run so far.
-    seconds : float
-        Since the first batch began.
-    """
-
-    story: str
-    n_stories_done: int
-    n_stories: int
-    n_words_done: int
-    n_words: int
-    n_tokens: int
-    seconds: float
-
-    @property
-    def tokens_per_s(self) -> float:
-        """Tokens run in a second."""
-        return self.n_tokens / self.seconds if self.seconds else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """How long the rest may take; None before the first batch is done."""
-        if not self.n_words_done:
-            return None
-        return self.seconds / self.n_words_done * (self.n_words - self.n_words_done)
-
-
 def extract_language(
     stories: Mapping[str, Transcript],
-    model: LanguageExtractor,
+    model: LanguageExtractor | str | os.PathLike[str],
     tr_times: Mapping[str, Array],
     out: str | Path,
     *,
@@ -79,18 +50,20 @@ def extract_language(
     """Read stories with a language model and keep their features at TR rate, a folder each.
 
     A story that is there is complete and left alone; a killed run goes on with the story
-    it was at, and gives the same numbers. Several processes may fill the same folder: each
-    story is kept once, by whoever is first.
+    it was at, and gives the same numbers (to rounding, where free memory leads to other
+    batches). Several processes may fill the same folder: each story is kept once, by whoever
+    is first.
 
     Parameters
     ----------
     stories : mapping of story to Transcript
-    model : LanguageExtractor
+    model : LanguageExtractor, or str or path
+        A name is a model as in `voxscale.language_states`.
     tr_times : mapping of story to array of shape (n_trs,), in seconds
         Middle of each TR, from the onset of the sound.
     out : path
         A zarr group for each story is made there, named by story and by everything that can
-        change its numbers.
+        change its numbers. Other layers or extras are other groups.
     layers : "all" or sequence of int
     min_context, max_context : int
         In words.
@@ -98,14 +71,14 @@ def extract_language(
     keep_words : bool
         Keep the states of each word too ("words_layer_9", …).
     recipe : DesignRecipe, optional
-        Its Lanczos filter is used.
+        Its Lanczos filter is used. Unless it normalises, a TR gets the sum over its words.
     progress : callable, optional
 
     Returns
     -------
     dict of story to Path
         Groups with arrays "layer_0", … of shape (n_trs, n_dims), float32, and those of the
-        extras, (n_trs, 1).
+        extras, (n_trs, 1); see :func:`read_extracted`.
 
     Raises
     ------
@@ -115,100 +88,207 @@ def extract_language(
     StoreError
         If the folder cannot be written.
     """
-    store = LayerStore(out)
-    recipe = DesignRecipe() if recipe is None else recipe
-    numbers = [int(one) for one in (range(model.n_layers) if isinstance(layers, str) else layers)]
-    settings = {
-        "recipe": RECIPE,
-        "extractor": dict(model.identity),
-        "layers": numbers,
-        "extras": list(extras),
-        "min_context": min_context,
-        "max_context": max_context,
-        "lobes": recipe.lobes,
-        "cutoff_hz": recipe.cutoff_hz,
-        "normalize": recipe.normalize,
-        "keep_words": keep_words,
-    }
-    keys = {
-        story: story_key(story, transcript, tr_times[story], settings)
-        for story, transcript in stories.items()
-    }
-    missing = {story: one for story, one in stories.items() if not store.has(keys[story])}
-    if missing:
-        model.planner().plan(missing, model.contexts(min_context, max_context))
-        for story, transcript in missing.items():
-            recipe.stream(transcript.times, tr_times[story], story)
-        check_writable(out)
-        model.ready(layers, extras)
-    told = _Told(progress, len(stories), len(stories) - len(missing), missing)
-    for story, transcript in missing.items():
-        stream_story(
-            model,
-            transcript,
-            numbers,
-            [Grid(keys[story], story, tr_times[story])],
-            store,
-            recipe,
-            min_context=min_context,
-            max_context=max_context,
-            meta={**settings, "story": story},
-            extras=extras,
-            keep_words=keep_words,
-            told=partial(told.add, story),
-        )
-        told.end(story)
-    return {story: store.path(key) for story, key in keys.items()}
+    extraction = LanguageExtraction(
+        stories,
+        model,
+        tr_times,
+        out,
+        layers=layers,
+        min_context=min_context,
+        max_context=max_context,
+        extras=extras,
+        keep_words=keep_words,
+        recipe=recipe,
+    )
+    return extraction.run(progress)
 
 
-def story_key(
-    story: str, transcript: Transcript, tr_times: Array, settings: Mapping[str, Any]
-) -> str:
-    """Name a story's features: its own name, and a hash of all that can change them."""
-    fields = {
-        **settings,
-        "words": transcript.words,
-        "times": hash_array(transcript.times),
-        "tr_times": hash_array(tr_times),
-    }
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", story)[:60]
-    return f"{name}-{key_of(fields)[:16]}"
+def read_extracted(path: str | Path, feature: int | str) -> TRSeries:
+    """Read a feature that :func:`extract_language` kept.
+
+    Parameters
+    ----------
+    path : path
+        Of a story's group.
+    feature : int or str
+        A layer, or the name of an extra.
+
+    Returns
+    -------
+    TRSeries
+        Of shape (n_trs, n_dims), with the TRs that it was made for.
+
+    Raises
+    ------
+    StoreError
+        If it is not there, or damaged.
+    """
+    path = Path(path)
+    store = LayerStore(path.parent)
+    key = path.name.removesuffix(store.suffix)
+    meta = store.meta(key)
+    values = store.get(key, array_name(feature))
+    return TRSeries(values, meta["story"], 0, np.asarray(meta["tr_times"]))
 
 
-class _Told:
-    """Counts what is read and tells somebody."""
+class LanguageExtraction:
+    """What :func:`extract_language` would do: what is there, what is missing, what it costs.
+
+    Parameters
+    ----------
+    stories, model, tr_times, out, layers, min_context, max_context, extras, keep_words, recipe
+        As there.
+
+    Raises
+    ------
+    DataError, ValueError, TypeError
+        If the arguments cannot be used.
+    """
 
     def __init__(
         self,
-        progress: Callable[[Extracted], None] | None,
-        n_stories: int,
-        n_done: int,
-        missing: Mapping[str, Transcript],
+        stories: Mapping[str, Transcript],
+        model: LanguageExtractor | str | os.PathLike[str],
+        tr_times: Mapping[str, Array],
+        out: str | Path,
+        *,
+        layers: Layers = "all",
+        min_context: int = 256,
+        max_context: int = 512,
+        extras: Sequence[str] = (),
+        keep_words: bool = False,
+        recipe: DesignRecipe | None = None,
     ) -> None:
-        self._progress, self._n_stories, self._n_done = progress, n_stories, n_done
-        self._n_words = sum(map(len, missing.values()))
-        self._n_words_done = self._n_tokens = 0
-        self._began = time.monotonic()
+        if not isinstance(stories, Mapping):
+            msg = f"stories is of type {type(stories).__name__}; expected a mapping of story to it."
+            raise TypeError(msg)
+        self._stories = as_runs(stories)
+        self._model = model if isinstance(model, LanguageExtractor) else LanguageExtractor(model)
+        self._tr_times = {story: _times_of(story, tr_times) for story in self._stories}
+        self._store = LayerStore(out)
+        self._extras = sorted(check_extras(extras))
+        n_layers, may_be_empty = self._model.n_layers, bool(self._extras)
+        self._layers = sorted(choose_layers(layers, n_layers, may_be_empty=may_be_empty))
+        self._contexts = self._model.contexts(min_context, max_context)
+        self._keep_words = keep_words
+        self._recipe = DesignRecipe() if recipe is None else recipe
 
-    def add(self, story: str, n_words: int, n_tokens: int) -> None:
-        self._n_words_done += n_words
-        self._n_tokens += n_tokens
-        self._tell(story)
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Everything beside words and times that can change the numbers."""
+        return {
+            "recipe": RECIPE,
+            "extractor": dict(self._model.identity),
+            "layers": self._layers,
+            "extras": self._extras,
+            **self._contexts.sizes,
+            "lobes": self._recipe.lobes,
+            "cutoff_hz": self._recipe.cutoff_hz,
+            "normalize": self._recipe.normalize,
+            "keep_words": self._keep_words,
+        }
 
-    def end(self, story: str) -> None:
-        self._n_done += 1
-        self._tell(story)
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """Each story's name in the store: its own, and a hash of all that can change it."""
+        return {story: self._key(story) for story in self._stories}
 
-    def _tell(self, story: str) -> None:
-        if self._progress is not None:
-            self._progress(
-                Extracted(
-                    story,
-                    self._n_done,
-                    self._n_stories,
-                    self._n_words_done,
-                    self._n_words,
-                    self._n_tokens,
-                    time.monotonic() - self._began,
-                )
-            )
+    @property
+    def missing(self) -> dict[str, Transcript]:
+        """Stories that are not in the store."""
+        return {
+            name: one for name, one in self._stories.items() if self.keys[name] not in self._store
+        }
+
+    def cost(self, *, probe: bool = True) -> LanguageCost | None:
+        """Say what the missing stories cost; None if there are none; errors as :meth:`check`."""
+        missing = self.missing
+        if not missing:
+            return None
+        self._check_alignment(missing)
+        return plan_language_states(
+            missing,
+            self._model,
+            layers=self._layers,
+            extras=self._extras,
+            probe=probe,
+            **self._sizes,
+        )
+
+    def check(self) -> None:
+        """Find out whether the missing stories can be run, as far as that can be known.
+
+        Raises
+        ------
+        DataError, AlignmentError, ValueError, TypeError, StoreError
+            As :func:`extract_language`.
+        """
+        missing = self.missing
+        if not missing:
+            return
+        planner, vector = self._model.planner(), self._model.word_vector
+        with warnings.catch_warnings():  # the run itself will warn
+            warnings.simplefilter("ignore")
+            planner.plan(missing, self._contexts, word_vector=vector)
+        self._check_alignment(missing)
+        check_writable(self._store.folder)
+        self._model.ready(self._layers, self._extras)
+
+    def run(self, progress: Callable[[Extracted], None] | None = None) -> dict[str, Path]:
+        """Fill what is missing; see :func:`extract_language`."""
+        self.check()
+        missing = self.missing
+        told = Told(progress, len(self._stories), len(self._stories) - len(missing), missing)
+        for story in missing:
+            self._run_one(story, partial(told.add, story))
+            told.end(story)
+        return {story: self._store.path(key) for story, key in self.keys.items()}
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        contexts = self._contexts
+        return {"min_context": contexts.min_context, "max_context": contexts.max_context}
+
+    def _check_alignment(self, stories: Mapping[str, Transcript]) -> None:
+        with warnings.catch_warnings():  # the run itself will warn
+            warnings.simplefilter("ignore")
+            for name, one in stories.items():
+                self._recipe.stream(one.times, self._tr_times[name], name)
+
+    def _run_one(self, story: str, told: Callable[[int, int], None]) -> None:
+        transcript, tr_times = self._stories[story], self._tr_times[story]
+        meta = {**self.settings, "story": story, "tr_times": tr_times.tolist()}
+        if self._keep_words:
+            meta |= {"words": list(transcript.words), "word_times": transcript.times.tolist()}
+        stream_story(
+            self._model,
+            transcript,
+            self._layers,
+            [Grid(self.keys[story], story, tr_times)],
+            self._store,
+            self._recipe,
+            meta=meta,
+            extras=self._extras,
+            keep_words=self._keep_words,
+            told=told,
+            **self._sizes,
+        )
+
+    def _key(self, story: str) -> str:
+        transcript = self._stories[story]
+        fields = {
+            **self.settings,
+            "words": transcript.words,
+            "times": hash_array(transcript.times),
+            "tr_times": hash_array(self._tr_times[story]),
+        }
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", story)[:60]
+        return f"{name}-{key_of(fields)[:16]}"
+
+
+def _times_of(story: str, tr_times: Mapping[str, Array]) -> Array:
+    if story not in tr_times:
+        held = ", ".join(map(repr, tr_times)) or "nothing"
+        msg = f"tr_times has no story {story!r}, only {held}; expected the TRs of every story."
+        raise ValueError(msg)
+    return np.asarray(tr_times[story], dtype=np.float64)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxscale.arrays import Array
+from voxscale.errors import VoxscaleWarning
 from voxscale.features import LanguageExtractor
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ __all__ = ["Grid", "array_name", "stream_story"]
 
 # Called after every batch with the words read and the tokens run.
 Told = Callable[[int, int], None]
+# Words, what the TRs get of each feature at them, and the tokens that were run.
+_Weighed = tuple[list[range], Mapping[int | str, list[Any]], int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +82,8 @@ def stream_story(
     meta : mapping
         Kept with each group; what JSON can hold.
     extras : sequence of str
-        A word without surprisal (the first, without a start token) adds nothing to its TRs.
+        A word without surprisal (one that begins its context, without a start token) adds
+        nothing to its TRs; a VoxscaleWarning counts them.
     keep_words : bool
         Keep the states of each word too, as "words_layer_9", …; (n_words, n_dims) each.
     told : callable, optional
@@ -93,28 +98,55 @@ def stream_story(
             for grid in grids
         ]
         sink = _Sink(streams, writers, len(transcript), keep_words=keep_words)
-        options = {"min_context": min_context, "max_context": max_context}
-        if not isinstance(extractor, LanguageExtractor):
-            run = grids[0].run
-            states = extractor.extract({run: transcript}, layers, **options)
-            everything = [range(len(transcript))]
-            weighed: dict[int | str, list[Any]] = {
-                layer: sink.weigh(everything, states[layer][run].values) for layer in states
-            }
-            sink.take(everything, weighed)
-            return
-        for read in extractor.stream(
-            transcript,
-            layers,
-            run=grids[0].run,
-            extras=extras,
-            reduce=lambda batch, values: sink.weigh([one.words for one in batch], values),
-            **options,
-        ):
-            sink.take([one.words for one in read.batch], read.states)
+        options: dict[str, Any] = {"min_context": min_context, "max_context": max_context}
+        run = grids[0].run
+        if isinstance(extractor, LanguageExtractor):
+            options |= {"run": run, "extras": extras}
+            reads = _batches(extractor, transcript, layers, sink, options)
+        else:
+            reads = _at_once(extractor, transcript, layers, sink, run, options)
+        for words, states, n_tokens in reads:
+            sink.take(words, states)
             if told is not None:
-                n_words = sum(len(one.words) for one in read.batch)
-                told(n_words, sum(map(len, read.batch)))
+                told(sum(map(len, words)), n_tokens)
+    _warn_of_unknown(run, sink.n_unknown, len(transcript))
+
+
+def _batches(
+    extractor: LanguageExtractor,
+    transcript: Transcript,
+    layers: Sequence[int],
+    sink: _Sink,
+    options: Mapping[str, Any],
+) -> Iterator[_Weighed]:
+    def weigh(name: int | str, batch: Sequence[Any], values: Array) -> list[Any]:
+        return sink.weigh(name, [one.words for one in batch], values)
+
+    for read in extractor.stream(transcript, layers, reduce=weigh, **options):
+        yield [one.words for one in read.batch], read.states, sum(map(len, read.batch))
+
+
+def _at_once(
+    extractor: Extractor,
+    transcript: Transcript,
+    layers: Sequence[int],
+    sink: _Sink,
+    run: str,
+    options: Mapping[str, Any],
+) -> Iterator[_Weighed]:
+    """Read a story with an extractor that does not stream."""
+    states = extractor.extract({run: transcript}, layers, **options)
+    words = [range(len(transcript))]
+    yield words, {one: sink.weigh(one, words, states[one][run].values) for one in states}, 0
+
+
+def _warn_of_unknown(run: str, n_unknown: int, n_words: int) -> None:
+    if n_unknown:
+        msg = (
+            f"story {run!r}: {n_unknown} of {n_words} words have no surprisal or entropy, since "
+            "nothing comes before them in their context; they add nothing to their TRs."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=4)
 
 
 class _Sink:
@@ -133,15 +165,22 @@ class _Sink:
         self._read_from: dict[int, int] = {}  # first word of a pass: the one after its last
         self._n_seen = 0
         self._words: dict[tuple[str, int], Array] = {}
+        self._unknown: dict[str, int] = {}
 
-    def weigh(self, words: Sequence[range], values: Array) -> list[Any]:
+    @property
+    def n_unknown(self) -> int:
+        """Words without surprisal or entropy."""
+        return max(self._unknown.values(), default=0)
+
+    def weigh(self, name: int | str, words: Sequence[range], values: Array) -> list[Any]:
         """Reduce the values of a batch to what each run's TRs get of them."""
         pieces, row = [], 0
         for of_pass in words:
             own = values[row : row + len(of_pass)]
-            known = np.nan_to_num(own, nan=0.0)
+            is_unknown = np.isnan(own) if isinstance(name, str) else np.zeros(own.shape, bool)
+            known = np.where(is_unknown, 0, own)
             weighed = [stream.piece(of_pass, known) for stream in self._streams]
-            pieces.append((weighed, own if self._keep_words else None))
+            pieces.append((weighed, own if self._keep_words else None, int(is_unknown.sum())))
             row += len(of_pass)
         return pieces
 
@@ -151,7 +190,8 @@ class _Sink:
             self._read_from[of_pass.start] = of_pass.stop
         for feature, pieces in states.items():
             name = array_name(feature)
-            for of_pass, (weighed, own) in zip(words, pieces, strict=True):
+            for of_pass, (weighed, own, n_unknown) in zip(words, pieces, strict=True):
+                self._unknown[name] = self._unknown.get(name, 0) + n_unknown
                 for stream, piece in zip(self._streams, weighed, strict=True):
                     stream.add(name, piece)
                 if own is not None:
