@@ -153,6 +153,9 @@ _KINDS = {
     "llama": ("llama", {**_SMALL, "num_key_value_heads": 1}),
     "opt": ("opt", {**_SMALL, "num_hidden_layers": 2, "ffn_dim": 24, "word_embed_proj_dim": 16}),
     "mamba": ("mamba", {**_SMALL, "num_hidden_layers": 2, "state_size": 4}),
+    "rwkv": (
+        "rwkv", {**_SMALL, "num_hidden_layers": 2, "attention_hidden_size": 16},
+    ),
     "mistral": ("mistral", {**_SMALL, "num_key_value_heads": 1, "sliding_window": 8}),
     "gemma3": (
         "gemma3_text",
@@ -182,7 +185,7 @@ def _config(kind, n_positions):
     from transformers import AutoConfig
 
     name, sizes = _KINDS[kind]
-    positions = {} if kind == "mamba" else {"max_position_embeddings": n_positions or 512}
+    positions = {} if kind in ("mamba", "rwkv") else {"max_position_embeddings": n_positions or 512}
     return AutoConfig.for_model(name, **sizes, **positions)
 
 

@@ -19,6 +19,10 @@ KINDS = [
     "BPE with byte fallback",
     "BPE across spaces",
 ]
+MODELS = [
+    "gpt2", "llama", "opt", "mamba", "rwkv", "mistral", "gemma2", "gemma3", "qwen3", "pythia",
+    "gptj", "gpt_neo",
+]  # fmt: skip
 TEXT = (
     "the quick brown fox jumps over the lazy dog and then it's 1997 in a café — did the "
     "unbelievable dog believe никто не знал почему 東京 🙂 so we walked home and talked about it"
@@ -27,7 +31,7 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def models(tiny_model):
-    return {kind: tiny_model(kind) for kind in ("gpt2", "llama", "opt", "mamba")}
+    return {kind: tiny_model(kind) for kind in MODELS}
 
 
 def states_of_own_context_alone(words, model, tokenizer, min_context, max_context):
@@ -44,7 +48,7 @@ def states_of_own_context_alone(words, model, tokenizer, min_context, max_contex
         with torch.no_grad():
             output = model(torch.tensor([ids]), output_hidden_states=True)
             layers = list(output.hidden_states)
-            if model.config.model_type == "mamba":  # transformers leaves out the embeddings there
+            if model.config.model_type in ("mamba", "rwkv"):  # without the embeddings there
                 layers = [
                     model.get_input_embeddings()(torch.tensor([ids])),
                     *layers[:-2],
@@ -87,7 +91,7 @@ def test_each_word_is_as_if_its_own_context_had_been_run_alone(
     np.testing.assert_allclose(as_array(states), expected, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "llama", "opt", "mamba"])
+@pytest.mark.parametrize("kind", MODELS)
 def test_every_kind_of_model_gives_all_its_layers(kind, models, bpe, story):
     transcript = story(TEXT)
     model = models[kind]
@@ -101,7 +105,7 @@ def test_every_kind_of_model_gives_all_its_layers(kind, models, bpe, story):
         np.testing.assert_array_equal(series.times, transcript.times)
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "llama", "opt", "mamba"])
+@pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 def test_batch_size_changes_nothing(kind, batch_size, models, bpe, story):
     options = {"tokenizer": bpe, "min_context": 2, "max_context": 5}
