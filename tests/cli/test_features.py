@@ -90,13 +90,16 @@ def test_reports_give_the_trs(stories, folder, tmp_path):
         (["--dtype", "int8"], "dtype 'int8' is unknown"),
         (["--tr", "0"], "tr_s is 0.0"),
         (["--tr", "nan"], "expected finite seconds, tr_s above 0"),
+        (["--tr", "1e-9"], "would have over a million TRs; raise it"),
+        (["--tr-reports", __file__], "which is no folder"),
+        (["--max-context", "-5"], "max_context -5"),
         (["--tr", "0", "--plan"], "tr_s is 0.0"),
         (["--protocol", "foo"], "protocol 'foo' is unknown; choose one of 'huth2023'"),
         (["--batch-size", "0"], "batch_size is 0"),
         (["--max-context", "60"], "positions for 64"),
         (["--min-context", "9"], "expected 1 <= min_context <= max_context"),
         (["--device", "abacus"], "device 'abacus' is unknown"),
-        (["--tr-reports", "nowhere"], "hut.report"),
+        (["--tr-reports", "."], "hut.report"),
     ],
 )
 def test_mistakes_are_one_message(options, message, stories, folder, tmp_path):

@@ -104,6 +104,20 @@ def test_a_stream_of_parts(tiny_model, bpe, story, monkeypatch, tmp_path):
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_model_that_forgets_has_no_parts(dtype, tiny_model, bpe, monkeypatch):
+    base = tiny_model("llama").to(dtype).eval()
+    loaded = wrap_model(base, bpe)
+    assert can_split(loaded)
+    forward = loaded.base.forward
+
+    def forget(past_key_values=None, **options):
+        return forward(**options)
+
+    monkeypatch.setattr(loaded.base, "forward", forget)
+    assert not can_split(loaded)
+
+
 def test_a_recurrent_model_has_no_parts(tiny_model, bpe, story, monkeypatch):
     loaded = [wrap_model(tiny_model("mamba").eval(), bpe)]
     assert not can_split(loaded[0])

@@ -188,8 +188,8 @@ def test_keywords_raise_a_value_error_that_names_the_field():
          r"field 'word'; .*word_vector"),
         ("word_rate = false", 'protocol = "huth2023"\n[features]\npolicy = "full"', r"line 21: .*"
          r"features.* has its own contexts, growing, .*; leave policy and word_vector out"),
-        ("[evaluate]", '[features]\npolicy = "full"\n[evaluate]', r"line 28: .* reads a story from "
-         r"its start, .*contexts \[8, 512\] would all be the same; keep one"),
+        ("[evaluate]", '[features]\npolicy = "full"\n[evaluate]', r"line 28: \[features\] "
+         r'policy "full" reads a story from its start, .*contexts \[8, 512\] would all be the'),
         ("normalize = true", 'protocol = "huth"', r"line 19: \[design\] protocol cannot be "),
         ("[512, 8]", "[512, 8", r"study\.toml, line \d+: not TOML"),
     ],

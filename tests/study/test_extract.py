@@ -17,7 +17,7 @@ import voxscale as package
 from voxscale.arrays import TRSeries
 from voxscale.data import Transcript
 from voxscale.design import DesignRecipe
-from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
+from voxscale.errors import AlignmentError, DataError, StoreError, VoxscaleWarning
 from voxscale.features import LanguageExtractor
 from voxscale.store import LayerStore
 from voxscale.study import LanguageExtraction, extract_language, read_extracted
@@ -76,7 +76,7 @@ def test_rows_are_lanczos_of_the_states(folder, tmp_path):
     store = LayerStore(tmp_path)
     for story, path in kept.items():
         assert path.is_dir()
-        assert store.meta(path.stem)["story"] == story
+        assert store.meta(path.stem)["run"] == story
         for name in (0, 1, 2, "surprisal", "context_length"):
             array = name if isinstance(name, str) else f"layer_{name}"
             words = store.get(path.stem, f"words_{array}")
@@ -238,6 +238,9 @@ def test_what_is_kept_knows_its_trs_and_goes_on_to_a_design(folder, tmp_path):
     np.testing.assert_array_equal(series.tr_times, trs["story 0"])
     assert (series.run, series.first_tr) == ("story 0", 0)
     assert read_extracted(kept["story 0"], "surprisal").values.shape == (len(trs["story 0"]), 1)
+    for feature in (10, "suprisal", "words_layer_2"):
+        with pytest.raises(StoreError, match=r"only layer_0, layer_1, layer_2, surprisal.*ask for"):
+            read_extracted(kept["story 0"], feature)
     meta = LayerStore(tmp_path).meta(kept["story 0"].stem)
     assert meta["words"] == list(stories["story 0"].words)
     np.testing.assert_array_equal(meta["word_times"], stories["story 0"].times)
@@ -266,12 +269,12 @@ def test_words_without_surprisal_are_counted_aloud(folder, tmp_path, monkeypatch
 
 
 def test_each_warning_is_given_once(folder, tmp_path):
-    words = Transcript(["abc"] * 9, np.arange(9.0))
+    stories = {name: Transcript(["abc"] * 9, np.arange(9.0)) for name in ("hut", "chess")}
     model = LanguageExtractor(folder, device="cpu", policy="sentence")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        times = {"hut": np.arange(-3.0, 4, 0.5)}
-        extract_language({"hut": words}, model, times, tmp_path, layers=[0], **SIZES)
+        times = {"hut": np.arange(-3.0, 4, 0.5), "chess": np.arange(0.5, 9, 1)}
+        extract_language(stories, model, times, tmp_path, layers=[0], **SIZES)
     found = sorted(str(one.message).split(" ")[0] for one in told)
     assert len(found) == len(set(found)) == 2
 
@@ -298,7 +301,15 @@ def test_what_costs_nothing_more(folder, tmp_path):
         ({"layers": "foo"}, ValueError, "layers is 'foo'; expected 'all'"),
         ({"layers": 1}, TypeError, "layers is 1; expected 'all' or a list"),
         ({"tr_times": {"hut": np.arange(3.0)}}, ValueError, "no story 'story 0', only 'hut'"),
-        ({"stories": stories_of(12)["story 0"]}, TypeError, "expected a mapping of story"),
+        ({"stories": stories_of(12)["story 0"]}, TypeError, "expected a mapping of name"),
+        (
+            {"tr_times": np.arange(3.0)},
+            TypeError,
+            "tr_times is of type ndarray; expected a mapping",
+        ),
+        ({"tr_times": {"story 0": "abc"}}, TypeError, "of type str; expected an array of seconds"),
+        ({"recipe": {"normalize": True}}, TypeError, "recipe is of type dict; expected a DesignR"),
+        ({"stories": {}}, ValueError, "there is no story"),
         ({"extras": "surprisal"}, TypeError, "expected a list of names"),
         ({"model": {"device": "abacus"}}, ValueError, "device 'abacus' is unknown"),
     ],

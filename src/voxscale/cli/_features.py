@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["features"]
 
+_MOST_TRS = 10**6
+
 features = typer.Typer(
     help="Features of stories, without a study.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -97,16 +99,17 @@ def language(
             {story: _tr_times(story, one, tr, tr_reports) for story, one in words.items()},
             out,
             layers=_layers(layers),
-            min_context=max(1, max_context // 2) if min_context is None else min_context,
+            min_context=max_context // 2 or 1 if min_context is None else min_context,
             max_context=max_context,
             extras=[one.strip() for one in extras.split(",") if one.strip()],
             keep_words=keep_words,
             recipe=DesignRecipe(normalize=normalize),
         )
         if plan:
+            cost = extraction.cost()
             n_done = len(words) - len(extraction.missing)
             typer.echo(f"    done  {n_done} of {len(words)}")
-            typer.echo(extraction.cost() or "nothing is missing.")
+            typer.echo(cost or "nothing is missing.")
             return
         with extraction_progress() as tell:
             kept = extraction.run(tell)
@@ -138,8 +141,8 @@ def _named(stories: list[Path]) -> dict[str, Path]:
 
 
 def _layers(text: str) -> Any:
-    if text == "all":
-        return text
+    if text in ("all", ""):
+        return text or []
     try:
         return [int(one) for one in text.split(",")]
     except ValueError as error:
@@ -148,14 +151,22 @@ def _layers(text: str) -> Any:
 
 
 def _devices(text: str | None) -> Any:
-    return text.split(",") if text is not None and "," in text else text
+    if text is None or "," not in text:
+        return text
+    return [one.strip() for one in text.split(",")]
 
 
 def _tr_times(story: str, words: Transcript, tr_s: float, folder: Path | None) -> Any:
     from voxscale.data import TRReport, read_tr_report
 
     TRReport.simulated(1, tr_s=tr_s)  # says so if this is no TR
+    if folder is not None and not folder.is_dir():
+        msg = f"--tr-reports is {folder}, which is no folder; expected one of STORY.report files."
+        raise ConfigError(msg)
     if folder is not None:
         return read_tr_report(folder / f"{story}.report").tr_times
     last = words.onset_s[-1] if words.offset_s is None else words.offset_s[-1]
+    if last / tr_s > _MOST_TRS:
+        msg = f"--tr is {tr_s} s, so that story {story!r} would have over a million TRs; raise it."
+        raise ConfigError(msg)
     return TRReport.simulated(max(2, math.ceil(last / tr_s)), tr_s=tr_s).tr_times

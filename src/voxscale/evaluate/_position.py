@@ -37,7 +37,7 @@ def state_drift(values: ArrayLike, *, reference: float = 0.5) -> Array:
     ValueError
         If there are fewer than two words in the last part, or it is no share.
     """
-    values = np.asarray(values, dtype=np.float64)
+    values, reference = np.asarray(values, dtype=np.float64), float(reference)
     n_words = len(values)
     last = values[n_words - round(reference * n_words) :] if 0 < reference <= 1 else values[:0]
     if values.ndim != 2 or len(last) < 2:

@@ -42,7 +42,10 @@ def tokens_per_batch(loaded: LanguageModel, longest: int) -> int:
     """
     device = loaded.device
     comfortable = _COMFORTABLE_TOKENS.get(device.type, _COMFORTABLE_TOKENS["cpu"])
-    per_token = (_probe if device.type == "cuda" else _reckon)(loaded, longest)
+    known_up_to, per_token = loaded.tried.get("bytes", (0, 0.0))
+    if longest > known_up_to:
+        per_token = (_probe if device.type == "cuda" else _reckon)(loaded, longest)
+        loaded.tried["bytes"] = longest, per_token
     fits = max(2 * LEAST_TOKENS, int(_SHARE * available_bytes(device) / per_token))
     if fits < longest:
         return fits if can_split(loaded) else longest

@@ -66,7 +66,7 @@ class LanguageCost:
                 f"{self.n_tokens:,} to run, {self.n_tokens / self.n_text_tokens:.2f} × the text",
             ),
         ]
-        if self.n_tokens_alone > self.n_tokens:
+        if self.n_tokens_alone >= 2 * self.n_tokens:
             times = f"{self.n_tokens_alone / self.n_tokens:,.0f} × as many"
             rows.append(("", f"(a pass for every word would run {times})"))
         if self.seconds is not None:

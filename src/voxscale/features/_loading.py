@@ -51,6 +51,8 @@ class LanguageModel:
     config : transformers configuration
     whole : transformers model, optional
         With its head.
+    tried : dict
+        What has been found out by running it, so that it is run for that once.
     """
 
     name: str
@@ -58,6 +60,7 @@ class LanguageModel:
     tokenizer: Any
     config: Any = field(repr=False)
     whole: Any = field(default=None, repr=False)
+    tried: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def n_layers(self) -> int:

@@ -44,7 +44,7 @@ def can_split(loaded: LanguageModel) -> bool:
             return False
     second = whole[:, _PROBE // 2 :].float()
     far = (last.last_hidden_state.float() - second).abs().max()
-    return bool(far <= 1000 * torch.finfo(whole.dtype).eps * second.abs().max())
+    return bool(far <= min(0.1, 1000 * torch.finfo(whole.dtype).eps) * second.abs().max())
 
 
 def split(one: Pass, n_tokens: int) -> list[Pass]:

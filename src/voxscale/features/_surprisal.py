@@ -72,6 +72,8 @@ def check_head(loaded: LanguageModel) -> None:
             "pass the causal model itself (AutoModelForCausalLM), or leave extras out."
         )
         raise DataError(msg)
+    if "head" in loaded.tried:
+        return
     ids = torch.zeros((1, 2), dtype=torch.long, device=loaded.device)
     with torch.inference_mode(), evaluating(loaded.whole):
         theirs = loaded.whole(input_ids=ids, use_cache=False, return_dict=True).logits[0].float()
@@ -86,6 +88,7 @@ def check_head(loaded: LanguageModel) -> None:
             "known here, so that surprisal would be wrong; leave extras out."
         )
         raise DataError(msg)
+    loaded.tried["head"] = True
 
 
 def context_lengths(batch: Sequence[Pass]) -> Array:

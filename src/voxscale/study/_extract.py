@@ -14,6 +14,7 @@ import numpy as np
 
 from voxscale.arrays import TRSeries
 from voxscale.design import DesignRecipe
+from voxscale.errors import StoreError, did_you_mean
 from voxscale.features import LanguageExtractor, plan_language_states
 from voxscale.features._layers import choose_layers
 from voxscale.features._runs import as_runs
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LanguageExtraction", "extract_language", "read_extracted"]
 
-RECIPE = 1  # raised by hand whenever stored features would differ
+_WORDS = "words_"  # arrays of words, not of TRs
+
+RECIPE = 2  # raised by hand whenever stored features would differ
 
 
 def extract_language(
@@ -116,7 +119,8 @@ def read_extracted(path: str | Path, feature: int | str) -> TRSeries:
     Returns
     -------
     TRSeries
-        Of shape (n_trs, n_dims), with the TRs that it was made for.
+        Of shape (n_trs, n_dims), with the TRs that it was made for. States of single words
+        (``keep_words``) are read with `voxscale.store.LayerStore`.
 
     Raises
     ------
@@ -126,9 +130,18 @@ def read_extracted(path: str | Path, feature: int | str) -> TRSeries:
     path = Path(path)
     store = LayerStore(path.parent)
     key = path.name.removesuffix(store.suffix)
-    meta = store.meta(key)
-    values = store.get(key, array_name(feature))
-    return TRSeries(values, meta["story"], 0, np.asarray(meta["tr_times"]))
+    meta, name = store.meta(key), array_name(feature)
+    held = [one for one in store.names(key) if not one.startswith(_WORDS)]
+    if name not in held:
+        msg = (
+            f"{path} has no feature {feature!r}, only {', '.join(held)}{did_you_mean(name, held)}; "
+            "ask for one of these (a layer by its number), or extract what is missing."
+        )
+        raise StoreError(msg)
+    if "run" not in meta or "tr_times" not in meta:
+        msg = f"{path} does not say which TRs it is for; delete it and run again."
+        raise StoreError(msg)
+    return TRSeries(store.get(key, name), meta["run"], 0, np.asarray(meta["tr_times"]))
 
 
 class LanguageExtraction:
@@ -159,10 +172,15 @@ class LanguageExtraction:
         keep_words: bool = False,
         recipe: DesignRecipe | None = None,
     ) -> None:
-        if not isinstance(stories, Mapping):
-            msg = f"stories is of type {type(stories).__name__}; expected a mapping of story to it."
+        _check_mapping("stories", stories, "name to Transcript")
+        _check_mapping("tr_times", tr_times, "story to the TR times of it, such as report.tr_times")
+        if not isinstance(recipe, DesignRecipe | None):
+            msg = f"recipe is of type {type(recipe).__name__}; expected a DesignRecipe, or None."
             raise TypeError(msg)
-        self._stories = as_runs(stories)
+        self._stories = {str(name): one for name, one in as_runs(stories).items()}
+        if not self._stories:
+            msg = "there is no story; name at least one."
+            raise ValueError(msg)
         self._model = model if isinstance(model, LanguageExtractor) else LanguageExtractor(model)
         self._tr_times = {story: _times_of(story, tr_times) for story in self._stories}
         self._store = LayerStore(out)
@@ -227,20 +245,23 @@ class LanguageExtraction:
         if not missing:
             return
         planner, vector = self._model.planner(), self._model.word_vector
-        with warnings.catch_warnings():  # the run itself will warn
-            warnings.simplefilter("ignore")
-            planner.plan(missing, self._contexts, word_vector=vector)
+        planner.plan(missing, self._contexts, word_vector=vector)
         self._check_alignment(missing)
         check_writable(self._store.folder)
         self._model.ready(self._layers, self._extras)
 
     def run(self, progress: Callable[[Extracted], None] | None = None) -> dict[str, Path]:
         """Fill what is missing; see :func:`extract_language`."""
+        if not callable(progress) and progress is not None:
+            msg = f"progress is {progress!r}; expected something that can be called, or None."
+            raise TypeError(msg)
         self.check()
         missing = self.missing
         told = Told(progress, len(self._stories), len(self._stories) - len(missing), missing)
         for story in missing:
-            self._run_one(story, partial(told.add, story))
+            with warnings.catch_warnings():  # said of all stories by the check
+                warnings.filterwarnings("ignore", message="policy 'sentence'")
+                self._run_one(story, partial(told.add, story))
             told.end(story)
         return {story: self._store.path(key) for story, key in self.keys.items()}
 
@@ -257,7 +278,7 @@ class LanguageExtraction:
 
     def _run_one(self, story: str, told: Callable[[int, int], None]) -> None:
         transcript, tr_times = self._stories[story], self._tr_times[story]
-        meta = {**self.settings, "story": story, "tr_times": tr_times.tolist()}
+        meta = dict(self.settings)
         if self._keep_words:
             meta |= {"words": list(transcript.words), "word_times": transcript.times.tolist()}
         stream_story(
@@ -291,4 +312,17 @@ def _times_of(story: str, tr_times: Mapping[str, Array]) -> Array:
         held = ", ".join(map(repr, tr_times)) or "nothing"
         msg = f"tr_times has no story {story!r}, only {held}; expected the TRs of every story."
         raise ValueError(msg)
-    return np.asarray(tr_times[story], dtype=np.float64)
+    try:
+        return np.asarray(tr_times[story], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = (
+            f"tr_times of story {story!r} are of type {type(tr_times[story]).__name__}; expected "
+            "an array of seconds, such as report.tr_times."
+        )
+        raise TypeError(msg) from error
+
+
+def _check_mapping(name: str, value: object, what: str) -> None:
+    if not isinstance(value, Mapping):
+        msg = f"{name} is of type {type(value).__name__}; expected a mapping of {what}."
+        raise TypeError(msg)

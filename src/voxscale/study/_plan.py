@@ -81,13 +81,21 @@ class Plan:
             ("cells", f"{len(self.cells)}: {len(self.done)} done, {len(self.missing)} to do"),
             (
                 "features",
-                ": ".join(filter(None, (f"{len(self.passes)} passes over a story", stories))),
+                ": ".join(filter(None, (f"{len(self.passes)} passes over a story", stories)))
+                + _POLICIES.get(study.features.policy, ""),
             ),
             ("disk", f"about {_size(self.bytes_needed)}" + _unsure(self)),
         ]
         if self.failed:
             rows.insert(-2, ("failed", f"{len(self.failed)}, to be tried again"))
         return "\n".join(f"{name:>9}  {text}" for name, text in rows)
+
+
+_POLICIES = {
+    "sliding": "; sliding contexts: a window for every word of it",
+    "full": "; each from its start",
+    "sentence": "; a window for every sentence of it",
+}
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def stream_story(
     min_context, max_context : int
         In words.
     meta : mapping
-        Kept with each group; what JSON can hold.
+        Kept with each group, beside "run" and "tr_times"; what JSON can hold.
     extras : sequence of str
         A word without surprisal (one that begins its context, without a start token) adds
         nothing to its TRs; a VoxscaleWarning counts them.
@@ -93,7 +93,7 @@ def stream_story(
     with ExitStack() as stack:
         writers = [
             stack.enter_context(
-                store.writing(grid.key, n_rows=len(grid.tr_times), meta={**meta, "run": grid.run})
+                store.writing(grid.key, n_rows=len(grid.tr_times), meta=_meta_of(grid, meta))
             )
             for grid in grids
         ]
@@ -110,6 +110,10 @@ def stream_story(
             if told is not None:
                 told(sum(map(len, words)), n_tokens)
     _warn_of_unknown(run, sink.n_unknown, len(transcript))
+
+
+def _meta_of(grid: Grid, meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {**meta, "run": grid.run, "tr_times": np.asarray(grid.tr_times).tolist()}
 
 
 def _batches(

@@ -155,6 +155,8 @@ def _sentence(
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     if one["type"] == "missing":
         reason = "it has too few values"
+    if path and path[-1] in _TABLES:  # of a whole table, whose fields do not go together
+        return f"[{field}] {reason}."
     wanted = f"; expected {expected}" if expected else ""
     return f"[{table}] {field} cannot be {shown}: {reason[:1].lower()}{reason[1:]}{wanted}."
 
