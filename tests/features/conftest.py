@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -123,19 +125,28 @@ def _crossing():
     return _wrap(tokenizer, unk_token="<unk>")
 
 
+_TOKENIZERS = {
+    "byte-level BPE": partial(_byte_bpe, trimmed=False),
+    "byte-level BPE, trimmed offsets": partial(_byte_bpe, trimmed=True),
+    "WordPiece": _word_piece,
+    "tiktoken-style BPE": _tiktoken_like,
+    "Unigram": partial(_unigram, dummy_prefix=True),
+    "Unigram without a dummy prefix": partial(_unigram, dummy_prefix=False),
+    "BPE with byte fallback": _llama_like,
+    "BPE across spaces": _crossing,
+}
+
+
 @pytest.fixture(scope="session")
 def tokenizers():
     """Return one tokenizer of each kind by name."""
-    return {
-        "byte-level BPE": _byte_bpe(trimmed=False),
-        "byte-level BPE, trimmed offsets": _byte_bpe(trimmed=True),
-        "WordPiece": _word_piece(),
-        "tiktoken-style BPE": _tiktoken_like(),
-        "Unigram": _unigram(dummy_prefix=True),
-        "Unigram without a dummy prefix": _unigram(dummy_prefix=False),
-        "BPE with byte fallback": _llama_like(),
-        "BPE across spaces": _crossing(),
-    }
+    return {kind: made() for kind, made in _TOKENIZERS.items()}
+
+
+@pytest.fixture(scope="session", params=_TOKENIZERS)
+def tokenizer_kind(request):
+    """Return the name of each kind in turn."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

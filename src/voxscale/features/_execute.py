@@ -231,7 +231,8 @@ def _release(loaded: LanguageModel) -> None:
 def _too_large(loaded: LanguageModel, one: Pass) -> DataError:
     msg = (
         f"story {one.story!r}: a window of {len(one)} tokens does not fit into the memory of "
-        f"{loaded.device} beside model {loaded.name!r}; lower max_context, use "
-        "dtype='bfloat16', or spread the model with device='auto'."
+        f"{loaded.device} beside model {loaded.name!r}; lower max_context (or "
+        "choose another policy than full), use dtype='bfloat16', or spread the model with "
+        "device='auto'."
     )
     return DataError(msg)

@@ -115,7 +115,7 @@ class LayerStore(Records):
 
         path = self.path(key)
         if path.is_dir() and not self.has(key):
-            shutil.rmtree(path)  # what a broken disk left of it
+            shutil.rmtree(path, ignore_errors=True)  # what a broken disk left of it
         with folder_aside(path, replace=False) as folder:
             attributes = plain(meta, "meta", finite=False)
             group = zarr.open_group(folder, mode="a", attributes=attributes, zarr_format=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ __all__ = ["Records"]
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
-class Records:
+class Records(ABC):
     """A folder of results named by their key, and of records of those that failed.
 
     Parameters
@@ -51,9 +52,9 @@ class Records:
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self.has(key)
 
+    @abstractmethod
     def has(self, key: str) -> bool:
         """Tell whether a result is there."""
-        raise NotImplementedError
 
     def keys(self) -> list[str]:
         """List the keys of all results, sorted."""

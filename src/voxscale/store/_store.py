@@ -16,7 +16,8 @@ from voxscale.store._record import Records
 
 __all__ = ["Store"]
 
-# What numpy and zipfile raise for a damaged file; the last one for a flipped compression byte.
+# What numpy and zipfile raise for a damaged file. The last one is zipfile's answer to a
+# compression method that it does not know, which a flipped byte makes of a known one.
 _BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError)
 _Read = TypeVar("_Read")
 
