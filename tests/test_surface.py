@@ -16,7 +16,7 @@ PROMISED = {
     # design
     "EventSeries", "lanczos", "delay", "zscore", "DesignRecipe",
     # fit
-    "chunk_holdout", "RidgeCV",
+    "chunk_holdout", "RidgeCV", "BandedRidgeCV",
     # evaluate
     "correlation", "r2", "signed_r2", "noise_ceiling", "permutation_test",
     # scaling

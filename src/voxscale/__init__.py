@@ -14,6 +14,7 @@ from voxscale._version import __version__ as __version__
 # A row per public name: where it lives.
 _HOMES = {
     "AlignmentError": "errors",
+    "BandedRidgeCV": "fit",
     "ConfigError": "errors",
     "DataError": "errors",
     "Dataset": "data",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from voxscale.evaluate import signed_r2 as signed_r2
     from voxscale.features import language_states as language_states
     from voxscale.features import word_rate as word_rate
+    from voxscale.fit import BandedRidgeCV as BandedRidgeCV
     from voxscale.fit import RidgeCV as RidgeCV
     from voxscale.fit import chunk_holdout as chunk_holdout
     from voxscale.reports import flatmap as flatmap

@@ -12,8 +12,8 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
 from voxscale.errors import AlignmentError, FitError
-from voxscale.fit import Gram, _blocks, _ridge, choose_alphas, contiguous_folds, cv_scores, solve
-from voxscale.fit._ridge import check_alphas, few_products
+from voxscale.fit import Gram, _blocks, choose_alphas, contiguous_folds, cv_scores, solve
+from voxscale.fit._choose import check_alphas
 
 SHAPES = [(40, 6), (20, 50), (15, 15)]
 ALPHAS = [0.1, 1.0, 30.0, 1000.0]

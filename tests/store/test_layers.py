@@ -151,7 +151,7 @@ def test_several_may_clear_away_what_was_left(tmp_path):
 
     from voxscale.store import _aside, check_writable
 
-    mine = f".k.zarr.{_aside._machine()}."
+    mine = f".k.zarr.{_aside.machine_name()}."
     for number in range(20):
         left = tmp_path / f"{mine}99999999.{number:08x}.tmp"
         for part in range(30):

@@ -7,14 +7,19 @@ estimator :class:`RidgeCV` is put together from the functions beside it.
 
 from __future__ import annotations
 
+from voxscale.fit._banded import BandedRidgeCV
+from voxscale.fit._choose import choose_alphas
+from voxscale.fit._cross_validate import cv_scores, cv_scores_of_designs
 from voxscale.fit._decompose import Decomposition, Gram
 from voxscale.fit._estimators import RidgeCV
-from voxscale.fit._ridge import Weights, choose_alphas, cv_scores, solve
 from voxscale.fit._scoring import SCORINGS
+from voxscale.fit._solve import Weights, solve
+from voxscale.fit._split_scores import correlation_split, r2_split
 from voxscale.fit._splits import as_splits, chunk_holdout, contiguous_folds, leave_run_out
 
 __all__ = [
     "SCORINGS",
+    "BandedRidgeCV",
     "Decomposition",
     "Gram",
     "RidgeCV",
@@ -23,7 +28,10 @@ __all__ = [
     "choose_alphas",
     "chunk_holdout",
     "contiguous_folds",
+    "correlation_split",
     "cv_scores",
+    "cv_scores_of_designs",
     "leave_run_out",
+    "r2_split",
     "solve",
 ]

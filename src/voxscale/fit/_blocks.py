@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +12,18 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays import Array
+from voxscale.arrays._columns import Columns, read_ahead
 from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.arrays._memory import available_bytes
 from voxscale.errors import FitError
+from voxscale.fit._samples import Samples
 
 __all__ = [
     "VoxelBlocks",
     "block_width",
     "budget_bytes",
     "check_budget",
+    "readable",
     "resolve_device",
     "resolve_dtype",
 ]
@@ -74,7 +78,7 @@ def check_budget(needed: int, budget: int, what: str) -> None:
     """Raise a FitError that states both numbers if the budget is too small."""
     if needed > budget:
         msg = (
-            f"{what} needs {_readable(needed)}, {_readable(budget)} may be used; use fewer delays "
+            f"{what} needs {readable(needed)}, {readable(budget)} may be used; use fewer delays "
             "or features, or raise memory_gib."
         )
         raise FitError(msg)
@@ -99,34 +103,48 @@ class VoxelBlocks:
 
     Parameters
     ----------
-    Y : array of shape (n_trs, n_voxels)
-        May be a memory map; read by blocks, never written to.
+    Y : Columns
+        Of shape (n_trs, n_voxels), in memory or on disk; never written to.
+    samples : Samples
+        TRs that count.
     dtype : torch.dtype
     device : torch.device
     not_finite, constant : array of bool, shape (n_voxels,)
-        Voxels that cannot be fitted; they are read as zeros.
+        Voxels that cannot be fitted, as far as blocks have been read; they are read as zeros.
+
+    Notes
+    -----
+    While a block is worked on, the next is read.
     """
 
-    Y: Array
+    Y: Columns
+    samples: Samples
     dtype: torch.dtype
     device: torch.device
     not_finite: Array
     constant: Array
 
     @classmethod
-    def of(cls, Y: Array, dtype: torch.dtype, device: torch.device) -> VoxelBlocks:
-        """Look through the responses for voxels that cannot be fitted."""
-        if Y.ndim != 2 or Y.dtype.kind not in "fiub":
-            msg = f"Y has shape {Y.shape} and dtype {Y.dtype}; expected (n_trs, n_voxels) numbers."
-            raise ValueError(msg)
-        not_finite = np.zeros(Y.shape[1], dtype=bool)
-        constant = np.zeros(Y.shape[1], dtype=bool)
-        width = max(1, _COMFORTABLE_BYTES["cpu"] // (8 * len(Y)))
-        for block in _slices(Y.shape[1], width):
-            values = _cast(Y[:, block], dtype)
-            not_finite[block] = ~np.isfinite(values).all(axis=0)
-            constant[block] = (values == values[0]).all(axis=0)
-        return cls(Y, dtype, device, not_finite, constant)
+    def of(
+        cls, Y: Any, dtype: torch.dtype, device: torch.device, samples: Samples | None = None
+    ) -> VoxelBlocks:
+        """Take responses as they are; none of their numbers are read yet."""
+        columns = Columns.of(Y, "Y")
+        n_trs, n_voxels = columns.shape
+        counted = Samples.of(None, n_trs) if samples is None else samples
+        return cls(
+            columns,
+            counted,
+            dtype,
+            device,
+            np.zeros(n_voxels, dtype=bool),
+            np.zeros(n_voxels, dtype=bool),
+        )
+
+    @property
+    def n_voxels(self) -> int:
+        """Columns of the responses."""
+        return self.Y.shape[1]
 
     @property
     def undefined(self) -> Array:
@@ -138,26 +156,34 @@ class VoxelBlocks:
         """Name of the dtype, as numpy has it."""
         return str(self.dtype).removeprefix("torch.")
 
-    def read(self, width: int) -> Iterator[tuple[slice, Tensor]]:
-        """Yield each block's place and its values, of shape (n_trs, n_block_voxels)."""
-        undefined = self.undefined
-        for block in _slices(self.Y.shape[1], width):
-            values = _cast(self.Y[:, block], self.dtype)
-            values[:, undefined[block]] = 0
-            yield block, torch.from_numpy(values).to(self.device)
+    def slices(self, width: int) -> list[slice]:
+        """Cut the voxels into blocks of whole chunks, as wide as they may be."""
+        step = self.Y.aligned(width)
+        n_voxels = self.n_voxels
+        return [slice(start, min(start + step, n_voxels)) for start in range(0, n_voxels, step)]
+
+    def read(self, blocks: Iterable[slice]) -> Iterator[tuple[slice, Tensor]]:
+        """Yield each block's place and its values, of shape (n_kept_trs, n_block_voxels).
+
+        Rows are multiplied with the roots of their weights.
+        """
+        with closing(read_ahead(self.Y, blocks, self.dtype_name)) as reading:
+            for block, values in reading:
+                yield block, self._usable(block, values)
+
+    def _usable(self, block: slice, values: Array) -> Tensor:
+        if self.samples.kept is not None:
+            values = values[self.samples.kept]
+        self.not_finite[block] = ~np.isfinite(values).all(axis=0)
+        self.constant[block] = (values == values[0]).all(axis=0)
+        values[:, self.undefined[block]] = 0
+        if self.samples.root is not None:
+            values *= self.samples.root[:, None].astype(values.dtype)
+        return torch.from_numpy(values).to(self.device)
 
 
-def _cast(values: Array, dtype: torch.dtype) -> Array:
-    with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: inf, found above
-        return np.array(values, dtype=str(dtype).removeprefix("torch."), order="C")
-
-
-def _slices(n_voxels: int, width: int) -> Iterator[slice]:
-    for start in range(0, n_voxels, width):
-        yield slice(start, min(start + width, n_voxels))
-
-
-def _readable(n_bytes: int) -> str:
+def readable(n_bytes: int) -> str:
+    """Write a number of bytes as people do."""
     for unit, size in (("GiB", GIB), ("MiB", 2**20)):
         if n_bytes >= size:
             return f"{n_bytes / size:.4g} {unit}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,10 +13,14 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from voxscale.arrays import Array
+from voxscale.arrays._columns import Columns
+from voxscale.arrays._linalg import eigh, gram, matmul
 from voxscale.errors import FitError
 from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, resolve_dtype
+from voxscale.fit._samples import Samples
+from voxscale.fit._scoring import centred
 
-__all__ = ["Decomposition", "Gram"]
+__all__ = ["Decomposition", "Gram", "Penalised", "Whole"]
 
 Form = Literal["dual", "primal"]
 
@@ -35,13 +40,12 @@ class Decomposition:
         ``S²``, ascending; those lost to rounding are left out.
     left : tensor of shape (n_train, rank)
         ``U``.
-    rotated : tensor of shape (n_rows, rank), float64
-        ``rows V / S``, for the rows to be predicted; or ``V / S`` itself, to form weights.
+    rotated : tensor of shape (n_validation, rank), float64
+        ``rows V / S``, for the rows to be predicted.
 
     Notes
     -----
-    Everything at a penalty ``alpha`` is ``rotated · S² / (S² + alpha) · Uᵀ Y``: predictions of
-    the rows, or weights.
+    Predictions at a penalty ``alpha`` are ``rotated · S² / (S² + alpha) · Uᵀ Y``.
 
     A Gram matrix squares the singular values, so that directions under about 1e-7 of the
     largest singular value cannot be told from rounding; they are treated as absent. At
@@ -52,6 +56,35 @@ class Decomposition:
     eigenvalues: Tensor
     left: Tensor
     rotated: Tensor
+
+
+class Whole(NamedTuple):
+    """Decomposition of all rows: ``X Xᵀ = U S² Uᵀ``, about the mean where that is asked for.
+
+    Eigenvalues, ascending, are (rank,); ``left``, which is ``U``, is (n_trs, rank). In the primal
+    form ``right``, which is ``V``, is (n_features, rank); in the dual form ``null``, which spans
+    what ``U`` does not, is (n_trs, n_trs - rank). All are float64.
+    """
+
+    form: Form
+    eigenvalues: Tensor
+    left: Tensor
+    right: Tensor | None
+    null: Tensor | None
+
+
+class Penalised(NamedTuple):
+    """Products of training rows, and the validation rows, before any decomposition, float64.
+
+    ``products`` are (n_train, n_train) or (n_features, n_features); ``rows`` are validation rows
+    times training rows, (n_validation, n_train), or themselves, (n_validation, n_features);
+    ``mean`` is that of the training rows in the primal form, (n_features,), or None.
+    """
+
+    form: Form
+    products: Tensor
+    rows: Tensor
+    mean: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +101,8 @@ class Gram:
         Means that were subtracted; None without an intercept.
     budget : int
         Bytes that may be used, these matrices included.
+    samples : Samples
+        Rows that are kept, and what they were multiplied with.
 
     Examples
     --------
@@ -79,12 +114,14 @@ class Gram:
     products: Tensor
     means: Tensor | None
     budget: int
+    samples: Samples
 
     @classmethod
     def of(
         cls,
-        X: ArrayLike,
+        X: Any,
         *,
+        sample_weight: ArrayLike | None = None,
         fit_intercept: bool = False,
         device: str | torch.device | None = None,
         dtype: Any = "float32",
@@ -95,6 +132,9 @@ class Gram:
         Parameters
         ----------
         X : array of shape (n_trs, n_features)
+            In memory or on disk, as :class:`Columns` takes it.
+        sample_weight : array of shape (n_trs,), optional
+            Weights of squared errors; TRs of weight 0 are left out.
         fit_intercept : bool
         device : str, optional
             Default: cuda when there is one, else cpu.
@@ -112,16 +152,17 @@ class Gram:
         """
         chosen, torch_dtype = resolve_device(device), resolve_dtype(dtype)
         budget = budget_bytes(memory_gib, chosen)
-        values = _checked(X)
-        n_trs, n_features = values.shape
+        columns = Columns.of(X, "X")
+        samples = Samples.of(sample_weight, columns.shape[0])
+        n_trs, n_features = samples.n_kept, columns.shape[1]
         needed = _bytes_needed(n_trs, n_features, torch_dtype.itemsize)
         name = str(torch_dtype).removeprefix("torch.")
         check_budget(needed, budget, f"decomposing X ({n_trs} × {n_features}, {name})")
-        means = values.mean(axis=0, dtype=np.float64) if fit_intercept else None
-        design = torch.from_numpy(_copied(values, means, name)).to(chosen)
-        products = _row_products(design) if n_trs <= n_features else _column_products(design)
+        values, means = _read(columns, samples, name, about_mean=fit_intercept)
+        design = torch.from_numpy(values).to(chosen)
+        products = gram(design, of_columns=n_trs > n_features)
         on_device = None if means is None else torch.from_numpy(means).to(chosen)
-        return cls(design, products, on_device, budget)
+        return cls(design, products, on_device, budget, samples)
 
     @property
     def form(self) -> Form:
@@ -130,23 +171,61 @@ class Gram:
         return "dual" if n_trs <= n_features else "primal"
 
     @property
-    def fixed_bytes(self) -> int:
-        """Bytes that the matrices and one decomposition take, whatever the voxels."""
-        return _bytes_needed(len(self.X), self.X.shape[1], self.X.element_size())
+    def held_bytes(self) -> int:
+        """Bytes that the design and its products take."""
+        return self.X.nbytes + self.products.nbytes
 
-    def decompose(self) -> Decomposition:
-        """Decompose all rows, to form weights."""
+    @cached_property
+    def whole(self) -> Whole:
+        """Decomposition of all rows, computed once."""
+        products, mean = self.products, None
         if self.form == "primal":
-            return self._primal(torch.arange(len(self.X), device=self.X.device), None)
-        kernel = self.products
+            every = torch.arange(len(self.X), device=self.X.device)
+            products, mean = self._centred_products(every)
+            eigenvalues, right, _ = _above_rounding(products)
+            left = self._project(every, mean, right / eigenvalues.sqrt())
+            return Whole("primal", eigenvalues, left, right, None)
         if self.means is not None:
-            kernel, _ = _about_training_mean(kernel, kernel)
-        eigenvalues, left = _eigh(kernel)
-        scaled = left / eigenvalues
-        rotated = scaled.new_empty((self.X.shape[1], len(eigenvalues)))
-        for columns in _chunks(self.X.shape[1], len(self.X)):
-            rotated[columns] = self.X[:, columns].double().T @ scaled
-        return Decomposition("dual", eigenvalues, left.to(self.X.dtype), rotated)
+            products, _ = _about_training_mean(products, products, self.root, self.root)
+        eigenvalues, left, null = _above_rounding(products)
+        return Whole("dual", eigenvalues, left, None, null)
+
+    @cached_property
+    def root(self) -> Tensor:
+        """Square roots of the weights of rows, (n_trs,), float64; 1 where nothing weighs."""
+        root = self.samples.root
+        if root is None:
+            return torch.ones(len(self.X), dtype=torch.float64, device=self.X.device)
+        return torch.from_numpy(root).to(self.X.device)
+
+    def unweighted(self, values: Tensor, rows: Tensor) -> Tensor:
+        """Divide rows by what they were multiplied with."""
+        return values if self.samples.root is None else values / self.root[rows, None]
+
+    def about_mean(self, values: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Subtract the weighted mean of some rows; values (n_rows, n_voxels) of responses.
+
+        Returns the rest in the dtype of the design, and the mean, (n_voxels,), float64.
+        """
+        if self.samples.root is None:
+            exact, mean = centred(values)
+        else:
+            root = self.root[rows]
+            exact = values.double()
+            mean = root @ exact / root.square().sum()
+            exact = exact - torch.outer(root, mean)
+        return exact.to(self.X.dtype), mean
+
+    def penalised(self, train: Tensor, validation: Tensor) -> Penalised:
+        """Products of some rows to which a penalty can be added, and rows to be predicted."""
+        if len(train) <= self.X.shape[1]:
+            kernel, across = self._kernels(train, validation)
+            return Penalised("dual", kernel, self.unweighted(across, validation), None)
+        products, mean = self._centred_products(train)
+        rows = self.X[validation].double()
+        if mean is not None:
+            rows -= torch.outer(self.root[validation], mean)
+        return Penalised("primal", products, self.unweighted(rows, validation), mean)
 
     def split(self, train: Tensor, validation: Tensor) -> Decomposition:
         """Decompose some rows, and rotate others to be predicted from them.
@@ -160,29 +239,49 @@ class Gram:
             return self._dual(train, validation)
         return self._primal(train, validation)
 
-    def _dual(self, train: Tensor, validation: Tensor) -> Decomposition:
+    def _kernels(self, train: Tensor, validation: Tensor) -> tuple[Tensor, Tensor]:
+        """Products of training rows among themselves, and of validation rows with them."""
         if self.form == "dual":
             kernel = self.products[train][:, train]
             across = self.products[validation][:, train]
         else:
             part = self.X[train]
-            kernel, across = _row_products(part), _row_products(self.X[validation], part)
-        if self.means is not None:
-            kernel, across = _about_training_mean(kernel, across)
-        eigenvalues, left = _eigh(kernel)
-        rotated = across @ (left / eigenvalues)
+            kernel, across = gram(part), _cross_products(self.X[validation], part)
+        if self.means is None:
+            return kernel, across
+        return _about_training_mean(kernel, across, self.root[train], self.root[validation])
+
+    def _centred_products(self, train: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Products of columns about their training mean, and that mean."""
+        products = self._products_of(train)
+        if self.means is None:
+            return products, None
+        root = self.root[train]
+        size = float(root.square().sum())
+        mean = (
+            sum(
+                (
+                    root[rows] @ self.X[train[rows]].double()
+                    for rows in _chunks(len(train), self.X.shape[1])
+                ),
+                start=self.X.new_zeros(self.X.shape[1], dtype=torch.float64),
+            )
+            / size
+        )
+        return products - size * torch.outer(mean, mean), mean
+
+    def _dual(self, train: Tensor, validation: Tensor) -> Decomposition:
+        kernel, across = self._kernels(train, validation)
+        eigenvalues, left, _ = _above_rounding(kernel)
+        rotated = self.unweighted(matmul(across, left / eigenvalues), validation)
         return Decomposition("dual", eigenvalues, left.to(self.X.dtype), rotated)
 
-    def _primal(self, train: Tensor, validation: Tensor | None) -> Decomposition:
-        products = self._products_of(train)
-        mean = None
-        if self.means is not None:
-            mean = self.X[train].double().mean(0)
-            products = products - len(train) * torch.outer(mean, mean)
-        eigenvalues, right = _eigh(products)
+    def _primal(self, train: Tensor, validation: Tensor) -> Decomposition:
+        products, mean = self._centred_products(train)
+        eigenvalues, right, _ = _above_rounding(products)
         scaled = right / eigenvalues.sqrt()
         left = self._project(train, mean, scaled).to(self.X.dtype)
-        rotated = scaled if validation is None else self._project(validation, mean, scaled)
+        rotated = self.unweighted(self._project(validation, mean, scaled), validation)
         return Decomposition("primal", eigenvalues, left, rotated)
 
     def _products_of(self, train: Tensor) -> Tensor:
@@ -193,104 +292,114 @@ class Gram:
         others = torch.ones(n_trs, dtype=torch.bool, device=self.X.device)
         others[train] = False
         if 2 * len(train) > n_trs:
-            removed = _column_products(self.X[others])
+            removed = gram(self.X[others], of_columns=True)
             # If the others hold most of the energy, the difference would be rounding.
             if 2 * removed.trace() <= self.products.trace():
                 return self.products - removed
-        return _column_products(self.X[train])
+        return gram(self.X[train], of_columns=True)
 
     def _project(self, rows: Tensor, mean: Tensor | None, onto: Tensor) -> Tensor:
         projected = torch.empty((len(rows), onto.shape[1]), dtype=torch.float64, device=onto.device)
         for chunk in _chunks(len(rows), self.X.shape[1]):
             values = self.X[rows[chunk]].double()
-            projected[chunk] = (values if mean is None else values - mean) @ onto
+            if mean is not None:
+                values -= torch.outer(self.root[rows[chunk]], mean)
+            projected[chunk] = matmul(values, onto)
         return projected
 
 
-def design_tensor(X: ArrayLike, device: torch.device, dtype: torch.dtype) -> Tensor:
+def design_tensor(X: Any, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Check a design matrix and copy it to a device."""
+    columns = Columns.of(X, "X")
     name = str(dtype).removeprefix("torch.")
-    return torch.from_numpy(_copied(_checked(X), None, name)).to(device)
+    samples = Samples.of(None, columns.shape[0])
+    return torch.from_numpy(_read(columns, samples, name, about_mean=False)[0]).to(device)
 
 
-def _checked(X: ArrayLike) -> Array:
-    values = np.asarray(X)
-    if values.ndim != 2 or values.dtype.kind not in "fiub" or 0 in values.shape:
-        msg = (
-            f"X has shape {values.shape} and dtype {values.dtype}; expected numbers of shape "
-            "(n_trs, n_features), with one row and one column or more."
-        )
+def _read(
+    columns: Columns, samples: Samples, dtype: str, *, about_mean: bool
+) -> tuple[Array, Array | None]:
+    """Read the rows that count, times the roots of their weights; about their mean, or not."""
+    n_features = columns.shape[1]
+    if not n_features or not samples.n_kept:
+        msg = f"X has shape {columns.shape}; expected one row and one feature, or more."
         raise ValueError(msg)
-    _check_finite(values, values, "")
-    return values
+    kept = np.arange(samples.n_trs) if samples.kept is None else samples.kept
+    root = np.ones(len(kept)) if samples.root is None else samples.root
+    means = _means(columns, kept, root) if about_mean else None
+    values = np.empty((len(kept), n_features), dtype=dtype)
+    is_as_read = means is None and samples.root is None
+    for part in _chunks(len(kept), n_features):
+        exact = columns.rows(kept[part], dtype if is_as_read else "float64")
+        if means is not None:
+            exact = exact - means
+        if samples.root is not None:
+            exact = exact * root[part, None]
+        with np.errstate(over="ignore"):  # too large for float32: found right below
+            values[part] = exact
+        _check_finite(values[part], columns, kept[part])
+    return values, means
 
 
-def _copied(values: Array, means: Array | None, dtype: str) -> Array:
-    copy = np.empty(values.shape, dtype=dtype)
-    with np.errstate(over="ignore"):  # too large for float32: found right below
-        for rows in _chunks(*values.shape):
-            copy[rows] = values[rows] if means is None else values[rows] - means
-    _check_finite(copy, values, f" (too large for {dtype}: scale X, or choose float64)")
-    return copy
+def _means(columns: Columns, kept: Array, root: Array) -> Array:
+    """Weighted means of the features, float64."""
+    weights, total = root**2, np.zeros(columns.shape[1])
+    for part in _chunks(len(kept), columns.shape[1]):
+        values = columns.rows(kept[part], "float64")
+        _check_finite(values, columns, kept[part])
+        total += weights[part] @ values
+    means: Array = total / weights.sum()
+    return means
 
 
-def _check_finite(values: Array, shown: Array, reason: str) -> None:
-    for rows in _chunks(*values.shape):
-        bad = ~np.isfinite(values[rows])
-        if bad.any():
-            row, column = (int(i) for i in np.argwhere(bad)[0])
-            row += rows.start
-            msg = (
-                f"X is {shown[row, column]} at row {row}, column {column}{reason}; expected finite "
-                "numbers. Repair the features, or leave that TR out."
-            )
-            raise FitError(msg)
+def _check_finite(values: Array, columns: Columns, rows: Array) -> None:
+    """Raise a FitError that names the first number that is none, and why it is none."""
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    row, column = (int(i) for i in np.argwhere(bad)[0])
+    given = columns.rows(rows[row : row + 1], "float64")[0, column]
+    too_large = f" (too large for {values.dtype}: scale X, or choose float64)"
+    msg = (
+        f"X is {given} at row {rows[row]}, column {column}{too_large * bool(np.isfinite(given))}; "
+        "expected finite numbers. Repair the features, or leave that TR out."
+    )
+    raise FitError(msg)
 
 
-def _row_products(X: Tensor, other: Tensor | None = None) -> Tensor:
+def _cross_products(X: Tensor, other: Tensor) -> Tensor:
     """Sum ``X otherᵀ`` in float64, some columns at a time."""
-    width = len(X) if other is None else len(other)
-    total = torch.zeros((len(X), width), dtype=torch.float64, device=X.device)
-    for columns in _chunks(X.shape[1], len(X) + width):
-        part = X[:, columns].double()
-        total.addmm_(part, part.T if other is None else other[:, columns].double().T)
+    total = torch.zeros((len(X), len(other)), dtype=torch.float64, device=X.device)
+    for columns in _chunks(X.shape[1], len(X) + len(other)):
+        total += matmul(X[:, columns].double(), other[:, columns].double().T)
     return total
 
 
-def _column_products(X: Tensor) -> Tensor:
-    """Sum ``Xᵀ X`` in float64, some rows at a time."""
-    total = torch.zeros((X.shape[1], X.shape[1]), dtype=torch.float64, device=X.device)
-    for rows in _chunks(*X.shape):
-        part = X[rows].double()
-        total.addmm_(part.T, part)
-    return total
+def _about_training_mean(
+    kernel: Tensor, across: Tensor, root: Tensor, root_across: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Products that rows would have about the mean of the training rows.
+
+    ``root`` are the square roots of the weights of the training rows, ``root_across`` those of
+    the rows across.
+    """
+    size = root.square().sum()
+    mean = kernel @ root / size  # of the training rows, times each of them
+    overall = root @ mean / size
+    from_across = across @ root / size
+    about = across - torch.outer(root_across, mean) - torch.outer(from_across, root)
+    about += overall * torch.outer(root_across, root)
+    kernel = kernel - torch.outer(root, mean) - torch.outer(mean, root)
+    kernel += overall * torch.outer(root, root)
+    return kernel, about
 
 
-def _about_training_mean(kernel: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
-    """Products that rows would have about the mean of the training rows."""
-    by_row = kernel.mean(0)
-    overall = by_row.mean()
-    across = across - across.mean(1, keepdim=True) - by_row + overall
-    return kernel - by_row - by_row[:, None] + overall, across
-
-
-def _eigh(products: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues above rounding, and their vectors."""
-    size = len(products)
-    try:
-        eigenvalues, vectors = torch.linalg.eigh(products)
-        is_solved = bool(eigenvalues.isfinite().all())
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-        is_solved = False
-    if not is_solved:
-        msg = (
-            f"the Gram matrix of X ({size} × {size}) could not be decomposed; its largest number "
-            f"is {float(products.abs().max()):.3g}. Bring the features to similar scales."
-        )
-        raise FitError(msg)
-    cutoff = eigenvalues[-1].clamp_min(0) * size * torch.finfo(torch.float64).eps
+def _above_rounding(products: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Eigenvalues above rounding, their vectors, and all other vectors."""
+    eigenvalues, vectors = eigh(products)
+    cutoff = eigenvalues[-1].clamp_min(0) * len(products) * torch.finfo(torch.float64).eps
     n_lost = int((eigenvalues <= cutoff).sum())
-    return eigenvalues[n_lost:], vectors[:, n_lost:]
+    return eigenvalues[n_lost:], vectors[:, n_lost:], vectors[:, :n_lost]
 
 
 def _chunks(n_rows: int, row_length: int) -> Iterator[slice]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from voxscale.arrays import Array
-from voxscale.errors import AlignmentError, VoxscaleWarning
+from voxscale.arrays._columns import Columns
+from voxscale.arrays._linalg import matmul
+from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.fit._blocks import (
     VoxelBlocks,
     block_width,
@@ -20,21 +23,26 @@ from voxscale.fit._blocks import (
     resolve_device,
     resolve_dtype,
 )
-from voxscale.fit._decompose import Gram, design_tensor
-from voxscale.fit._ridge import (
-    Weights,
-    check_alphas,
+from voxscale.fit._choose import check_alphas, check_groups, choose_alphas
+from voxscale.fit._cross_validate import (
     check_same_rows,
-    choose_alphas,
     cv_scores,
-    predicted_blocks,
-    solve,
+    cv_scores_of_designs,
     voxel_blocks,
 )
+from voxscale.fit._decompose import Gram, design_tensor
+from voxscale.fit._plan import FitPlan, plan_fit, work_of
+from voxscale.fit._results import InMemory, Results
+from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import Moments, scoring_function
+from voxscale.fit._shrinkage import check_tolerance, default_tolerance
+from voxscale.fit._solve import KINDS, Weights, predicted_blocks, solve
+from voxscale.fit._solvers import check_solver
 from voxscale.fit._splits import as_splits
 
 __all__ = ["RidgeCV"]
+
+_ALPHAS = tuple(float(alpha) for alpha in np.logspace(0, 8, 17))
 
 
 class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -47,8 +55,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
     Parameters
     ----------
     alphas : array of shape (n_alphas,)
-        Penalties on the squared norm of the weights, 0 or more, in any order. 0 means least
-        squares, of minimum norm where X has dependent columns.
+        Penalties on the squared norm of the weights, above 0, in any order.
     cv : None, int, list of (train_rows, validation_rows), or scikit-learn splitter
         None: 5 contiguous folds, since shuffled TRs would validate on the neighbours of the
         rows that trained; an int: that many contiguous folds. For stories, give
@@ -58,27 +65,47 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         root of the variance explained as the code of Antonello et al. 2023 computes it.
     local_alpha : bool
         False: all voxels share the alpha with the best mean score.
+    groups : array of shape (n_voxels,), optional
+        Voxels with the same label, such as those of a region, share the alpha with the best
+        mean score over them; a voxel without one (NaN or "") has its own.
     fit_intercept : bool
         Add a mean for each voxel, which is not penalised.
+    solver : {"auto", "split", "holdout", "cholesky"}
+        All find the same. "split" decomposes the training rows of each split; "holdout"
+        decomposes all rows once and solves a small system for each split, which pays where
+        splits are many; "cholesky" factors instead of decomposing, for devices that decompose
+        badly. "auto" takes what costs least for these sizes.
+    tolerance : float, optional
+        Error of predictions, relative to the largest, that is let pass while alphas are
+        compared, to spare products. Default: 1e-5 in float32, 1e-12 in float64. 0: none, and
+        a product for each alpha.
+    weights : {"primal", "dual"} or None
+        "primal": weights of features, ``coef_``. "dual": coefficients of TRs, ``dual_coef_``,
+        which are fewer where features are many; X is kept to predict. None: scores and alphas
+        only.
     device : str, optional
         Default: cuda when there is one, else cpu.
     dtype : {"float32", "float64"}
         Of products with responses, weights and predictions. Decompositions and means are
         float64 anyhow.
     memory_gib : float, optional, in GiB
-        Working memory beside X, Y and the results. Default: 70 % of what is free. Results do
+        Working memory beside Y and the results. Default: 70 % of what is free. Results do
         not depend on it.
 
     Attributes
     ----------
     coef_ : array of shape (n_features, n_voxels)
         Refitted on all rows; (n_features,) if Y was 1-D.
+    dual_coef_ : array of shape (n_trs, n_voxels)
+        With ``weights="dual"`` instead; ``X.T @ dual_coef_`` are the weights.
     intercept_ : array of shape (n_voxels,)
         Only with ``fit_intercept``; a number if Y was 1-D.
     best_alphas_ : array of shape (n_voxels,)
     cv_scores_ : array of shape (n_alphas, n_voxels, n_splits)
     form_ : {"primal", "dual"}
         The Gram matrix that was decomposed: features by features, or rows by rows.
+    solver_ : {"split", "holdout", "cholesky"}
+        The one that made the scores.
     n_features_in_ : int
 
     Notes
@@ -106,12 +133,16 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
 
     def __init__(
         self,
-        alphas: ArrayLike,
+        alphas: ArrayLike = _ALPHAS,
         cv: Any = None,
         *,
         scoring: str = "r2",
         local_alpha: bool = True,
+        groups: ArrayLike | None = None,
         fit_intercept: bool = False,
+        solver: str = "auto",
+        tolerance: float | None = None,
+        weights: str | None = "primal",
         device: str | torch.device | None = None,
         dtype: Any = "float32",
         memory_gib: float | None = None,
@@ -120,19 +151,38 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         self.cv = cv
         self.scoring = scoring
         self.local_alpha = local_alpha
+        self.groups = groups
         self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.tolerance = tolerance
+        self.weights = weights
         self.device = device
         self.dtype = dtype
         self.memory_gib = memory_gib
 
-    def fit(self, X: ArrayLike, Y: ArrayLike) -> RidgeCV:
+    def fit(
+        self,
+        X: Any,
+        Y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        results: Results | None = None,
+    ) -> RidgeCV:
         """Choose an alpha for each voxel, then solve for the weights on all rows.
 
         Parameters
         ----------
         X : array of shape (n_trs, n_features)
+            Numpy array, memory map, h5py dataset or zarr array.
         Y : array of shape (n_trs, n_voxels) or (n_trs,)
-            May be a memory map; it is read by blocks of voxels.
+            As X; it is read by blocks of voxels, the next one while this one is worked on.
+        sample_weight : array of shape (n_trs,), optional
+            Weights of squared errors in training. A TR of weight 0 (False) is censored: it
+            neither trains nor validates. Validation scores count all others alike.
+        results : Results, optional
+            Where scores and weights go, such as ``FitStore(...).open(...)``: then weights need
+            never be whole in memory, and a fit that was interrupted goes on where it was.
+            Default: memory.
 
         Returns
         -------
@@ -143,71 +193,197 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         ------
         AlignmentError
             If X and Y differ in rows.
+        DataError
+            If a file shrinks or disappears while it is read.
         FitError
             If X is not finite, a split has no rows, or the memory budget is too small.
         ValueError
-            If alphas, cv, scoring or dtype cannot be used.
+            If alphas, cv, scoring or another parameter cannot be used.
         """
-        alphas = check_alphas(self.alphas)
-        scoring_function(self.scoring)
-        design, responses = np.asarray(X), np.asarray(Y)
-        check_same_rows(design.shape, responses.shape)
-        splits = as_splits(self.cv, len(design))
-        gram = Gram.of(
-            design,
-            fit_intercept=self.fit_intercept,
-            device=self.device,
-            dtype=self.dtype,
-            memory_gib=self.memory_gib,
-        )
-        is_single = responses.ndim == 1
-        blocks = voxel_blocks(gram, responses[:, None] if is_single else responses)
-        self.cv_scores_ = cv_scores(gram, blocks, splits, alphas, scoring=self.scoring)
-        self.best_alphas_ = choose_alphas(alphas, self.cv_scores_, local_alpha=self.local_alpha)
-        weights = solve(gram, blocks, self.best_alphas_)
-        self.coef_ = weights.coef[:, 0] if is_single else weights.coef
-        self.__dict__.pop("intercept_", None)  # of an earlier fit
-        if weights.intercept is not None:
-            self.intercept_ = weights.intercept[0] if is_single else weights.intercept
-        self.form_ = gram.form
-        self.n_features_in_ = gram.X.shape[1]
-        message = _count_undefined(blocks, self.best_alphas_)
-        if message:
-            warnings.warn(message, VoxscaleWarning, stacklevel=2)
-        return self
+        return self._fit_designs([self], [X], Y, sample_weight, [results])[0]
 
-    def predict(self, X: ArrayLike) -> Array:
+    def fit_designs(
+        self,
+        designs: Sequence[Any],
+        Y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        results: Sequence[Results] | None = None,
+    ) -> list[RidgeCV]:
+        """Fit several designs, such as layers or models, to the same responses.
+
+        Responses are read once for all designs, or for as many as the memory holds at once.
+
+        Parameters
+        ----------
+        designs : sequence of array of shape (n_trs, n_features)
+            Of as many rows; features may differ in number.
+        Y, sample_weight
+            As :meth:`fit`.
+        results : sequence of Results, optional
+            One for each design.
+
+        Returns
+        -------
+        list of RidgeCV
+            A fitted copy of this estimator for each design; itself is left as it is.
+
+        Raises
+        ------
+        AlignmentError, DataError, FitError, ValueError
+            As :meth:`fit`.
+
+        Examples
+        --------
+        >>> X = np.random.default_rng(0).standard_normal((40, 3))
+        >>> fitted = RidgeCV([1.0], device="cpu").fit_designs([X, X[:, :2]], X)
+        >>> [model.coef_.shape for model in fitted]
+        [(3, 3), (2, 3)]
+        """
+        if not len(designs):
+            msg = "designs is empty; expected one array of shape (n_trs, n_features), or more."
+            raise ValueError(msg)
+        if results is not None and len(results) != len(designs):
+            msg = f"there are {len(results)} results for {len(designs)} designs; expected as many."
+            raise ValueError(msg)
+        kept = [None] * len(designs) if results is None else list(results)
+        models = [clone(self) for _ in designs]
+        return self._fit_designs(models, designs, Y, sample_weight, kept)
+
+    def plan(self, X: Any, Y: Any) -> FitPlan:
+        """Say what a fit would take; nothing but shapes is looked at.
+
+        Parameters
+        ----------
+        X : array of shape (n_trs, n_features)
+        Y : array of shape (n_trs, n_voxels) or (n_trs,)
+
+        Returns
+        -------
+        FitPlan
+            Solver, memory, results, operations; ``print`` it.
+
+        Raises
+        ------
+        AlignmentError, FitError, ValueError
+            As :meth:`fit`, where shapes and parameters tell.
+
+        Examples
+        --------
+        >>> X, Y = np.zeros((3000, 8000)), np.zeros((3000, 2000))
+        >>> plan = RidgeCV([1.0, 10.0], device="cpu", memory_gib=4).plan(X, Y)
+        >>> plan.solver, plan.form
+        ('split', 'dual')
+        """
+        self._check()
+        n_trs, n_features = np.shape(X)
+        check_same_rows((n_trs, n_features), np.shape(Y))
+        n_voxels = np.shape(Y)[1] if len(np.shape(Y)) > 1 else 1
+        device, dtype = resolve_device(self.device), resolve_dtype(self.dtype)
+        alphas = check_alphas(self.alphas)
+        name = str(dtype).removeprefix("torch.")
+        work = work_of(
+            (n_trs, n_features),
+            n_voxels,
+            as_splits(self.cv, n_trs),
+            len(alphas),
+            tolerance=default_tolerance(name) if self.tolerance is None else self.tolerance,
+            itemsize=dtype.itemsize,
+            kind=device.type,
+        )
+        n_rows = {"primal": n_features, "dual": n_trs, None: 0}[self.weights]
+        budget = budget_bytes(self.memory_gib, device)
+        return plan_fit(
+            work, solver=self.solver, budget=budget, n_weight_rows=n_rows, device=device
+        )
+
+    def path(self, X: Any, Y: Any, X_test: Any, Y_test: Any) -> Array:
+        """Score every alpha on test data: the whole curve, where ``fit`` keeps its best point.
+
+        Parameters
+        ----------
+        X, X_test : array of shape (n_trs, n_features), (n_test_trs, n_features)
+        Y, Y_test : array of shape (n_trs, n_voxels), (n_test_trs, n_voxels)
+
+        Returns
+        -------
+        array of shape (n_alphas, n_voxels), float64
+            Scores by ``scoring`` of weights that were solved on X and Y at each alpha, on
+            X_test and Y_test; NaN for voxels that cannot be fitted or scored.
+
+        Raises
+        ------
+        AlignmentError, FitError, ValueError
+            As :meth:`fit`.
+
+        Notes
+        -----
+        Nothing is kept, and ``cv`` is not looked at. To report the score at an alpha that this
+        curve made you choose is to choose on test data.
+        """
+        self._check()
+        designs = [np.asarray(one) for one in (X, X_test)]
+        responses = [np.asarray(one) for one in (Y, Y_test)]
+        for design, response in zip(designs, responses, strict=True):
+            check_same_rows(design.shape, response.shape)
+        n_train, n_trs = len(designs[0]), sum(map(len, designs))
+        pair = (np.arange(n_train), np.arange(n_train, n_trs))
+        gram = self._gram(np.concatenate(designs), None)
+        blocks = voxel_blocks(gram, _as_columns(np.concatenate(responses)))
+        scores = cv_scores(
+            gram,
+            blocks,
+            [pair],
+            self.alphas,
+            scoring=self.scoring,
+            solver=self.solver,
+            tolerance=self.tolerance,
+        )[:, :, 0]
+        return scores[:, 0] if responses[0].ndim == 1 else scores
+
+    def predict(self, X: Any, *, out: Any = None) -> Any:
         """Predict responses.
 
         Parameters
         ----------
         X : array of shape (n_trs, n_features)
+        out : array of shape (n_trs, n_voxels), optional
+            Where predictions go, a block of voxels at a time, such as a zarr array.
 
         Returns
         -------
         array of shape (n_trs, n_voxels)
-            NaN for voxels without weights; (n_trs,) if Y was 1-D.
+            NaN for voxels without weights; (n_trs,) if Y was 1-D; ``out`` where it was given.
 
         Raises
         ------
         AlignmentError
-            If the number of features differs from the fit's.
+            If the number of features differs from the fit's, or ``out`` has another shape.
         FitError
-            If X is not finite.
+            If X is not finite, or the fit has kept no weights.
         """
         design, weights, width = self._prepared(X)
-        predictions = np.empty((len(design), weights.coef.shape[1]), dtype=weights.coef.dtype)
-        for block, prediction in predicted_blocks(design, weights, width):
+        n_trs, n_voxels = len(design), weights.coef.shape[1]
+        predictions = out
+        if out is None:
+            predictions = np.empty((n_trs, n_voxels), dtype=weights.coef.dtype)
+        elif tuple(out.shape) != (n_trs, n_voxels):
+            msg = f"out has shape {tuple(out.shape)}; expected ({n_trs}, {n_voxels})."
+            raise AlignmentError(msg)
+        blocks = _slices(n_voxels, width)
+        for block, prediction in predicted_blocks(design, weights, blocks):
             predictions[:, block] = prediction.cpu().numpy()
-        return predictions[:, 0] if self.coef_.ndim == 1 else predictions
+        return predictions[:, 0] if out is None and self._is_single else predictions
 
-    def score(self, X: ArrayLike, Y: ArrayLike) -> Array:
+    def score(self, X: Any, Y: Any, sample_weight: ArrayLike | None = None) -> Any:
         """Score predictions of responses, voxel by voxel, by ``scoring``.
 
         Parameters
         ----------
         X : array of shape (n_trs, n_features)
         Y : array of shape (n_trs, n_voxels) or (n_trs,)
+        sample_weight : array of shape (n_trs,), optional
+            TRs of weight 0 (False) are left out; all others count alike.
 
         Returns
         -------
@@ -220,44 +396,143 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         AlignmentError
             If X, Y and the fit do not belong together.
         FitError
-            If X is not finite.
+            If X is not finite, or the fit has kept no weights.
         """
         function = scoring_function(self.scoring)
         design, weights, width = self._prepared(X)
-        responses = np.asarray(Y)
-        responses = responses[:, None] if responses.ndim == 1 else responses
+        responses = Columns.of(_as_columns(Y), "Y")
         n_voxels = weights.coef.shape[1]
         if responses.shape != (len(design), n_voxels):
             msg = (
-                f"X has shape {tuple(design.shape)} but Y has shape {np.shape(Y)}; expected "
-                f"{len(design)} rows and the {n_voxels} voxel(s) of the fit."
+                f"X has shape {(len(design), self.n_features_in_)} but Y has shape {np.shape(Y)}; "
+                f"expected {len(design)} rows and the {n_voxels} voxel(s) of the fit."
             )
             raise AlignmentError(msg)
-        blocks = VoxelBlocks.of(responses, design.dtype, design.device)
+        samples = Samples.of(sample_weight, len(design))
+        if samples.kept is not None:
+            design = design[torch.from_numpy(samples.kept).to(design.device)]
+        counted = Samples(samples.n_trs, samples.kept, None)
+        blocks = VoxelBlocks.of(responses, design.dtype, design.device, counted)
         scores = np.empty(n_voxels)
-        predictions = predicted_blocks(design, weights, width)
-        for (block, values), (_, prediction) in zip(blocks.read(width), predictions, strict=True):
+        places = blocks.slices(width)
+        predictions = predicted_blocks(design, weights, places)
+        for (block, values), (_, prediction) in zip(blocks.read(places), predictions, strict=True):
             scores[block] = function(Moments.of(values, prediction)).cpu().numpy()
-        return scores[0] if self.coef_.ndim == 1 else scores
+        return scores[0] if self._is_single else scores
 
-    def _prepared(self, X: ArrayLike) -> tuple[torch.Tensor, Weights, int]:
+    def _check(self) -> None:
+        check_alphas(self.alphas)
+        scoring_function(self.scoring)
+        check_solver(self.solver)
+        if self.tolerance is not None:
+            check_tolerance(self.tolerance)
+        if self.weights is not None and self.weights not in KINDS:
+            msg = f"weights is {self.weights!r}; expected one of {', '.join(KINDS)}, or None."
+            raise ValueError(msg)
+
+    def _gram(self, X: Any, sample_weight: ArrayLike | None) -> Gram:
+        return Gram.of(
+            X,
+            sample_weight=sample_weight,
+            fit_intercept=self.fit_intercept,
+            device=self.device,
+            dtype=self.dtype,
+            memory_gib=self.memory_gib,
+        )
+
+    def _fit_designs(
+        self,
+        models: Sequence[RidgeCV],
+        designs: Sequence[Any],
+        Y: Any,
+        sample_weight: ArrayLike | None,
+        results: Sequence[Results | None],
+    ) -> list[RidgeCV]:
+        responses = Columns.of(_as_columns(Y), "Y")
+        for X in designs:
+            check_same_rows(np.shape(X), (responses.shape[0],))
+        check_groups(self.groups, responses.shape[1])
+        self._check()
+        splits = as_splits(self.cv, responses.shape[0])
+        grams = [self._gram(X, sample_weight) for X in designs]
+        blocks = voxel_blocks(grams[0], responses)
+        kept = [InMemory() if one is None else one for one in results]
+        scored = cv_scores_of_designs(
+            grams,
+            blocks,
+            splits,
+            self.alphas,
+            scoring=self.scoring,
+            solver=self.solver,
+            tolerance=self.tolerance,
+            results=kept,
+        )
+        for model, X, gram, one, where in zip(models, designs, grams, scored, kept, strict=True):
+            model._is_single = len(np.shape(Y)) == 1
+            model._choose(check_alphas(self.alphas), one.scores)
+            model.form_, model.solver_ = gram.form, one.solver
+            model.n_features_in_ = gram.X.shape[1]
+            model._keep_weights(gram, blocks, X, where)
+        message = _count_undefined(blocks, models[0].best_alphas_)
+        if message:
+            warnings.warn(message, VoxscaleWarning, stacklevel=3)
+        return list(models)
+
+    def _choose(self, alphas: Array, scores: Array) -> None:
+        self.cv_scores_ = scores
+        self.best_alphas_ = choose_alphas(
+            alphas, scores, local_alpha=self.local_alpha, groups=self.groups
+        )
+
+    def _keep_weights(self, gram: Gram, blocks: VoxelBlocks, X: Any, results: Results) -> None:
+        for name in ("coef_", "dual_coef_", "intercept_", "X_fit_"):  # of an earlier fit
+            self.__dict__.pop(name, None)
+        if self.weights is None:
+            return
+        found = solve(gram, blocks, self.best_alphas_, kind=self.weights, results=results)
+        coef = found.coef[:, 0] if self._is_single else found.coef
+        if self.weights == "dual":
+            self.dual_coef_, self.X_fit_ = coef, X
+        else:
+            self.coef_ = coef
+        if found.intercept is not None:
+            self.intercept_ = found.intercept[0] if self._is_single else found.intercept
+
+    def _prepared(self, X: Any) -> tuple[torch.Tensor, Weights, int]:
+        """Return what multiplies the weights to predict, these weights, and a width of blocks."""
         check_is_fitted(self)
-        device = resolve_device(self.device)
-        design = design_tensor(X, device, resolve_dtype(self.dtype))
+        if self.weights is None:
+            msg = 'the fit kept no weights (weights=None); fit with weights="primal" to predict.'
+            raise FitError(msg)
+        device, dtype = resolve_device(self.device), resolve_dtype(self.dtype)
+        design = design_tensor(X, device, dtype)
         if design.shape[1] != self.n_features_in_:
             msg = (
                 f"X has shape {tuple(design.shape)}; expected the {self.n_features_in_} features "
                 "of the fit."
             )
             raise AlignmentError(msg)
-        is_single = self.coef_.ndim == 1
-        coef = self.coef_[:, None] if is_single else self.coef_
+        coef = self.dual_coef_ if self.weights == "dual" else self.coef_
+        if self.weights == "dual":
+            design = matmul(design, design_tensor(self.X_fit_, device, dtype).T)
+        coef = coef[:, None] if self._is_single else coef
         intercept = np.atleast_1d(self.intercept_) if hasattr(self, "intercept_") else None
         # Weights, responses and predictions, and what scoring makes of them in float64.
-        n_trs, n_features = design.shape
-        per_voxel = 2 * coef.itemsize * (n_trs + n_features) + 48 * n_trs
+        n_trs, n_rows = design.shape
+        per_voxel = 2 * design.element_size() * (n_trs + n_rows) + 48 * n_trs
         left_over = budget_bytes(self.memory_gib, device) - design.nbytes
         return design, Weights(coef, intercept), block_width(per_voxel, left_over, device)
+
+
+def _as_columns(Y: Any) -> Any:
+    """Give responses of a single voxel a second axis."""
+    if isinstance(Y, list | tuple):
+        Y = np.asarray(Y)
+    return Y[:][:, None] if len(np.shape(Y)) == 1 else Y
+
+
+def _slices(n_voxels: int, width: int) -> list[slice]:
+    return [slice(start, min(start + width, n_voxels)) for start in range(0, n_voxels, width)]
 
 
 def _count_undefined(blocks: VoxelBlocks, alphas: Array) -> str | None:

@@ -6,11 +6,13 @@ Files are written aside, forced to disk and renamed: what exists is complete.
 from voxscale.store._aside import check_writable, folder_aside, write_aside
 from voxscale.store._cache import cache_folder
 from voxscale.store._codecs import write_npy
+from voxscale.store._fit_store import FitStore
 from voxscale.store._key import hash_array, hash_file, key_of
 from voxscale.store._layers import LayerStore, LayerWriter
 from voxscale.store._store import Store
 
 __all__ = [
+    "FitStore",
     "LayerStore",
     "LayerWriter",
     "Store",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from voxscale.errors import StoreError
 
-__all__ = ["check_writable", "folder_aside", "write_aside"]
+__all__ = ["check_writable", "folder_aside", "lives", "machine_name", "told", "write_aside"]
 
 # A row per way in which a disk says no: what it means, and what to do about it.
 _TROUBLES = {
@@ -54,7 +54,7 @@ def write_aside(path: str | Path) -> Iterator[Path]:
         If the file cannot be written there: the disk is full, read-only, not ours to write, …
     """
     path = Path(path)
-    with _told(path):
+    with told(path):
         temporary = _beside(path)
         try:
             yield temporary
@@ -89,7 +89,7 @@ def folder_aside(path: str | Path, *, replace: bool = True) -> Iterator[Path]:
         If the folder cannot be written there: the disk is full, read-only, not ours to write, …
     """
     path = Path(path)
-    with _told(path):
+    with told(path):
         temporary = _beside(path)
         try:
             temporary.mkdir()
@@ -116,18 +116,18 @@ def check_writable(folder: str | Path) -> None:
     """
     folder = Path(folder)
     probe = folder / f".{uuid.uuid4().hex}.probe"
-    with _told(folder):
+    with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             probe.write_bytes(b"voxscale")
         finally:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
-        _remove_left(folder, f".*.{_machine()}.")
+        _remove_left(folder, f".*.{machine_name()}.")
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Turn what a disk says into a StoreError that says what to do."""
     try:
         yield
@@ -165,7 +165,7 @@ def _stands_for(part: Path, path: Path) -> bool:
 def _beside(path: Path) -> Path:
     """Choose a temporary name; the dot, the machine and the process are part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    mine = f".{path.name}.{_machine()}."
+    mine = f".{path.name}.{machine_name()}."
     _remove_left(path.parent, mine)
     return path.with_name(f"{mine}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
 
@@ -173,7 +173,7 @@ def _beside(path: Path) -> Path:
 def _remove_left(folder: Path, begin: str) -> None:
     """Remove temporaries whose process is no more; others may be at it too."""
     for left in folder.glob(f"{begin}*.tmp"):
-        if _lives(left.name.rsplit(".", 3)[1]):
+        if lives(left.name.rsplit(".", 3)[1]):
             continue
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
@@ -181,11 +181,11 @@ def _remove_left(folder: Path, begin: str) -> None:
             left.unlink(missing_ok=True)
 
 
-def _machine() -> str:
+def machine_name() -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in socket.gethostname())
 
 
-def _lives(process: str) -> bool:
+def lives(process: str) -> bool:
     """Tell whether a process of this machine may still be writing."""
     if os.name == "nt" or not process.isdigit():  # os.kill(…, 0) is no question on Windows
         return True

@@ -1,0 +1,175 @@
+"""Products, eigendecompositions and Cholesky factors: the few calls that touch a device.
+
+On a CPU products go through numpy's BLAS, which is as fast as the one inside torch or faster,
+above all for narrow blocks, and computes ``A Aᵀ`` at half the price.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxscale.errors import FitError
+
+__all__ = ["cholesky", "eigh", "eigh_place", "gram", "matmul"]
+
+Place = Literal["device", "cpu"]
+
+# Numbers converted to float64 at a time while products are summed.
+_CHUNK = 2**24
+# Of the self-test: the size, the residual allowed, and how much slower than a CPU is too slow.
+_TRIAL = 384
+_TRIAL_RESIDUAL = 1e-10
+_TOO_SLOW = 5.0
+
+
+def matmul(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """Multiply two matrices of one dtype on one device.
+
+    Parameters
+    ----------
+    a : tensor of shape (n_rows, n_inner)
+    b : tensor of shape (n_inner, n_columns)
+    out : tensor of shape (n_rows, n_columns), optional
+        Written to.
+
+    Examples
+    --------
+    >>> matmul(torch.eye(2), torch.ones(2, 1)).ravel()
+    tensor([1., 1.])
+    """
+    if a.device.type != "cpu":
+        return torch.matmul(a, b) if out is None else torch.matmul(a, b, out=out)
+    if out is None:
+        return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
+    np.matmul(a.numpy(), b.numpy(), out=out.numpy())
+    return out
+
+
+def gram(X: Tensor, *, of_columns: bool = False) -> Tensor:
+    """Sum ``X Xᵀ``, or ``Xᵀ X``, in float64, a part of the matrix at a time.
+
+    Parameters
+    ----------
+    X : tensor of shape (n_rows, n_columns)
+    of_columns : bool
+        ``Xᵀ X``.
+
+    Returns
+    -------
+    tensor of shape (n_rows, n_rows) or (n_columns, n_columns), float64
+    """
+    summed, kept = X.shape if of_columns else X.shape[::-1]
+    total = torch.zeros((kept, kept), dtype=torch.float64, device=X.device)
+    for part in _parts(summed, kept):
+        values = (X[part] if of_columns else X[:, part]).double()
+        left = values.T if of_columns else values
+        # Times its own transpose: numpy hands that to the routine that computes one half.
+        total += matmul(left, left.T)
+    return total
+
+
+def cholesky(matrix: Tensor) -> Tensor:
+    """Lower Cholesky factor of a positive definite float64 matrix.
+
+    Raises
+    ------
+    FitError
+        If the matrix is not positive definite to rounding.
+    """
+    factor: Tensor
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    if int(info):
+        msg = (
+            f"a Gram matrix of X ({len(matrix)} × {len(matrix)}) with its penalty is not positive "
+            "definite to rounding; use larger alphas, or another solver."
+        )
+        raise FitError(msg)
+    return factor
+
+
+def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, ascending, and eigenvectors of a symmetric float64 matrix.
+
+    Parameters
+    ----------
+    matrix : tensor of shape (n, n), float64
+
+    Returns
+    -------
+    eigenvalues : tensor of shape (n,)
+    vectors : tensor of shape (n, n)
+
+    Raises
+    ------
+    FitError
+        If the matrix cannot be decomposed.
+
+    Notes
+    -----
+    Some GPU libraries decompose wrongly, or slower than a CPU; where a short test on a small
+    matrix finds that, the CPU does it.
+    """
+    on_cpu = matrix.device.type != "cpu" and eigh_place(matrix.device) != "device"
+    try:
+        values, vectors = torch.linalg.eigh(matrix.cpu() if on_cpu else matrix)
+        is_solved = bool(values.isfinite().all())
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        is_solved = False
+    if not is_solved:
+        msg = (
+            f"the Gram matrix of X ({len(matrix)} × {len(matrix)}) could not be decomposed; its "
+            f"largest number is {float(matrix.abs().max()):.3g}. Bring the features to similar "
+            "scales."
+        )
+        raise FitError(msg)
+    return values.to(matrix.device), vectors.to(matrix.device)
+
+
+def eigh_place(device: torch.device) -> Place:
+    """Find out by a short test where matrices of a device are best decomposed.
+
+    Returns
+    -------
+    {"device", "cpu"}
+    """
+    if device.type == "cpu":
+        return "device"
+    return _tried(str(device))
+
+
+@lru_cache(maxsize=8)
+def _tried(device: str) -> Place:
+    there = _trial(torch.device(device))
+    return "device" if there < _TOO_SLOW * _trial(torch.device("cpu")) else "cpu"
+
+
+def _trial(device: torch.device) -> float:
+    """Seconds for a small decomposition; infinite if its answer is wrong."""
+    draw = torch.randn(_TRIAL, _TRIAL, generator=torch.Generator().manual_seed(0)).double()
+    matrix = (draw @ draw.T).to(device)
+    seconds = []
+    for _ in range(2):  # the first call of a library takes its time to start
+        start = time.perf_counter()
+        try:
+            values, vectors = torch.linalg.eigh(matrix)
+            error = (vectors * values) @ vectors.T - matrix
+            residual = float(error.abs().max() / values.abs().max())  # waits for the device
+        except RuntimeError:
+            return float("inf")
+        seconds.append(time.perf_counter() - start)
+        if not residual < _TRIAL_RESIDUAL:
+            return float("inf")
+    return min(seconds)
+
+
+def _parts(n_rows: int, row_length: int) -> Iterator[slice]:
+    step = max(1, _CHUNK // max(1, row_length))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))

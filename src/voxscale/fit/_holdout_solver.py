@@ -1,0 +1,337 @@
+"""Every split's validation rows, predicted from one decomposition of all rows.
+
+With ``A`` the matrix that takes responses to their own predictions at some alpha, the residuals
+of rows ``H`` that are left out of the fit are ``(I - A)_HH⁻¹ ((I - A) Y)_H``. The right side is
+made once for all splits; what is left for each split is a small system.
+
+References
+----------
+Cook & Weisberg 1982, Residuals and Influence in Regression, §2.2, for one row at a time; blocks
+of rows follow from the inverse of a partitioned matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxscale.arrays import Array
+from voxscale.arrays._linalg import cholesky, matmul
+from voxscale.arrays._linalg import gram as products_of_rows
+from voxscale.fit._decompose import Gram
+from voxscale.fit._products import AlphaSums, Products, as_tensor, voxel_tiles
+from voxscale.fit._scoring import Moments, centred, rounding_noise
+from voxscale.fit._shrinkage import (
+    Curves,
+    chosen_alphas,
+    curves,
+    possible_eigenvalues,
+    shrinkages,
+    stretches,
+)
+
+__all__ = ["HoldoutPaths", "rows_left_out"]
+
+# Predictions below this share of the responses would drown in the rounding of a difference.
+_TINY = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """An alpha at which the small systems are solved."""
+
+    alpha: float
+    scale: float  # what its predictions are divided by
+    is_tiny: bool  # they are made from ``A Y``, and not as responses less residuals
+
+
+@dataclass(frozen=True, eq=False)
+class _System:
+    """A split's small system at one node.
+
+    Parameters
+    ----------
+    solve : tensor of shape (n_validation, n_left_out)
+        Takes the right side to predictions, about their mean over the validation rows.
+    own : tensor of shape (n_validation, n_left_out), or None
+        Takes the rows' own responses to predictions; None: they are their own.
+    solve_mean, own_mean : tensor of shape (1, n_left_out)
+        The means.
+    """
+
+    solve: Tensor
+    solve_mean: Tensor
+    own: Tensor | None
+    own_mean: Tensor | None
+
+    @property
+    def size(self) -> int:
+        """Numbers held."""
+        return self.solve.numel() + (0 if self.own is None else self.own.numel())
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """Rows of one split."""
+
+    train: Tensor
+    validation: Tensor
+    left_out: Tensor
+    among: Tensor  # places of the rows left out among those that any split leaves out
+    scored: Tensor  # places of the validation rows among those left out
+
+
+@dataclass(frozen=True, eq=False)
+class HoldoutPaths:
+    """Sums over the validation rows of all splits, at every alpha.
+
+    Parameters
+    ----------
+    gram : Gram
+    is_complete : bool
+        The eigenvectors span all rows: nothing of the responses lies beside them.
+    rows : tensor of int64
+        Rows that some split leaves out, ascending.
+    to_inputs : tensor of shape (rank, n_trs)
+        ``Uᵀ``.
+    right_side : Products
+        ``(I - A) Y`` on these rows at the nodes, or ``A Y`` where predictions are tiny.
+    nodes : list
+    splits, systems : list
+        A system for each node of each split.
+    mixing : tensor of shape (n_alphas, n_nodes)
+        From predictions at the nodes to those at all alphas, each divided by its scale.
+    scale : tensor of shape (n_alphas, 1), float64
+    curves : Curves
+        Alphas at which predictions are summed.
+    """
+
+    gram: Gram
+    is_complete: bool
+    rows: Tensor
+    to_inputs: Tensor
+    right_side: Products
+    nodes: list[_Node]
+    splits: list[_Split]
+    systems: list[list[_System]]
+    mixing: Tensor
+    scale: Tensor
+    curves: Curves
+
+    @classmethod
+    def of(
+        cls, gram: Gram, splits: Sequence[tuple[Tensor, Tensor]], alphas: Array, tolerance: float
+    ) -> HoldoutPaths:
+        """Solve the small systems of all splits at some alphas, from which the others follow."""
+        dtype = gram.X.dtype
+        basis, spectrum = _basis(gram)
+        eigenvalues = spectrum.cpu().numpy()
+        # The training rows' own eigenvalues are not known: none is larger than those of all rows.
+        largest = float(eigenvalues[-1]) if len(eigenvalues) else 0.0
+        at, weights = possible_eigenvalues(largest, alphas)
+        table, scale = shrinkages(at, alphas)
+        along = curves(table, weights, tolerance)
+        chosen, mixing = chosen_alphas(table, weights, tolerance)
+        nodes = [
+            _Node(float(alphas[i]), float(scale[i, 0]), bool(scale[i, 0] < _TINY)) for i in chosen
+        ]
+        is_complete = gram.form == "dual"
+        rows, places = _places(splits, len(gram.X))
+        held = basis[rows]
+        systems: list[list[_System]] = [[] for _ in places]
+        for node in nodes:
+            remaining = _remaining(gram, held, spectrum, rows, node.alpha)
+            for split, solved in zip(places, systems, strict=True):
+                solved.append(_solved(gram, split, node, remaining))
+        factors = np.stack([_factors(node, eigenvalues, gram.form) for node in nodes])
+        # The systems enlarge an error of their right side, so that no digit is given away here.
+        precision = 0.0 if tolerance == 0 else torch.finfo(dtype).eps
+        cuts = stretches(factors, np.ones(len(eigenvalues)), precision)
+        return cls(
+            gram,
+            is_complete,
+            rows,
+            basis.T.to(dtype).contiguous(),
+            Products.of(held, cuts, dtype),
+            nodes,
+            places,
+            systems,
+            as_tensor(mixing, held, dtype),
+            as_tensor(scale, held),
+            along,
+        )
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that all splits take, whatever the voxels."""
+        systems = self._system_size * self.to_inputs.element_size()
+        return self.to_inputs.nbytes + self.right_side.n_bytes + systems
+
+    @property
+    def flop_per_voxel(self) -> float:
+        """Floating-point operations for the scores of one voxel, sums aside."""
+        mixed = sum(len(split.validation) for split in self.splits) * len(self.curves.at)
+        numbers = self.to_inputs.numel() + self._system_size + mixed * len(self.nodes)
+        return 2.0 * numbers + self.right_side.flop_per_voxel
+
+    def moments(self, values: Tensor) -> Iterator[Moments]:
+        """Sum over each split's validation rows, for responses of shape (n_trs, n_voxels)."""
+        if self.gram.means is not None:
+            every = torch.arange(len(values), device=values.device)
+            values, _ = self.gram.about_mean(values, every)
+        inputs = matmul(self.to_inputs, values)
+        sums = [_Sums(self, split, values) for split in self.splits]
+        for voxels in voxel_tiles(values.shape[1], self._bytes_per_voxel, values.device):
+            tile = values[:, voxels]
+            right = self.right_side(inputs[:, voxels])
+            for j, node in enumerate(self.nodes):
+                if not (node.is_tiny or self.is_complete):
+                    right[j] += tile[self.rows]
+            for gathered, solved in zip(sums, self.systems, strict=True):
+                gathered.add(voxels, right, tile, solved)
+        for gathered in sums:
+            yield gathered.moments()
+
+    @property
+    def _system_size(self) -> int:
+        return sum(system.size for solved in self.systems for system in solved)
+
+    @property
+    def _bytes_per_voxel(self) -> int:
+        most = max(len(split.left_out) for split in self.splits)
+        made = len(self.rows) * (self.right_side.n_products + len(self.nodes))
+        return (made + most * (len(self.nodes) + len(self.curves.at))) * self.scale.element_size()
+
+
+class _Sums:
+    """Sums of one split, gathered tile by tile.
+
+    Parameters
+    ----------
+    paths : HoldoutPaths
+    split : _Split
+    values : tensor of shape (n_trs, n_voxels)
+        Responses; with an intercept, about their mean.
+    """
+
+    def __init__(self, paths: HoldoutPaths, split: _Split, values: Tensor) -> None:
+        self._paths, self._split, gram = paths, split, paths.gram
+        y, self._y_mean = centred(gram.unweighted(values[split.validation], split.validation))
+        self._yy, self._y = y.square().sum(0), y.to(values.dtype)
+        self._offset = torch.zeros_like(self._y_mean)
+        if gram.means is not None:
+            self._offset = gram.about_mean(values[split.train], split.train)[1]
+        self._sums = AlphaSums(len(paths.curves.at), values.shape[1], values.device)
+        self._means = self._y_mean.new_empty((len(paths.nodes), values.shape[1]))
+
+    def add(self, voxels: slice, right: Tensor, tile: Tensor, systems: list[_System]) -> None:
+        """Add some voxels: right sides (n_nodes, n_rows, n_tile_voxels), all responses."""
+        paths, split, y = self._paths, self._split, self._y[:, voxels]
+        above_offset = (self._y_mean - self._offset)[voxels]
+        predictions = y.new_empty((len(paths.nodes), len(y), y.shape[1]))
+        for j, (node, system) in enumerate(zip(paths.nodes, systems, strict=True)):
+            mine = right[j][split.among]
+            matmul(system.solve, mine, out=predictions[j])
+            self._means[j, voxels] = matmul(system.solve_mean, mine)[0].double()
+            if system.own is None or system.own_mean is None:
+                predictions[j].add_(y, alpha=1 / node.scale)
+                self._means[j, voxels] += above_offset / node.scale
+            else:
+                own = tile[split.left_out]
+                predictions[j] += matmul(system.own, own)
+                self._means[j, voxels] += matmul(system.own_mean, own)[0].double()
+        few = paths.mixing[torch.from_numpy(paths.curves.at)]
+        mixed = matmul(few, predictions.view(len(predictions), -1))
+        self._sums.add(voxels, mixed.view(len(few), *y.shape), y)
+
+    def moments(self) -> Moments:
+        """Sum up all voxels, at every alpha."""
+        paths, n_trs = self._paths, len(self._split.validation)
+        yp, pp = self._sums.along(paths.curves)
+        mean = paths.scale * matmul(paths.mixing.double(), self._means)
+        # A difference of responses and residuals is as exact as the responses are.
+        share = torch.where(paths.scale < _TINY, paths.scale, 1.0)
+        noise = rounding_noise(n_trs, (self._yy / n_trs).sqrt() * share, self._y.dtype)
+        return Moments(
+            n_trs,
+            self._yy,
+            paths.scale * yp,
+            paths.scale.square() * pp,
+            self._y_mean,
+            self._offset + mean,
+            noise.expand_as(mean),
+        )
+
+
+def rows_left_out(n_trs: int, train: Tensor) -> Tensor:
+    """Rows that do not train, ascending."""
+    is_left_out = torch.ones(n_trs, dtype=torch.bool, device=train.device)
+    is_left_out[train] = False
+    return is_left_out.nonzero()[:, 0]
+
+
+def _places(splits: Sequence[tuple[Tensor, Tensor]], n_trs: int) -> tuple[Tensor, list[_Split]]:
+    """Rows that any split leaves out, and where each split finds its own among them."""
+    left_out = [rows_left_out(n_trs, train) for train, _ in splits]
+    rows = torch.unique(torch.cat(left_out))
+    return rows, [
+        _Split(train, validation, out, torch.searchsorted(rows, out), _found(out, validation))
+        for (train, validation), out in zip(splits, left_out, strict=True)
+    ]
+
+
+def _found(rows: Tensor, wanted: Tensor) -> Tensor:
+    return torch.searchsorted(rows, wanted)
+
+
+def _basis(gram: Gram) -> tuple[Tensor, Tensor]:
+    """Eigenvectors of all rows and their eigenvalues; in the dual form those of 0, too."""
+    whole = gram.whole
+    if whole.null is None:
+        return whole.left, whole.eigenvalues
+    nothing = whole.eigenvalues.new_zeros(whole.null.shape[1])
+    return torch.cat([whole.null, whole.left], 1), torch.cat([nothing, whole.eigenvalues])
+
+
+def _remaining(gram: Gram, held: Tensor, eigenvalues: Tensor, rows: Tensor, alpha: float) -> Tensor:
+    """``I - A`` on the rows that any split leaves out, float64."""
+    if gram.form == "dual":
+        remaining = products_of_rows(held * (alpha / (eigenvalues + alpha)).sqrt())
+    else:
+        remaining = -products_of_rows(held * (eigenvalues / (eigenvalues + alpha)).sqrt())
+        remaining.diagonal().add_(1)
+    if gram.means is not None:
+        remaining -= torch.outer(gram.root[rows], gram.root[rows]) / gram.root.square().sum()
+    return remaining
+
+
+def _solved(gram: Gram, split: _Split, node: _Node, remaining: Tensor) -> _System:
+    """Invert what remains on the rows left out, and keep what the scored rows need."""
+    dtype = gram.X.dtype
+    inverse = torch.cholesky_inverse(cholesky(remaining[split.among][:, split.among]))
+    wanted = gram.unweighted(inverse[split.scored], split.validation)
+    solve, solve_mean = centred(wanted if node.is_tiny else -wanted / node.scale)
+    if not node.is_tiny:
+        return _System(solve.to(dtype), solve_mean[None].to(dtype), None, None)
+    # What is left of it at an infinite penalty predicts the mean, which is added elsewhere.
+    rest = inverse[split.scored]
+    rest[torch.arange(len(rest)), split.scored] -= 1
+    if gram.means is not None:
+        size = gram.root[split.train].square().sum()
+        rest -= torch.outer(gram.root[split.validation], gram.root[split.left_out]) / size
+    own, own_mean = centred(-gram.unweighted(rest, split.validation) / node.scale)
+    return _System(
+        solve.to(dtype), solve_mean[None].to(dtype), own.to(dtype), own_mean[None].to(dtype)
+    )
+
+
+def _factors(node: _Node, eigenvalues: Array, form: str) -> Array:
+    """Give what the right side of a node multiplies each direction of the responses with."""
+    shrunk: Array = eigenvalues / (eigenvalues + node.alpha)
+    if node.is_tiny:
+        return shrunk / node.scale
+    return node.alpha / (eigenvalues + node.alpha) if form == "dual" else -shrunk

@@ -1,0 +1,49 @@
+"""Where results of a fit go, a block of voxels at a time: memory, or something that outlives it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from voxscale.arrays import Array
+
+__all__ = ["InMemory", "Results"]
+
+
+class Results(Protocol):
+    """What a fit writes to; :class:`voxscale.store.FitStore` opens one that is on disk.
+
+    A stage of the fit is done for some voxels once all that it makes of them has been written;
+    a fit that is started again goes on behind what is done.
+    """
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: str, *, voxel_axis: int) -> Any:
+        """Make an array full of NaN, or open the one that is there; it takes slices."""
+
+    def is_done(self, stage: str, start: int, stop: int) -> bool:
+        """Tell whether a stage is done for voxels from ``start`` to ``stop``."""
+
+    def mark_done(self, stage: str, start: int, stop: int) -> None:
+        """Note that a stage is done for these voxels."""
+
+
+class InMemory:
+    """Results as numpy arrays; nothing is done beforehand."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, Array] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: str, *, voxel_axis: int) -> Array:
+        """Make an array full of NaN."""
+        del voxel_axis
+        self.arrays[name] = np.full(shape, np.nan, dtype=dtype)
+        return self.arrays[name]
+
+    def is_done(self, stage: str, start: int, stop: int) -> bool:
+        """Nothing is."""
+        del stage, start, stop
+        return False
+
+    def mark_done(self, stage: str, start: int, stop: int) -> None:
+        """Memory needs no marks."""
