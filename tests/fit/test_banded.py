@@ -158,6 +158,14 @@ def test_small_penalties_lose_no_digits_in_float32(bands, rng):
     )
 
 
+def test_large_means_lose_no_digits_in_float32(bands, Y):
+    shifted = np.round(1024 * Y) / 1024 + 1e4  # as exact in float32
+    offset = {name: X.astype("float32") + 30 for name, X in bands.items()}
+    model = banded(dtype="float32", fit_intercept=True).fit(offset, shifted)
+    naive = naive_weights(offset, shifted, model.best_alphas_, fit_intercept=True)
+    np.testing.assert_allclose(model.coef_, naive, rtol=1e-4, atol=1e-6)
+
+
 def test_a_penalty_is_one_of_alphas_over_the_share_of_the_band(bands, Y):
     model = banded().fit(bands, Y)
     np.testing.assert_allclose(model.best_alphas_, np.exp(-model.deltas_))
@@ -234,6 +242,14 @@ def test_a_hyper_gradient_is_that_of_himalaya_voxel_by_voxel(bands, Y, himalaya_
         np.testing.assert_allclose(model.cv_scores_[:, [v]], expected.cv_scores_, rtol=1e-5)
         weights = primal_weights(bands, expected)
         np.testing.assert_allclose(model.coef_[:, [v]], weights, rtol=0.02, atol=0.002)
+
+
+def test_a_hyper_gradient_takes_all_its_steps(bands, Y):
+    """However little they change: a voxel must not stop where the others of its block do."""
+    few = {name: bands[name] for name in ("words", "sounds")}
+    model = banded([0.01], solver="hyper_gradient", n_iter=4).fit(few, Y)
+    assert np.abs(model.deltas_ - np.log(0.5 / 0.01)).max() < 0.01
+    assert (model.cv_scores_ != 0).all()
 
 
 def test_a_hyper_gradient_that_leaves_the_numbers_is_told(bands, Y, monkeypatch):
@@ -526,6 +542,9 @@ def test_bands_may_be_numbered(bands, Y):
     X = np.hstack([bands["words"], bands["sounds"]])
     model = banded(groups=[7, 7, 7, 7, -1, -1, -1]).fit(X, Y)
     assert model.band_names_ == (7, -1)
+    named = banded(groups=np.array(["b"] * 4 + ["a"] * 3, dtype=object)).fit(X, Y)
+    assert named.band_names_ == ("b", "a")
+    np.testing.assert_array_equal(named.deltas_, model.deltas_)
     assert model.best_alphas_.shape == (2, 6)
 
 
@@ -654,7 +673,7 @@ def test_whole_numbers_are_expected(bands, Y, options):
     [
         (["a", "b"], r"groups have shape \(2,\) but X has shape \(45, 4\); expected one label"),
         ([[1, 1, 2, 2]], r"groups have shape \(1, 4\) but X has shape \(45, 4\)"),
-        ([1.0, 1.0, np.nan, 2.0], "groups have dtype float64; expected names or whole numbers"),
+        ([1.0, 1.0, np.nan, 2.0], r"groups hold 1\.0; expected names or whole numbers"),
     ],
 )
 def test_bad_groups_are_named(bands, Y, groups, message):

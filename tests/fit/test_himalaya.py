@@ -118,6 +118,17 @@ def test_weights_go_from_nothing_to_least_squares(thin, rng, delta):
     np.testing.assert_allclose(coef, expected, rtol=1e-5, atol=1e-9)
 
 
+def test_a_search_that_is_not_as_foreseen_is_told(thin, Y, monkeypatch):
+    from himalaya import kernel_ridge
+
+    def search(kernels, Y, **options):
+        return torch.zeros((1, 3)), None, torch.zeros((1, 3))
+
+    monkeypatch.setattr(kernel_ridge, "solve_multiple_kernel_ridge_random_search", search)
+    with pytest.raises(FitError, match="himalaya left out part of its search"):
+        random_search(problem([thin], [[1]], [1.0]), Y)
+
+
 @pytest.fixture
 def another_backend():
     """Set a backend that is not the one that is used; put back what was there before."""

@@ -294,7 +294,6 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             else:
                 sums = Moments.of(block.values, prediction)
                 scores[block.voxels] = function(sums).cpu().numpy()
-            scores[..., block.voxels][..., ~block.defined] = np.nan
         return scores
 
     def _check(self) -> None:

@@ -214,9 +214,10 @@ def _labels(groups: ArrayLike, shape: tuple[int, ...]) -> list[Any]:
             f"each of its {shape[1]} columns."
         )
         raise ValueError(msg)
-    if labels.dtype.kind not in "iubUS":
-        msg = f"groups have dtype {labels.dtype}; expected names or whole numbers."
-        raise ValueError(msg)
+    for label in labels.tolist():
+        if not isinstance(label, str | int):
+            msg = f"groups hold {label!r}; expected names or whole numbers."
+            raise ValueError(msg)
     return list(labels.tolist())
 
 

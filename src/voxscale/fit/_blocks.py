@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from voxscale.arrays._columns import Columns, read_ahead
 from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.arrays._memory import available_bytes
 from voxscale.errors import FitError
+from voxscale.fit._results import Results
 from voxscale.fit._samples import Samples
 
 __all__ = [
@@ -34,6 +36,7 @@ _SHARE = 0.7  # of the free memory; the rest is left to everybody else
 # Wider blocks than this gain no speed: on a CPU they only fall out of its caches.
 _COMFORTABLE_BYTES = {"cpu": 64 * 2**20, "cuda": 2 * GIB}
 _NARROWEST_COMFORTABLE = 1024
+_NOT_FINITE, _CONSTANT = 1, 2
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
@@ -109,8 +112,9 @@ class VoxelBlocks:
         TRs that count.
     dtype : torch.dtype
     device : torch.device
-    not_finite, constant : array of bool, shape (n_voxels,)
-        Voxels that cannot be fitted, as far as blocks have been read; they are read as zeros.
+    state : array of int8, shape (n_voxels,)
+        Of the voxels that have been read: 0, or 1 if not finite, or 2 if constant; -1 before.
+        Voxels that cannot be fitted are read as zeros.
 
     Notes
     -----
@@ -121,8 +125,7 @@ class VoxelBlocks:
     samples: Samples
     dtype: torch.dtype
     device: torch.device
-    not_finite: Array
-    constant: Array
+    state: Array
 
     @classmethod
     def of(
@@ -132,14 +135,7 @@ class VoxelBlocks:
         columns = Columns.of(Y, "Y")
         n_trs, n_voxels = columns.shape
         counted = Samples.of(None, n_trs) if samples is None else samples
-        return cls(
-            columns,
-            counted,
-            dtype,
-            device,
-            np.zeros(n_voxels, dtype=bool),
-            np.zeros(n_voxels, dtype=bool),
-        )
+        return cls(columns, counted, dtype, device, np.full(n_voxels, -1, dtype=np.int8))
 
     @property
     def n_voxels(self) -> int:
@@ -147,18 +143,41 @@ class VoxelBlocks:
         return self.Y.shape[1]
 
     @property
+    def not_finite(self) -> Array:
+        """Voxels that hold NaN or infinity."""
+        found: Array = self.state == _NOT_FINITE
+        return found
+
+    @property
+    def constant(self) -> Array:
+        """Voxels of one number only."""
+        found: Array = self.state == _CONSTANT
+        return found
+
+    @property
     def undefined(self) -> Array:
         """Voxels that cannot be fitted, for either reason."""
-        return self.not_finite | self.constant
+        return self.state > 0
+
+    def state_in(self, results: Results) -> Any:
+        """Open the state that results keep, and take over what is known there."""
+        kept = results.array("voxel_state", shape=(self.n_voxels,), dtype="int8", voxel_axis=0)
+        known = np.asarray(kept[:])
+        self.state[known >= 0] = known[known >= 0]
+        return kept
 
     @property
     def dtype_name(self) -> str:
         """Name of the dtype, as numpy has it."""
         return str(self.dtype).removeprefix("torch.")
 
-    def slices(self, width: int) -> list[slice]:
-        """Cut the voxels into blocks of whole chunks, as wide as they may be."""
-        step = self.Y.aligned(width)
+    def slices(self, width: int, multiple: int = 1) -> list[slice]:
+        """Cut the voxels into blocks of whole chunks, as wide as they may be.
+
+        ``multiple`` voxels are written together; that they are comes first.
+        """
+        both = math.lcm(self.Y.chunk_width, multiple)
+        step = width // both * both or width // multiple * multiple or self.Y.aligned(width)
         n_voxels = self.n_voxels
         return [slice(start, min(start + step, n_voxels)) for start in range(0, n_voxels, step)]
 
@@ -174,8 +193,9 @@ class VoxelBlocks:
     def _usable(self, block: slice, values: Array) -> Tensor:
         if self.samples.kept is not None:
             values = values[self.samples.kept]
-        self.not_finite[block] = ~np.isfinite(values).all(axis=0)
-        self.constant[block] = (values == values[0]).all(axis=0)
+        state = np.where((values == values[0]).all(axis=0), _CONSTANT, 0)
+        state[~np.isfinite(values).all(axis=0)] = _NOT_FINITE
+        self.state[block] = state
         values[:, self.undefined[block]] = 0
         if self.samples.root is not None:
             values *= self.samples.root[:, None].astype(values.dtype)

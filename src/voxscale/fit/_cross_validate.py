@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,7 +153,7 @@ def cv_scores_of_designs(
     splits = first.samples.splits(as_splits(cv, first.samples.n_trs))
     kept = [InMemory() for _ in grams] if results is None else list(results)
     shape = (len(penalties), blocks.n_voxels, len(splits))
-    arrays = [one.array("cv_scores", shape, "float64", voxel_axis=1) for one in kept]
+    arrays = [one.array("cv_scores", shape=shape, dtype="float64", voxel_axis=1) for one in kept]
     work = Scoring.of(grams, blocks, splits, penalties, scoring, solver, tolerance)
     for design, i, block, found in work.scores(kept):
         arrays[design][:, block, i] = found
@@ -235,13 +236,17 @@ class Scoring:
         there is left out.
         """
         room = self.grams[0].budget - sum(gram.held_bytes for gram in self.grams)
+        states = [self.blocks.state_in(one) for one in results]
+        multiple = math.lcm(*(one.block_multiple for one in results))
         for group in self._groups(self._todo(results), room):
             left = room - sum(job.path.n_bytes for job in group)
             per_voxel = max(plan.block_bytes // plan.block_voxels for plan in self.plans)
             width = block_width(per_voxel, left, self.blocks.device)
-            todo = _left_to_do(group, results, self.blocks.slices(width))
+            todo = _left_to_do(group, results, self.blocks.slices(width, multiple))
             for block, values in self.blocks.read(todo):
                 undefined = self.blocks.undefined[block]
+                for state in states:
+                    state[block] = self.blocks.state[block]
                 for job in group:
                     for i, sums in zip(job.splits, job.moments(values), strict=True):
                         found = self.score(sums).cpu().numpy()

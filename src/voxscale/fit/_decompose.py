@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -115,6 +115,7 @@ class Gram:
     means: Tensor | None
     budget: int
     samples: Samples
+    _recent: dict[bytes, tuple[Tensor, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -272,17 +273,31 @@ class Gram:
 
     def _dual(self, train: Tensor, validation: Tensor) -> Decomposition:
         kernel, across = self._kernels(train, validation)
-        eigenvalues, left, _ = _above_rounding(kernel)
+        eigenvalues, left = self._remembered(train, lambda: _above_rounding(kernel)[:2])
         rotated = self.unweighted(matmul(across, left / eigenvalues), validation)
         return Decomposition("dual", eigenvalues, left.to(self.X.dtype), rotated)
 
     def _primal(self, train: Tensor, validation: Tensor) -> Decomposition:
         products, mean = self._centred_products(train)
-        eigenvalues, right, _ = _above_rounding(products)
-        scaled = right / eigenvalues.sqrt()
-        left = self._project(train, mean, scaled).to(self.X.dtype)
+
+        def decomposed() -> tuple[Tensor, ...]:
+            eigenvalues, right, _ = _above_rounding(products)
+            scaled = right / eigenvalues.sqrt()
+            return eigenvalues, scaled, self._project(train, mean, scaled).to(self.X.dtype)
+
+        eigenvalues, scaled, left = self._remembered(train, decomposed)
         rotated = self.unweighted(self._project(validation, mean, scaled), validation)
         return Decomposition("primal", eigenvalues, left, rotated)
+
+    def _remembered(
+        self, train: Tensor, make: Callable[[], tuple[Tensor, ...]]
+    ) -> tuple[Tensor, ...]:
+        """Make something of training rows, or give what was made of the same rows just before."""
+        key = train.cpu().numpy().tobytes()
+        if key not in self._recent:
+            self._recent.clear()
+            self._recent[key] = make()
+        return self._recent[key]
 
     def _products_of(self, train: Tensor) -> Tensor:
         """Column products of some rows: all of them less the others, where that is exact."""

@@ -473,6 +473,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             model.form_, model.solver_ = gram.form, one.solver
             model.n_features_in_ = gram.X.shape[1]
             model._keep_weights(gram, blocks, X, where)
+            where.finish()
         message = _count_undefined(blocks, models[0].best_alphas_)
         if message:
             warnings.warn(message, VoxscaleWarning, stacklevel=3)

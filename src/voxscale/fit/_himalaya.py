@@ -134,8 +134,7 @@ def score_candidates(problem: Problem, Y: Tensor) -> Array:
     kept = Y.new_zeros((len(problem.candidates), len(problem.alphas), Y.shape[1]), device="cpu")
     scorer = _Scorer(problem, Y, kept)
     _searched(problem, Y, scorer)
-    usable = (scorer.usable[:, :, None] & scorer.counts).cpu()
-    return torch.where(usable & kept.isfinite(), kept, torch.nan).numpy()
+    return torch.where(scorer.counts.cpu() & kept.isfinite(), kept, torch.nan).numpy()
 
 
 def hyper_gradient(problem: Problem, Y: Tensor) -> Found:
@@ -153,12 +152,10 @@ def hyper_gradient(problem: Problem, Y: Tensor) -> Found:
 
 
 def _searched(problem: Problem, Y: Tensor, scorer: _Scorer) -> Found:
-    # A copy, since himalaya writes into what it gets; its means are as exact as its dtype.
-    own = centred(Y)[0].to(Y.dtype) if problem.fit_intercept else Y.clone()
     with himalaya_on(Y.device) as kernel_ridge:
         results = kernel_ridge.solve_multiple_kernel_ridge_random_search(
             problem.kernels,
-            own,
+            Y.clone(),  # himalaya writes into what it gets
             n_iter=_like(Y, problem.candidates),
             alphas=_like(Y, problem.alphas),
             score_func=scorer,
@@ -170,6 +167,7 @@ def _searched(problem: Problem, Y: Tensor, scorer: _Scorer) -> Found:
             n_alphas_batch=problem.alpha_batch,
             progress_bar=False,
         )
+    scorer.check_done()
     usable = scorer.usable.cpu().numpy().any(axis=1)
     if not usable.any():
         dtype = str(Y.dtype).removeprefix("torch.")
@@ -244,6 +242,15 @@ class _Scorer:
         if self.kept is not None:
             self.kept[candidate, alphas, voxels] += scores.cpu() / len(self.weights)
         return scores
+
+    def check_done(self) -> None:
+        """Raise a FitError if it was called less often than foreseen."""
+        if next(self._places, None) is not None:
+            msg = (
+                "himalaya left out part of its search; voxscale foresees one like that of "
+                "himalaya 0.4.6 to 0.4.11; install one of these."
+            )
+            raise FitError(msg)
 
 
 class _StepScorer:

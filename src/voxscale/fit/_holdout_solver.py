@@ -144,9 +144,9 @@ class HoldoutPaths:
         held = basis[rows]
         systems: list[list[_System]] = [[] for _ in places]
         for node in nodes:
-            remaining = _remaining(gram, held, spectrum, rows, node.alpha)
+            remaining, shrunk = _remaining(gram, held, spectrum, rows, node)
             for split, solved in zip(places, systems, strict=True):
-                solved.append(_solved(gram, split, node, remaining))
+                solved.append(_solved(gram, split, node, remaining, shrunk))
         factors = np.stack([_factors(node, eigenvalues, gram.form) for node in nodes])
         # The systems enlarge an error of their right side, so that no digit is given away here.
         precision = 0.0 if tolerance == 0 else torch.finfo(dtype).eps
@@ -297,19 +297,27 @@ def _basis(gram: Gram) -> tuple[Tensor, Tensor]:
     return torch.cat([whole.null, whole.left], 1), torch.cat([nothing, whole.eigenvalues])
 
 
-def _remaining(gram: Gram, held: Tensor, eigenvalues: Tensor, rows: Tensor, alpha: float) -> Tensor:
-    """``I - A`` on the rows that any split leaves out, float64."""
-    if gram.form == "dual":
-        remaining = products_of_rows(held * (alpha / (eigenvalues + alpha)).sqrt())
+def _remaining(
+    gram: Gram, held: Tensor, eigenvalues: Tensor, rows: Tensor, node: _Node
+) -> tuple[Tensor, Tensor]:
+    """``I - A`` on the rows that any split leaves out, and ``A`` itself, float64.
+
+    ``A`` is that about the mean; where predictions are tiny, it keeps all its digits.
+    """
+    if gram.form == "dual" and not node.is_tiny:
+        remaining = products_of_rows(held * (node.alpha / (eigenvalues + node.alpha)).sqrt())
+        shrunk = -remaining
+        shrunk.diagonal().add_(1)
     else:
-        remaining = -products_of_rows(held * (eigenvalues / (eigenvalues + alpha)).sqrt())
+        shrunk = products_of_rows(held * (eigenvalues / (eigenvalues + node.alpha)).sqrt())
+        remaining = -shrunk
         remaining.diagonal().add_(1)
     if gram.means is not None:
         remaining -= torch.outer(gram.root[rows], gram.root[rows]) / gram.root.square().sum()
-    return remaining
+    return remaining, shrunk
 
 
-def _solved(gram: Gram, split: _Split, node: _Node, remaining: Tensor) -> _System:
+def _solved(gram: Gram, split: _Split, node: _Node, remaining: Tensor, shrunk: Tensor) -> _System:
     """Invert what remains on the rows left out, and keep what the scored rows need."""
     dtype = gram.X.dtype
     inverse = torch.cholesky_inverse(cholesky(remaining[split.among][:, split.among]))
@@ -317,12 +325,12 @@ def _solved(gram: Gram, split: _Split, node: _Node, remaining: Tensor) -> _Syste
     solve, solve_mean = centred(wanted if node.is_tiny else -wanted / node.scale)
     if not node.is_tiny:
         return _System(solve.to(dtype), solve_mean[None].to(dtype), None, None)
-    # What is left of it at an infinite penalty predicts the mean, which is added elsewhere.
-    rest = inverse[split.scored]
-    rest[torch.arange(len(rest)), split.scored] -= 1
+    # The inverse less what it is at an infinite penalty, where it predicts the mean, which is
+    # added elsewhere; a difference of the two would be rounding alone.
+    rest = matmul(inverse[split.scored], shrunk[split.among][:, split.among])
     if gram.means is not None:
-        size = gram.root[split.train].square().sum()
-        rest -= torch.outer(gram.root[split.validation], gram.root[split.left_out]) / size
+        root, size = gram.root[split.left_out], gram.root[split.train].square().sum()
+        rest += torch.outer(rest @ root, root) / size
     own, own_mean = centred(-gram.unweighted(rest, split.validation) / node.scale)
     return _System(
         solve.to(dtype), solve_mean[None].to(dtype), own.to(dtype), own_mean[None].to(dtype)

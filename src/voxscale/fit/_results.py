@@ -12,14 +12,18 @@ __all__ = ["InMemory", "Results"]
 
 
 class Results(Protocol):
-    """What a fit writes to; :class:`voxscale.store.FitStore` opens one that is on disk.
+    """What a fit writes to; ``voxscale.store.FitStore(path).open(...)`` gives one on disk.
 
     A stage of the fit is done for some voxels once all that it makes of them has been written;
     a fit that is started again goes on behind what is done.
     """
 
-    def array(self, name: str, shape: tuple[int, ...], dtype: str, *, voxel_axis: int) -> Any:
-        """Make an array full of NaN, or open the one that is there; it takes slices."""
+    @property
+    def block_multiple(self) -> int:
+        """Voxels that are stored together: blocks of multiples of it are written once."""
+
+    def array(self, name: str, *, shape: tuple[int, ...], dtype: str, voxel_axis: int) -> Any:
+        """Make an array full of NaN (-1 if of integers), or open the one that is there."""
 
     def is_done(self, stage: str, start: int, stop: int) -> bool:
         """Tell whether a stage is done for voxels from ``start`` to ``stop``."""
@@ -27,17 +31,23 @@ class Results(Protocol):
     def mark_done(self, stage: str, start: int, stop: int) -> None:
         """Note that a stage is done for these voxels."""
 
+    def finish(self) -> None:
+        """Note that nothing is left to do."""
+
 
 class InMemory:
     """Results as numpy arrays; nothing is done beforehand."""
 
+    block_multiple = 1
+
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
 
-    def array(self, name: str, shape: tuple[int, ...], dtype: str, *, voxel_axis: int) -> Array:
-        """Make an array full of NaN."""
+    def array(self, name: str, *, shape: tuple[int, ...], dtype: str, voxel_axis: int) -> Array:
+        """Make an array full of NaN, or -1."""
         del voxel_axis
-        self.arrays[name] = np.full(shape, np.nan, dtype=dtype)
+        fill = np.nan if np.dtype(dtype).kind == "f" else -1
+        self.arrays[name] = np.full(shape, fill, dtype=dtype)
         return self.arrays[name]
 
     def is_done(self, stage: str, start: int, stop: int) -> bool:
@@ -47,3 +57,6 @@ class InMemory:
 
     def mark_done(self, stage: str, start: int, stop: int) -> None:
         """Memory needs no marks."""
+
+    def finish(self) -> None:
+        """Nothing is to be closed."""

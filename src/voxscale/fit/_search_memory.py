@@ -11,7 +11,7 @@ from voxscale.errors import FitError
 from voxscale.fit._blocks import block_width
 from voxscale.fit._splits import Split
 
-__all__ = ["Batches", "Sizes", "gradient_bytes", "plan_batches", "search_bytes"]
+__all__ = ["Batches", "Bytes", "Sizes", "gradient_bytes", "plan_batches", "search_bytes"]
 
 _CHUNK_BYTES = 128 * 2**20  # of columns in float64
 

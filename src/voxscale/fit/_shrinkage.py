@@ -124,8 +124,9 @@ def possible_eigenvalues(largest: float, alphas: Array) -> tuple[Array, Array]:
     places, weights : array of shape (n_places,)
         Predictions grow with the root of an eigenvalue; there are more of the small ones.
     """
-    tiny = float(np.finfo(np.float64).tiny)
-    places = np.geomspace(min(largest, float(alphas.min())) / 100 + tiny, largest + tiny, _N_PLACES)
+    least = float(alphas.min())
+    largest = largest or least  # a design of zeros predicts 0, wherever its eigenvalues may be
+    places = np.geomspace(min(largest, least) / 100, largest, _N_PLACES)
     return places, (places / places[-1]) ** 0.25
 
 

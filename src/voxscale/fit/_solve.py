@@ -88,10 +88,14 @@ def solve(
     penalties = _one_per_voxel(alphas, blocks.n_voxels)
     kept = InMemory() if results is None else results
     n_rows = gram.X.shape[1] if kind == "primal" else gram.samples.n_trs
-    coef = kept.array("coef", (n_rows, blocks.n_voxels), blocks.dtype_name, voxel_axis=1)
+    coef = kept.array(
+        "coef", shape=(n_rows, blocks.n_voxels), dtype=blocks.dtype_name, voxel_axis=1
+    )
     intercept = None
     if gram.means is not None:
-        intercept = kept.array("intercept", (blocks.n_voxels,), blocks.dtype_name, voxel_axis=0)
+        intercept = kept.array(
+            "intercept", shape=(blocks.n_voxels,), dtype=blocks.dtype_name, voxel_axis=0
+        )
     if not kept.is_done("weights", 0, blocks.n_voxels):
         _write(gram, blocks, penalties, kind, kept, coef, intercept)
     return Weights(coef, None if intercept is None else np.asarray(intercept[:]))
@@ -120,9 +124,11 @@ def _write(
 ) -> None:
     """Solve block by block."""
     make = _Maker.of(gram, kind, blocks.n_voxels)
-    width = _width(gram, make, len(coef))
+    width = _width(gram, make, coef.shape[0])
     todo = [
-        one for one in blocks.slices(width) if not results.is_done("weights", one.start, one.stop)
+        block
+        for block in blocks.slices(width, results.block_multiple)
+        if not results.is_done("weights", block.start, block.stop)
     ]
     for block, values in blocks.read(todo):
         undefined = blocks.undefined[block] | np.isnan(alphas[block])

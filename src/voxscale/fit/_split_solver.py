@@ -73,16 +73,16 @@ class SplitPath:
         n_products = sum(len(cut.factors) * cut.factors.shape[1] for cut in cuts)
         rows, projection = _fewer_rows(rotated, n_products)
         dtype = gram.X.dtype
-        made = [
-            (part, Products.of(rows[part], cuts, dtype)) for part in tiles(len(rows), rows.device)
-        ]
+        # No cuts: no part of the spectrum makes validation rows differ.
+        n_rows = len(rows) if cuts else 0
+        made = [(part, Products.of(rows[part], cuts, dtype)) for part in tiles(n_rows, rows.device)]
         return cls(
             gram,
             train,
             validation,
             parts.left.T.contiguous(),
             None if projection is None else projection.to(dtype),
-            made if cuts else [],
+            made,
             (as_tensor(table, rotated) * mean).to(dtype),
             as_tensor(scale, rotated),
             along,
