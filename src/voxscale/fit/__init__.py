@@ -12,6 +12,9 @@ from voxscale.fit._choose import choose_alphas
 from voxscale.fit._cross_validate import cv_scores, cv_scores_of_designs
 from voxscale.fit._decompose import Decomposition, Gram
 from voxscale.fit._estimators import RidgeCV
+from voxscale.fit._nested import NestedScores, nested_scores
+from voxscale.fit._plan import FitPlan
+from voxscale.fit._results import Results
 from voxscale.fit._scoring import SCORINGS
 from voxscale.fit._solve import Weights, solve
 from voxscale.fit._split_scores import correlation_split, r2_split
@@ -21,7 +24,10 @@ __all__ = [
     "SCORINGS",
     "BandedRidgeCV",
     "Decomposition",
+    "FitPlan",
     "Gram",
+    "NestedScores",
+    "Results",
     "RidgeCV",
     "Weights",
     "as_splits",
@@ -32,6 +38,7 @@ __all__ = [
     "cv_scores",
     "cv_scores_of_designs",
     "leave_run_out",
+    "nested_scores",
     "r2_split",
     "solve",
 ]

@@ -145,8 +145,12 @@ class HoldoutPaths:
         systems: list[list[_System]] = [[] for _ in places]
         for node in nodes:
             remaining, shrunk = _remaining(gram, held, spectrum, rows, node)
+            inverse, of_rows = remaining, None
             for split, solved in zip(places, systems, strict=True):
-                solved.append(_solved(gram, split, node, remaining, shrunk))
+                if of_rows is None or not torch.equal(of_rows, split.among):
+                    of_rows = split.among
+                    inverse = torch.cholesky_inverse(cholesky(remaining[of_rows][:, of_rows]))
+                solved.append(_solved(gram, split, node, inverse, shrunk))
         factors = np.stack([_factors(node, eigenvalues, gram.form) for node in nodes])
         # The systems enlarge an error of their right side, so that no digit is given away here.
         precision = 0.0 if tolerance == 0 else torch.finfo(dtype).eps
@@ -317,10 +321,9 @@ def _remaining(
     return remaining, shrunk
 
 
-def _solved(gram: Gram, split: _Split, node: _Node, remaining: Tensor, shrunk: Tensor) -> _System:
-    """Invert what remains on the rows left out, and keep what the scored rows need."""
+def _solved(gram: Gram, split: _Split, node: _Node, inverse: Tensor, shrunk: Tensor) -> _System:
+    """Keep what the scored rows need of the inverse of what remains on the rows left out."""
     dtype = gram.X.dtype
-    inverse = torch.cholesky_inverse(cholesky(remaining[split.among][:, split.among]))
     wanted = gram.unweighted(inverse[split.scored], split.validation)
     solve, solve_mean = centred(wanted if node.is_tiny else -wanted / node.scale)
     if not node.is_tiny:
