@@ -24,7 +24,7 @@ docs: $(VENV)/docs.installed
 	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/bench.installed
-	$(BIN)/python benchmarks/bench_ridge.py
+	$(BIN)/python benchmarks/ridge.py
 	$(BIN)/python benchmarks/bench_demo.py
 	$(BIN)/python benchmarks/language_features.py
 

@@ -486,6 +486,8 @@ def test_voxels_without_a_score_in_any_split_are_counted(bands, Y, options):
     assert np.isnan(model.coef_[:, 1]).all()
     assert np.isnan(model.cv_scores_[:, 1]).all()
     assert np.isfinite(np.delete(model.coef_, 1, axis=1)).all()
+    with pytest.warns(VoxscaleWarning, match=r"1 of 1 voxels .* \(1 have no score in any split\)"):
+        assert np.isnan(banded(cv=cv, **options).fit(bands, Y[:, 1:2]).deltas_).all()
 
 
 @pytest.mark.parametrize("options", [{}, {"local_alpha": False}])

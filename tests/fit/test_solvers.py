@@ -22,12 +22,12 @@ from voxscale.fit._plan import work_of
 from voxscale.fit._solvers import _SPARE, SOLVERS, Cost, Work, cheapest, check_solver
 
 # Primal; dual; and more rows than features, of which the splits leave too few.
-SHAPES = {"primal": (72, 20), "dual": (40, 70), "between": (48, 44)}
-ALPHAS = np.logspace(-1, 7, 20)
+SHAPES = {"primal": (72, 20), "dual": (60, 80), "between": (60, 54)}
+ALPHAS = np.logspace(-1, 7, 16)
 LIMITS = {("float64", 0): 1e-7, ("float64", None): 1e-6, ("float32", None): 2e-4}
 
 
-def split_up(n_trs, gap=0, n_repeats=3):
+def split_up(n_trs, gap=0, n_repeats=2):
     n_chunks = n_trs // 6 // 4
     return chunk_holdout(
         n_trs, chunk_len=6, n_chunks=n_chunks, n_repeats=n_repeats, seed=1, gap=gap
@@ -65,18 +65,19 @@ def test_every_solver_gives_the_scores_of_the_formula(
     for (dtype, tolerance), limit in LIMITS.items():
         gram = Gram.of(X, sample_weight=w, fit_intercept=fit_intercept, device="cpu", dtype=dtype)
         for solver in SOLVERS:
-            # The systems of "holdout" enlarge what float32 loses: of rows that the training rows
-            # all but determine, which "auto" leaves alone, and of rows that weigh next to nothing.
-            is_hard = solver == "holdout" and (shape == SHAPES["between"] or weighting == "any")
-            allowed = 5 * limit if is_hard and dtype == "float32" else limit
-            # Without a tolerance, one scoring that shows means, scale and direction says it all.
+            # The systems of "holdout" enlarge what float32 loses where the other rows all but
+            # determine those left out; "auto" takes another solver there.
+            is_hard = solver == "holdout" and shape == SHAPES["between"] and dtype == "float32"
+            allowed = 10 * limit if is_hard else limit
+            # r2 sees means, scale and direction of predictions: enough where time counts.
             for scoring in SCORINGS if tolerance is None else ["r2"]:
                 scores = cv_scores(
                     gram, Y, splits, ALPHAS, scoring=scoring, solver=solver, tolerance=tolerance
                 )
                 error = np.abs(scores - expected[scoring]).max()
                 if not error < allowed:
-                    wrong.append((dtype, tolerance, solver, scoring, error))
+                    at = ALPHAS[np.abs(scores - expected[scoring]).max(axis=(1, 2)).argmax()]
+                    wrong.append((dtype, tolerance, solver, scoring, error, at))
     assert not wrong
 
 
@@ -274,8 +275,10 @@ def test_the_cheapest_is_the_one_of_least_operations_in_the_table():
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 def test_every_solver_is_the_cheapest_of_some_work(kind):
-    few = dataclasses.replace(WORK, kind=kind)
-    many = dataclasses.replace(few, parts=((2900, 100),) * 30, n_left_out=3000)
+    # One large part; many small ones; a single alpha, and too few voxels to pay for vectors.
+    few = dataclasses.replace(WORK, parts=((1500, 1500),), n_left_out=1500, kind=kind)
+    few = dataclasses.replace(few, n_voxels=50_000)
+    many = dataclasses.replace(WORK, parts=((2900, 100),) * 30, n_left_out=3000, kind=kind)
     single = dataclasses.replace(few, n_alphas=1, n_voxels=100)
     chosen = {cheapest(work, 2**60) for work in (few, many, single)}
     assert chosen == set(SOLVERS)

@@ -115,13 +115,10 @@ class Bands:
 
     def place(self, column: int) -> str:
         """Say which column of which band that is, for a message."""
-        for name, columns in zip(self.names, self.columns, strict=True):
-            if column in columns:
-                within = int(np.flatnonzero(columns == column)[0])
-                whole = "" if self.is_mapping else f" (column {column} of X)"
-                return f"column {within} of band {name!r}{whole}"
-        msg = f"column {column} is in no band"
-        raise KeyError(msg)
+        band = next(i for i, columns in enumerate(self.columns) if column in columns)
+        within = int(np.flatnonzero(self.columns[band] == column)[0])
+        whole = "" if self.is_mapping else f" (column {column} of X)"
+        return f"column {within} of band {self.names[band]!r}{whole}"
 
     @property
     def _listed(self) -> str:

@@ -159,7 +159,7 @@ class HoldoutPaths:
             gram,
             is_complete,
             rows,
-            basis.T.to(dtype).contiguous(),
+            _for_responses(gram, basis).T.to(dtype).contiguous(),
             Products.of(held, cuts, dtype),
             nodes,
             places,
@@ -299,6 +299,17 @@ def _basis(gram: Gram) -> tuple[Tensor, Tensor]:
         return whole.left, whole.eigenvalues
     nothing = whole.eigenvalues.new_zeros(whole.null.shape[1])
     return torch.cat([whole.null, whole.left], 1), torch.cat([nothing, whole.eigenvalues])
+
+
+def _for_responses(gram: Gram, basis: Tensor) -> Tensor:
+    """Give what responses about their mean are multiplied with, blind to a mean.
+
+    Of that mean float32 leaves a rest, which nothing shrinks, and the systems would enlarge it.
+    """
+    if gram.means is None:
+        return basis
+    root = gram.root / torch.linalg.vector_norm(gram.root)
+    return basis - torch.outer(root, root @ basis)
 
 
 def _remaining(
