@@ -53,6 +53,20 @@ def test_the_page_on_language_features_runs(tmp_path, monkeypatch, all_cores):
     assert names["scores"]["layer 15"][1].mean() > 0.1
 
 
+def test_the_page_on_ridge_runs(tmp_path, monkeypatch):
+    pytest.importorskip("himalaya")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    with h5py.File("responses.h5", "w") as file:
+        file["X"] = rng.standard_normal((600, 80), dtype="float32")
+        file["Y"] = rng.standard_normal((600, 50), dtype="float32")
+    names = {}
+    exec(python_blocks("docs/ridge.md"), names)
+    assert names["model"].coef_.shape == (80, 50)
+    assert names["banded"].best_alphas_.shape == (2, 50)
+    assert names["FitStore"](tmp_path / "fit.zarr").is_finished
+
+
 @pytest.mark.parametrize(
     ("page", "picture"),
     [

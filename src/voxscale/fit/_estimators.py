@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns
 from voxscale.arrays._linalg import matmul
+from voxscale.arrays._stacked import Stacked
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.fit._blocks import (
     VoxelBlocks,
-    block_width,
     budget_bytes,
     resolve_device,
     resolve_dtype,
@@ -31,12 +31,14 @@ from voxscale.fit._cross_validate import (
     voxel_blocks,
 )
 from voxscale.fit._decompose import Gram, design_tensor
+from voxscale.fit._fingerprint import fingerprint_of
 from voxscale.fit._plan import FitPlan, plan_fit, work_of
+from voxscale.fit._predict import Predictor
 from voxscale.fit._results import InMemory, Results
 from voxscale.fit._samples import Samples
-from voxscale.fit._scoring import Moments, scoring_function
+from voxscale.fit._scoring import scoring_function
 from voxscale.fit._shrinkage import check_tolerance, default_tolerance
-from voxscale.fit._solve import KINDS, Weights, predicted_blocks, solve
+from voxscale.fit._solve import KINDS, Weights, solve
 from voxscale.fit._solvers import check_solver
 from voxscale.fit._splits import as_splits
 
@@ -297,6 +299,37 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             work, solver=self.solver, budget=budget, n_weight_rows=n_rows, device=device
         )
 
+    def fingerprint(self, X: Any, Y: Any, sample_weight: ArrayLike | None = None) -> dict[str, Any]:
+        """Describe everything that can change the numbers of a fit, for ``FitStore.open``.
+
+        Parameters
+        ----------
+        X, Y, sample_weight
+            As :meth:`fit`; X and Y are read once.
+
+        Returns
+        -------
+        dict
+            Settings, and digests of arrays. Device, memory and solver are no part of it.
+        """
+        self._check()
+        design, responses = Columns.of(X, "X"), Columns.of(_as_columns(Y), "Y")
+        check_same_rows(design.shape, responses.shape)
+        return fingerprint_of(
+            design,
+            responses,
+            as_splits(self.cv, design.shape[0]),
+            alphas=check_alphas(self.alphas),
+            scoring=self.scoring,
+            local_alpha=self.local_alpha,
+            groups=self.groups,
+            fit_intercept=self.fit_intercept,
+            tolerance=self.tolerance,
+            weights=self.weights,
+            dtype=str(resolve_dtype(self.dtype)),
+            sample_weight=sample_weight,
+        )
+
     def path(self, X: Any, Y: Any, X_test: Any, Y_test: Any) -> Array:
         """Score every alpha on test data: the whole curve, where ``fit`` keeps its best point.
 
@@ -322,14 +355,16 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         curve made you choose is to choose on test data.
         """
         self._check()
-        designs = [np.asarray(one) for one in (X, X_test)]
-        responses = [np.asarray(one) for one in (Y, Y_test)]
+        designs = [Columns.of(X, "X"), Columns.of(X_test, "X_test")]
+        responses = [Columns.of(_as_columns(Y), "Y"), Columns.of(_as_columns(Y_test), "Y_test")]
         for design, response in zip(designs, responses, strict=True):
             check_same_rows(design.shape, response.shape)
-        n_train, n_trs = len(designs[0]), sum(map(len, designs))
-        pair = (np.arange(n_train), np.arange(n_train, n_trs))
-        gram = self._gram(np.concatenate(designs), None)
-        blocks = voxel_blocks(gram, _as_columns(np.concatenate(responses)))
+        for train, test in (designs, responses):
+            check_same_columns(train, test)
+        n_train, n_test = (one.shape[0] for one in designs)
+        pair = (np.arange(n_train), np.arange(n_train, n_train + n_test))
+        gram = self._gram(Stacked(designs), None)
+        blocks = voxel_blocks(gram, Stacked(responses))
         scores = cv_scores(
             gram,
             blocks,
@@ -339,7 +374,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             solver=self.solver,
             tolerance=self.tolerance,
         )[:, :, 0]
-        return scores[:, 0] if responses[0].ndim == 1 else scores
+        return scores[:, 0] if len(np.shape(Y)) == 1 else scores
 
     def predict(self, X: Any, *, out: Any = None) -> Any:
         """Predict responses.
@@ -362,17 +397,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         FitError
             If X is not finite, or the fit has kept no weights.
         """
-        design, weights, width = self._prepared(X)
-        n_trs, n_voxels = len(design), weights.coef.shape[1]
-        predictions = out
-        if out is None:
-            predictions = np.empty((n_trs, n_voxels), dtype=weights.coef.dtype)
-        elif tuple(out.shape) != (n_trs, n_voxels):
-            msg = f"out has shape {tuple(out.shape)}; expected ({n_trs}, {n_voxels})."
-            raise AlignmentError(msg)
-        blocks = _slices(n_voxels, width)
-        for block, prediction in predicted_blocks(design, weights, blocks):
-            predictions[:, block] = prediction.cpu().numpy()
+        predictions = self._predictor(X).into(out)
         return predictions[:, 0] if out is None and self._is_single else predictions
 
     def score(self, X: Any, Y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -398,26 +423,16 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         FitError
             If X is not finite, or the fit has kept no weights.
         """
-        function = scoring_function(self.scoring)
-        design, weights, width = self._prepared(X)
-        responses = Columns.of(_as_columns(Y), "Y")
-        n_voxels = weights.coef.shape[1]
-        if responses.shape != (len(design), n_voxels):
+        scoring_function(self.scoring)
+        predictor, responses = self._predictor(X), Columns.of(_as_columns(Y), "Y")
+        n_trs = len(predictor.design)
+        if responses.shape != (n_trs, predictor.n_voxels):
             msg = (
-                f"X has shape {(len(design), self.n_features_in_)} but Y has shape {np.shape(Y)}; "
-                f"expected {len(design)} rows and the {n_voxels} voxel(s) of the fit."
+                f"X has shape {(n_trs, self.n_features_in_)} but Y has shape {np.shape(Y)}; "
+                f"expected {n_trs} rows and the {predictor.n_voxels} voxel(s) of the fit."
             )
             raise AlignmentError(msg)
-        samples = Samples.of(sample_weight, len(design))
-        if samples.kept is not None:
-            design = design[torch.from_numpy(samples.kept).to(design.device)]
-        counted = Samples(samples.n_trs, samples.kept, None)
-        blocks = VoxelBlocks.of(responses, design.dtype, design.device, counted)
-        scores = np.empty(n_voxels)
-        places = blocks.slices(width)
-        predictions = predicted_blocks(design, weights, places)
-        for (block, values), (_, prediction) in zip(blocks.read(places), predictions, strict=True):
-            scores[block] = function(Moments.of(values, prediction)).cpu().numpy()
+        scores = predictor.scores(responses, self.scoring, Samples.of(sample_weight, n_trs))
         return scores[0] if self._is_single else scores
 
     def _check(self) -> None:
@@ -499,8 +514,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         if found.intercept is not None:
             self.intercept_ = found.intercept[0] if self._is_single else found.intercept
 
-    def _prepared(self, X: Any) -> tuple[torch.Tensor, Weights, int]:
-        """Return what multiplies the weights to predict, these weights, and a width of blocks."""
+    def _predictor(self, X: Any) -> Predictor:
         check_is_fitted(self)
         if self.weights is None:
             msg = 'the fit kept no weights (weights=None); fit with weights="primal" to predict.'
@@ -518,11 +532,17 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             design = matmul(design, design_tensor(self.X_fit_, device, dtype).T)
         coef = coef[:, None] if self._is_single else coef
         intercept = np.atleast_1d(self.intercept_) if hasattr(self, "intercept_") else None
-        # Weights, responses and predictions, and what scoring makes of them in float64.
-        n_trs, n_rows = design.shape
-        per_voxel = 2 * design.element_size() * (n_trs + n_rows) + 48 * n_trs
-        left_over = budget_bytes(self.memory_gib, device) - design.nbytes
-        return design, Weights(coef, intercept), block_width(per_voxel, left_over, device)
+        return Predictor(design, Weights(coef, intercept), budget_bytes(self.memory_gib, device))
+
+
+def check_same_columns(train: Columns, test: Columns) -> None:
+    """Raise an AlignmentError that names both shapes if they differ in columns."""
+    if train.shape[1] != test.shape[1]:
+        msg = (
+            f"{train.name} has shape {train.shape} but {test.name} has shape {test.shape}; "
+            "expected as many columns in both."
+        )
+        raise AlignmentError(msg)
 
 
 def _as_columns(Y: Any) -> Any:
@@ -530,10 +550,6 @@ def _as_columns(Y: Any) -> Any:
     if isinstance(Y, list | tuple):
         Y = np.asarray(Y)
     return Y[:][:, None] if len(np.shape(Y)) == 1 else Y
-
-
-def _slices(n_voxels: int, width: int) -> list[slice]:
-    return [slice(start, min(start + width, n_voxels)) for start in range(0, n_voxels, width)]
 
 
 def _count_undefined(blocks: VoxelBlocks, alphas: Array) -> str | None:

@@ -1,0 +1,83 @@
+"""Predictions of fitted weights, and their scores, a block of voxels at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxscale.arrays import Array
+from voxscale.arrays._columns import Columns
+from voxscale.errors import AlignmentError
+from voxscale.fit._blocks import VoxelBlocks, block_width
+from voxscale.fit._samples import Samples
+from voxscale.fit._scoring import Moments, scoring_function
+from voxscale.fit._solve import Weights, predicted_blocks
+
+__all__ = ["Predictor"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """What multiplies weights to predict.
+
+    Parameters
+    ----------
+    design : tensor of shape (n_trs, n_coef)
+        Features, or their products with those of the rows that trained.
+    weights : Weights
+        ``coef`` of shape (n_coef, n_voxels), in memory or on disk.
+    budget : int
+        Bytes that may be used.
+    """
+
+    design: Tensor
+    weights: Weights
+    budget: int
+
+    @property
+    def n_voxels(self) -> int:
+        """Columns of the weights."""
+        return int(self.weights.coef.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Voxels worked on at once."""
+        n_trs, n_rows = self.design.shape
+        # Weights, responses and predictions, and what scoring makes of them in float64.
+        per_voxel = 2 * self.design.element_size() * (n_trs + n_rows) + 48 * n_trs
+        return block_width(per_voxel, self.budget - self.design.nbytes, self.design.device)
+
+    def into(self, out: Any) -> Any:
+        """Write predictions to an array of shape (n_trs, n_voxels); None: a new one."""
+        shape = (len(self.design), self.n_voxels)
+        if out is None:
+            out = np.empty(shape, dtype=self.weights.coef.dtype)
+        elif tuple(out.shape) != shape:
+            msg = f"out has shape {tuple(out.shape)}; expected {shape}."
+            raise AlignmentError(msg)
+        width = self.width
+        blocks = [
+            slice(start, min(start + width, self.n_voxels))
+            for start in range(0, self.n_voxels, width)
+        ]
+        for block, prediction in predicted_blocks(self.design, self.weights, blocks):
+            out[:, block] = prediction.cpu().numpy()
+        return out
+
+    def scores(self, Y: Columns, scoring: str, samples: Samples) -> Array:
+        """Score predictions of the TRs that count; (n_voxels,), float64."""
+        function, design = scoring_function(scoring), self.design
+        if samples.kept is not None:
+            design = design[torch.from_numpy(samples.kept).to(design.device)]
+        counted = Samples(samples.n_trs, samples.kept, None)
+        blocks = VoxelBlocks.of(Y, design.dtype, design.device, counted)
+        scores = np.empty(self.n_voxels)
+        places = blocks.slices(self.width)
+        predictions = predicted_blocks(design, self.weights, places)
+        for (block, values), (_, prediction) in zip(blocks.read(places), predictions, strict=True):
+            scores[block] = function(Moments.of(values, prediction)).cpu().numpy()
+        return scores
