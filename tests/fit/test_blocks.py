@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from voxscale.fit._blocks import (
     resolve_device,
     resolve_dtype,
 )
+from voxscale.fit._samples import Samples
 
 CPU = torch.device("cpu")
 
@@ -96,24 +99,81 @@ def responses(rng, frozen):
     return frozen(Y)
 
 
+def read_all(blocks, width):
+    return np.hstack([values.numpy() for _, values in blocks.read(blocks.slices(width))])
+
+
 @pytest.mark.parametrize(("dtype", "n_bad"), [(torch.float64, 2), (torch.float32, 3)])
-def test_voxels_that_cannot_be_fitted_are_found(responses, dtype, n_bad):
+def test_voxels_that_cannot_be_fitted_are_found_while_they_are_read(responses, dtype, n_bad):
     blocks = VoxelBlocks.of(responses, dtype, CPU)
+    assert (blocks.state == -1).all()  # nothing has been read yet
+    assert not blocks.undefined.any()
+    list(blocks.read([slice(0, 4)]))
+    assert (blocks.state[4:] == -1).all()
+    list(blocks.read([slice(4, 7)]))
     assert np.flatnonzero(blocks.not_finite).tolist() == [1, 2, 5][:n_bad]
     assert np.flatnonzero(blocks.constant).tolist() == [4]
+    assert np.flatnonzero(blocks.undefined).tolist() == sorted([*[1, 2, 5][:n_bad], 4])
 
 
 @pytest.mark.parametrize("width", [1, 3, 7, 100])
 def test_blocks_put_together_are_the_responses(responses, width):
     blocks = VoxelBlocks.of(responses, torch.float64, CPU)
-    read = list(blocks.read(width))
-    assert all(values.shape[1] <= width for _, values in read)
-    joined = np.concatenate([values.numpy() for _, values in read], axis=1)
-    expected = np.where(blocks.undefined, 0, responses)
-    np.testing.assert_array_equal(joined, expected)
+    assert blocks.n_voxels == 7
+    assert blocks.dtype_name == "float64"
+    pieces = list(blocks.read(blocks.slices(width)))
+    assert all(values.shape[1] <= width for _, values in pieces)
+    assert [place.start for place, _ in pieces] == list(range(0, 7, width))
+    joined = np.hstack([values.numpy() for _, values in pieces])
+    np.testing.assert_array_equal(joined, np.where(blocks.undefined, 0, responses))
+
+
+def test_rows_of_no_weight_are_left_out_and_others_weigh(responses):
+    w = np.array([1, 1, 1, 0, 4, 1, 1, 1, 1, 0])
+    blocks = VoxelBlocks.of(responses, torch.float64, CPU, Samples.of(w, 10))
+    joined = read_all(blocks, 3)
+    # The bad numbers of voxels 1 and 2 were in rows that do not count.
+    assert np.flatnonzero(blocks.undefined).tolist() == [4]
+    expected = responses[w > 0] * np.sqrt(w[w > 0])[:, None]
+    expected[:, 4] = 0
+    np.testing.assert_allclose(joined, expected)
+
+
+def test_a_voxel_may_vary_in_rows_of_no_weight_alone():
+    Y = np.ones((5, 2))
+    Y[2, 1] = 7
+    blocks = VoxelBlocks.of(Y, torch.float64, CPU, Samples.of([1, 1, 0, 1, 1], 5))
+    read_all(blocks, 2)
+    assert blocks.constant.tolist() == [True, True]
+
+
+def test_blocks_hold_whole_chunks_and_whole_multiples(counting):
+    def starts(width, chunk, multiple=1):
+        Y = counting(np.zeros((4, 40)), chunks=(4, chunk))
+        blocks = VoxelBlocks.of(Y, torch.float64, CPU).slices(width, multiple)
+        assert blocks[0].start == 0
+        assert blocks[-1].stop == 40
+        assert all(one.stop == two.start for one, two in pairwise(blocks))
+        return [block.start for block in blocks]
+
+    assert starts(15, chunk=5) == [0, 15, 30]
+    assert starts(14, chunk=5) == [0, 10, 20, 30]
+    assert starts(20, chunk=5, multiple=4) == [0, 20]
+    # What is written together comes before what is read together; then memory decides.
+    assert starts(13, chunk=5, multiple=4) == [0, 12, 24, 36]
+    assert starts(3, chunk=5, multiple=4) == list(range(0, 40, 3))
+    assert starts(100, chunk=7, multiple=3) == [0]
+
+
+def test_responses_are_never_written_to(responses):
+    blocks = VoxelBlocks.of(responses, torch.float64, CPU, Samples.of(np.arange(10), 10))
+    before = responses.copy()
+    for _, values in blocks.read(blocks.slices(3)):
+        values += 1
+    np.testing.assert_array_equal(responses, before)
 
 
 @pytest.mark.parametrize("Y", [np.zeros(3), np.zeros((3, 2), complex), np.array([["a"]])])
 def test_responses_are_a_matrix_of_numbers(Y):
-    with pytest.raises(ValueError, match=r"expected \(n_trs, n_voxels\) numbers"):
+    with pytest.raises(ValueError, match=r"Y has shape .* expected \(n_rows, n_columns\) numbers"):
         VoxelBlocks.of(Y, torch.float64, CPU)

@@ -31,15 +31,89 @@ def test_a_split_is_the_svd_of_its_rows(rng, frozen, shape, fit_intercept):
     np.testing.assert_allclose(parts.rotated @ parts.left.T, expected, atol=1e-9)
 
 
+def pseudoinverse_of(gram):
+    """Put the decomposition of all rows together to (n_features, n_trs)."""
+    whole = gram.whole
+    back = whole.left.T / whole.eigenvalues.sqrt()[:, None]
+    if whole.right is not None:
+        return whole.right @ back
+    right = gram.X.double().T @ whole.left / whole.eigenvalues.sqrt()
+    return right @ back
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("fit_intercept", [False, True])
-def test_all_rows_give_the_pseudoinverse(rng, frozen, shape, fit_intercept):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_all_rows_give_the_pseudoinverse(rng, frozen, shape, fit_intercept, weighted):
     X = frozen(rng.standard_normal(shape) + 3)
-    gram = Gram.of(X, fit_intercept=fit_intercept, device="cpu", dtype="float64")
-    parts = gram.decompose()
-    mean = X.mean(axis=0) if fit_intercept else 0
-    expected = np.linalg.pinv(X - mean, rcond=1e-10)
-    np.testing.assert_allclose(parts.rotated @ parts.left.T, expected, atol=1e-8)
+    w = rng.uniform(0.2, 2, shape[0]) if weighted else np.ones(shape[0])
+    gram = Gram.of(
+        X,
+        fit_intercept=fit_intercept,
+        sample_weight=w if weighted else None,
+        device="cpu",
+        dtype="float64",
+    )
+    mean = w @ X / w.sum() if fit_intercept else 0
+    expected = np.linalg.pinv((X - mean) * np.sqrt(w)[:, None], rcond=1e-10)
+    np.testing.assert_allclose(pseudoinverse_of(gram), expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_all_rows_are_decomposed_once_into_orthonormal_vectors(rng, shape, fit_intercept):
+    X = rng.standard_normal(shape) + 3
+    gram = Gram.of(X, fit_intercept=fit_intercept, device="cpu")
+    whole = gram.whole
+    assert gram.whole is whole
+    assert whole.form == gram.form
+    rank = len(whole.eigenvalues)
+    assert (np.diff(whole.eigenvalues) > 0).all()
+    assert whole.left.shape == (shape[0], rank)
+    vectors = whole.left
+    if whole.form == "dual":
+        assert whole.right is None
+        assert whole.null.shape == (shape[0], shape[0] - rank)
+        vectors = torch.cat([whole.null, whole.left], 1)
+        np.testing.assert_allclose(gram.X.double().T @ whole.null, 0, atol=1e-6)
+    else:
+        assert whole.null is None
+        assert whole.right.shape == (shape[1], rank)
+        np.testing.assert_allclose(whole.right.T @ whole.right, np.eye(rank), atol=1e-10)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(vectors.shape[1]), atol=1e-6)
+    assert all(part.dtype == torch.float64 for part in (whole.left, whole.eigenvalues))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_before_any_decomposition_predict_as_ridge_does(
+    rng, naive_fit, shape, fit_intercept, weighted
+):
+    X, y = rng.standard_normal(shape) + 3, rng.standard_normal((shape[0], 1))
+    w = rng.uniform(0.2, 2, shape[0]) if weighted else np.ones(shape[0])
+    train, validation = split_rows(shape[0])
+    gram = Gram.of(
+        X,
+        fit_intercept=fit_intercept,
+        sample_weight=w if weighted else None,
+        device="cpu",
+        dtype="float64",
+    )
+    parts = gram.penalised(train, validation)
+    assert parts.form == ("dual" if len(train) <= shape[1] else "primal")
+    coef, intercept = naive_fit(
+        X[train], y[train], 2.0, fit_intercept=fit_intercept, sample_weight=w[train]
+    )
+    root = np.sqrt(w[train])[:, None]
+    y_mean = w[train] @ y[train] / w[train].sum() if fit_intercept else 0.0
+    right = root * (y[train] - y_mean)
+    if parts.form == "primal":
+        x_mean = w[train] @ X[train] / w[train].sum() if fit_intercept else 0.0
+        right = (root * (X[train] - x_mean)).T @ right
+    solved = np.linalg.solve(parts.products.numpy() + 2 * np.eye(len(parts.products)), right)
+    expected = X[validation] @ coef + intercept
+    np.testing.assert_allclose(parts.rows.numpy() @ solved + y_mean, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +128,7 @@ def test_all_rows_give_the_pseudoinverse(rng, frozen, shape, fit_intercept):
 )
 def test_the_smaller_gram_matrix_is_decomposed(rng, shape, n_validation, form, split_form):
     gram = Gram.of(rng.standard_normal(shape), device="cpu")
-    assert gram.form == gram.decompose().form == form
+    assert gram.form == gram.whole.form == form
     assert gram.products.shape == (min(shape), min(shape))
     assert gram.split(*split_rows(shape[0], n_validation)).form == split_form
 
@@ -81,30 +155,33 @@ def test_products_summed_in_parts_are_the_same(rng, monkeypatch, shape):
         assert torch.equal(gram.X, torch.tensor(X))
     one, other = (gram.split(train, validation) for gram in (whole, parts))
     torch.testing.assert_close(one.rotated @ one.left.T, other.rotated @ other.left.T)
-    one, other = (gram.decompose() for gram in (whole, parts))
-    torch.testing.assert_close(one.rotated @ one.left.T, other.rotated @ other.left.T)
+    one, other = (pseudoinverse_of(gram) for gram in (whole, parts))
+    torch.testing.assert_close(one, other)
 
 
 def test_dependent_columns_lower_the_rank(rng):
     X = rng.standard_normal((20, 4))
     X = np.hstack([X, X[:, :2], np.zeros((20, 1))])
     for matrix in (X, X.T):
-        assert len(Gram.of(matrix, device="cpu").decompose().eigenvalues) == 4
+        assert len(Gram.of(matrix, device="cpu").whole.eigenvalues) == 4
 
 
 def test_a_design_of_zeros_has_no_rank():
-    parts = Gram.of(np.zeros((5, 3)), device="cpu").decompose()
-    assert parts.left.shape == (5, 0)
-    assert parts.rotated.shape == (3, 0)
+    whole = Gram.of(np.zeros((5, 3)), device="cpu").whole
+    assert whole.left.shape == (5, 0)
+    assert whole.right.shape == (3, 0)
+    assert Gram.of(np.zeros((3, 5)), device="cpu").whole.null.shape == (3, 3)
 
 
 def test_float32_is_decomposed_in_float64(rng):
     X = rng.standard_normal((30, 8)).astype("float32")
-    parts = Gram.of(X, device="cpu").decompose()
-    assert parts.eigenvalues.dtype == torch.float64
-    assert parts.left.dtype == torch.float32
+    gram = Gram.of(X, device="cpu")
+    assert gram.X.dtype == torch.float32
+    assert gram.products.dtype == gram.whole.eigenvalues.dtype == torch.float64
     expected = np.linalg.svd(X.astype("float64"), compute_uv=False) ** 2
-    np.testing.assert_allclose(parts.eigenvalues.numpy()[::-1], expected, rtol=1e-12)
+    np.testing.assert_allclose(gram.whole.eigenvalues.numpy()[::-1], expected, rtol=1e-12)
+    parts = gram.split(*split_rows(30))
+    assert (parts.left.dtype, parts.rotated.dtype) == (torch.float32, torch.float64)
 
 
 def test_centring_comes_before_rounding_to_float32(rng):
@@ -133,7 +210,7 @@ def test_a_number_too_large_for_float32_is_named():
 def test_products_too_large_for_float64_are_said():
     message = r"Gram matrix of X \(2 × 2\) could not be decomposed; its largest number is inf"
     with pytest.raises(FitError, match=message):
-        Gram.of(np.full((4, 2), 1e200), device="cpu", dtype="float64").decompose()
+        _ = Gram.of(np.full((4, 2), 1e200), device="cpu", dtype="float64").whole
 
 
 def test_a_decomposition_that_does_not_converge_is_said(rng, monkeypatch):
@@ -142,13 +219,35 @@ def test_a_decomposition_that_does_not_converge_is_said(rng, monkeypatch):
 
     monkeypatch.setattr(torch.linalg, "eigh", fails)
     with pytest.raises(FitError, match="could not be decomposed; its largest number is"):
-        Gram.of(rng.standard_normal((4, 2)), device="cpu").decompose()
+        _ = Gram.of(rng.standard_normal((4, 2)), device="cpu").whole
 
 
-@pytest.mark.parametrize("X", [np.zeros(3), np.zeros((0, 3)), np.zeros((3, 0)), [["a"]]])
+@pytest.mark.parametrize("X", [np.zeros(3), [["a"]], np.zeros((2, 2), complex)])
 def test_x_is_a_matrix_of_numbers(X):
-    with pytest.raises(ValueError, match=r"X has shape .* expected numbers of shape"):
+    with pytest.raises(ValueError, match=r"X has shape .* expected \(n_rows, n_columns\) numbers"):
         Gram.of(X, device="cpu")
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_x_has_rows_and_features(shape):
+    with pytest.raises(ValueError, match=r"X has shape .* expected one row and one feature"):
+        Gram.of(np.zeros(shape), device="cpu")
+
+
+def test_rows_of_no_weight_may_hold_anything(rng):
+    X, w = rng.standard_normal((9, 3)), np.ones(9)
+    X[4], w[4] = np.nan, 0
+    gram = Gram.of(X, sample_weight=w, fit_intercept=True, device="cpu", dtype="float64")
+    alone = Gram.of(np.delete(X, 4, 0), fit_intercept=True, device="cpu", dtype="float64")
+    torch.testing.assert_close(gram.X, alone.X)
+    X[5, 1] = np.inf  # the row is named as it is in X
+    with pytest.raises(FitError, match="X is inf at row 5, column 1"):
+        Gram.of(X, sample_weight=w, device="cpu")
+
+
+def test_bytes_held_are_those_of_the_matrices(rng):
+    gram = Gram.of(rng.standard_normal((30, 8)), device="cpu")
+    assert gram.held_bytes == 30 * 8 * 4 + 8 * 8 * 8
 
 
 def test_too_little_memory_is_said_in_numbers():

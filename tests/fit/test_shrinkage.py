@@ -133,9 +133,7 @@ def test_chosen_alphas_give_all_others(seed, n_alphas, rank, decades, log_tolera
 
 @some
 @given(**problems)
-def test_curves_of_any_voxel_are_those_at_all_alphas(
-    seed, n_alphas, rank, decades, log_tolerance
-):
+def test_curves_of_any_voxel_are_those_at_all_alphas(seed, n_alphas, rank, decades, log_tolerance):
     table, _, weights, _, _ = drawn(seed, n_alphas, rank, decades)
     tolerance = 10**log_tolerance
     along = curves(table, weights, tolerance)
@@ -152,7 +150,8 @@ def test_curves_of_any_voxel_are_those_at_all_alphas(
     predictions = np.einsum("ir,ar,rv->aiv", rows, table, responses)
     products, squares = (predictions * y).sum(axis=1), (predictions**2).sum(axis=1)
     # A sum of products is linear: no worse than the predictions themselves.
-    size = np.linalg.norm(table * weights, axis=1).max(initial=0) * np.linalg.norm(responses, axis=0)
+    largest = np.linalg.norm(table * weights, axis=1).max(initial=0)
+    size = largest * np.linalg.norm(responses, axis=0)
     error = np.abs(along.linear @ products[along.at] - products)
     assert (error <= 100 * tolerance * size * np.linalg.norm(y, axis=0) + 1e-12).all()
     error = np.abs(along.squared @ squares[along.at] - squares)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Literal
 
@@ -17,12 +18,14 @@ from torch import Tensor
 
 from voxscale.errors import FitError
 
-__all__ = ["cholesky", "eigh", "eigh_place", "gram", "matmul"]
+__all__ = ["cholesky", "eigh", "eigh_place", "gram", "matmul", "one_torch_thread", "row_sums"]
 
 Place = Literal["device", "cpu"]
 
 # Numbers converted to float64 at a time while products are summed.
 _CHUNK = 2**24
+# Rows whose products are summed in their own dtype.
+_ROWS = 64
 # Of the self-test: the size, the residual allowed, and how much slower than a CPU is too slow.
 _TRIAL = 384
 _TRIAL_RESIDUAL = 1e-10
@@ -46,10 +49,43 @@ def matmul(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """
     if a.device.type != "cpu":
         return torch.matmul(a, b) if out is None else torch.matmul(a, b, out=out)
-    if out is None:
-        return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
-    np.matmul(a.numpy(), b.numpy(), out=out.numpy())
+    # What overflows is noticed by whoever asked, as it is with torch, which warns of nothing.
+    with np.errstate(all="ignore"):
+        if out is None:
+            return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
+        np.matmul(a.numpy(), b.numpy(), out=out.numpy())
     return out
+
+
+def row_sums(a: Tensor, b: Tensor) -> Tensor:
+    """Sum the products of two matrices over their rows, in float64 but for a few rows at a time.
+
+    On a CPU this takes one thread: the threads of torch and those of numpy's BLAS, which come
+    right before and after, would wait for each other.
+
+    Parameters
+    ----------
+    a, b : tensor of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    tensor of shape (n_columns,), float64
+
+    Examples
+    --------
+    >>> row_sums(torch.ones(3, 2), torch.full((3, 2), 2.0))
+    tensor([6., 6.], dtype=torch.float64)
+    """
+    if a.device.type != "cpu":
+        return (a * b).sum(0, dtype=torch.float64)
+    left, right = a.numpy(), b.numpy()
+    n_rows, n_columns = left.shape
+    whole = n_rows // _ROWS * _ROWS
+    shape = (whole // _ROWS, _ROWS, n_columns)
+    parts = np.einsum("crv,crv->cv", left[:whole].reshape(shape), right[:whole].reshape(shape))
+    total = parts.sum(axis=0, dtype=np.float64)
+    total += np.einsum("rv,rv->v", left[whole:], right[whole:])
+    return torch.from_numpy(total)
 
 
 def gram(X: Tensor, *, of_columns: bool = False) -> Tensor:
@@ -73,6 +109,24 @@ def gram(X: Tensor, *, of_columns: bool = False) -> Tensor:
         # Times its own transpose: numpy hands that to the routine that computes one half.
         total += matmul(left, left.T)
     return total
+
+
+@contextmanager
+def one_torch_thread(device: torch.device) -> Iterator[None]:
+    """Keep torch's own threads still on a CPU, while numpy's BLAS has all cores.
+
+    Threads of the two wait for their next task in a loop, and take the cores from each other:
+    small steps between products then take many times as long as by one thread.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def cholesky(matrix: Tensor) -> Tensor:

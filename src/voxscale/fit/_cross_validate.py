@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from voxscale.arrays import Array
+from voxscale.arrays._linalg import one_torch_thread
 from voxscale.errors import AlignmentError
 from voxscale.fit._blocks import VoxelBlocks, block_width
 from voxscale.fit._choose import check_alphas
@@ -149,6 +150,8 @@ def cv_scores_of_designs(
     once for each group that it does hold.
     """
     penalties = check_alphas(alphas)
+    for gram in grams[1:]:
+        grams[0].samples.check_same(gram.samples)
     blocks, first = voxel_blocks(grams[0], Y), grams[0]
     splits = first.samples.splits(as_splits(cv, first.samples.n_trs))
     kept = [InMemory() for _ in grams] if results is None else list(results)
@@ -243,17 +246,23 @@ class Scoring:
             per_voxel = max(plan.block_bytes // plan.block_voxels for plan in self.plans)
             width = block_width(per_voxel, left, self.blocks.device)
             todo = _left_to_do(group, results, self.blocks.slices(width, multiple))
-            for block, values in self.blocks.read(todo):
-                undefined = self.blocks.undefined[block]
-                for state in states:
-                    state[block] = self.blocks.state[block]
-                for job in group:
-                    for i, sums in zip(job.splits, job.moments(values), strict=True):
-                        found = self.score(sums).cpu().numpy()
-                        found[:, undefined] = np.nan
-                        yield job.design, i, block, found
-                        results[job.design].mark_done(_stage(i), block.start, block.stop)
-                    self.flops[job.design] += job.path.flop_per_voxel * len(undefined)
+            with one_torch_thread(self.blocks.device):
+                for block, values in self.blocks.read(todo):
+                    for state in states:
+                        state[block] = self.blocks.state[block]
+                    for job in group:
+                        for i, found in self._block_scores(job, block, values):
+                            yield job.design, i, block, found
+                            results[job.design].mark_done(_stage(i), block.start, block.stop)
+
+    def _block_scores(self, job: _Job, block: slice, values: Tensor) -> Iterator[tuple[int, Array]]:
+        """Score one block of voxels, split by split."""
+        undefined = self.blocks.undefined[block]
+        for i, sums in zip(job.splits, job.moments(values), strict=True):
+            found = self.score(sums).cpu().numpy()
+            found[:, undefined] = np.nan
+            yield i, found
+        self.flops[job.design] += job.path.flop_per_voxel * len(undefined)
 
     def _todo(self, results: Sequence[Results]) -> list[_ToDo]:
         n_voxels = self.blocks.n_voxels

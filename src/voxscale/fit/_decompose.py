@@ -323,12 +323,19 @@ class Gram:
         return projected
 
 
-def design_tensor(X: Any, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Check a design matrix and copy it to a device."""
+def design_tensor(
+    X: Any, device: torch.device, dtype: torch.dtype, kept: Array | None = None
+) -> Tensor:
+    """Check a design matrix and copy it to a device; only the kept rows, the others are 0."""
     columns = Columns.of(X, "X")
     name = str(dtype).removeprefix("torch.")
-    samples = Samples.of(None, columns.shape[0])
-    return torch.from_numpy(_read(columns, samples, name, about_mean=False)[0]).to(device)
+    samples = Samples(columns.shape[0], kept, None)
+    values, _ = _read(columns, samples, name, about_mean=False)
+    if kept is not None:
+        every = np.zeros(columns.shape, dtype=values.dtype)
+        every[kept] = values
+        values = every
+    return torch.from_numpy(values).to(device)
 
 
 def _read(

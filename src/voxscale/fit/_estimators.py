@@ -465,7 +465,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
     ) -> list[RidgeCV]:
         responses = Columns.of(_as_columns(Y), "Y")
         for X in designs:
-            check_same_rows(np.shape(X), (responses.shape[0],))
+            check_same_rows(np.shape(X), np.shape(Y))
         check_groups(self.groups, responses.shape[1])
         self._check()
         splits = as_splits(self.cv, responses.shape[0])
@@ -509,6 +509,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         coef = found.coef[:, 0] if self._is_single else found.coef
         if self.weights == "dual":
             self.dual_coef_, self.X_fit_ = coef, X
+            self._kept_rows = gram.samples.kept
         else:
             self.coef_ = coef
         if found.intercept is not None:
@@ -529,7 +530,9 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             raise AlignmentError(msg)
         coef = self.dual_coef_ if self.weights == "dual" else self.coef_
         if self.weights == "dual":
-            design = matmul(design, design_tensor(self.X_fit_, device, dtype).T)
+            # Rows that did not count may hold anything, NaN too; their coefficients are 0.
+            fitted = design_tensor(self.X_fit_, device, dtype, self._kept_rows)
+            design = matmul(design, fitted.T)
         coef = coef[:, None] if self._is_single else coef
         intercept = np.atleast_1d(self.intercept_) if hasattr(self, "intercept_") else None
         return Predictor(design, Weights(coef, intercept), budget_bytes(self.memory_gib, device))
@@ -549,7 +552,7 @@ def _as_columns(Y: Any) -> Any:
     """Give responses of a single voxel a second axis."""
     if isinstance(Y, list | tuple):
         Y = np.asarray(Y)
-    return Y[:][:, None] if len(np.shape(Y)) == 1 else Y
+    return np.asarray(Y[:])[:, None] if len(np.shape(Y)) == 1 else Y
 
 
 def _count_undefined(blocks: VoxelBlocks, alphas: Array) -> str | None:

@@ -208,7 +208,9 @@ class HoldoutPaths:
     def _bytes_per_voxel(self) -> int:
         most = max(len(split.left_out) for split in self.splits)
         made = len(self.rows) * (self.right_side.n_products + len(self.nodes))
-        return (made + most * (len(self.nodes) + len(self.curves.at))) * self.scale.element_size()
+        return (
+            made + most * (len(self.nodes) + len(self.curves.at))
+        ) * self.to_inputs.element_size()
 
 
 class _Sums:

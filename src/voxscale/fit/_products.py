@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays import Array
-from voxscale.arrays._linalg import matmul
+from voxscale.arrays._linalg import matmul, row_sums
 from voxscale.fit._shrinkage import Curves, Stretch
 
 __all__ = ["AlphaSums", "Products", "tiles"]
@@ -18,7 +18,7 @@ __all__ = ["AlphaSums", "Products", "tiles"]
 # Rows and voxels worked on at once: on a CPU, so that all products of a tile stay in its caches.
 _TILE_ROWS = {"cpu": 512, "cuda": 4096}
 _TILE_BYTES = {"cpu": 12 * 2**20, "cuda": 2**30}
-_TILE_VOXELS = {"cpu": (64, 512), "cuda": (512, 8192)}  # least and most
+_TILE_VOXELS = {"cpu": (256, 512), "cuda": (512, 8192)}  # least and most
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +97,10 @@ class AlphaSums:
         self.pp = torch.zeros_like(self.yp)
 
     def add(self, voxels: slice, predictions: Tensor, y: Tensor) -> None:
-        """Add rows: predictions (n_few, n_rows, n_tile_voxels), responses (n_rows, …), centred.
-
-        The predictions are overwritten.
-        """
-        product = torch.empty_like(y)  # fresh memory each time would cost as much as the sums
+        """Add rows: predictions (n_few, n_rows, n_tile_voxels), responses (n_rows, …), centred."""
         for i, prediction in enumerate(predictions):
-            torch.mul(prediction, y, out=product)
-            self.yp[i, voxels] += product.sum(0, dtype=torch.float64)
-            self.pp[i, voxels] += prediction.square_().sum(0, dtype=torch.float64)
+            self.yp[i, voxels] += row_sums(prediction, y)
+            self.pp[i, voxels] += row_sums(prediction, prediction)
 
     def along(self, curves: Curves) -> tuple[Tensor, Tensor]:
         """Give the sums at all alphas, each (n_alphas, n_voxels)."""

@@ -89,6 +89,23 @@ class Samples:
         """TRs that are used."""
         return self.n_trs if self.kept is None else len(self.kept)
 
+    @property
+    def weights(self) -> Array:
+        """Weights of all TRs, (n_trs,); 0 where one is left out."""
+        weights = np.zeros(self.n_trs)
+        kept = slice(None) if self.kept is None else self.kept
+        weights[kept] = 1.0 if self.root is None else self.root**2
+        return weights
+
+    def check_same(self, other: Samples) -> None:
+        """Raise an AlignmentError unless the same TRs count, and as much."""
+        if self.n_trs != other.n_trs:
+            msg = f"designs have {self.n_trs} and {other.n_trs} TRs; expected as many."
+            raise AlignmentError(msg)
+        if not np.array_equal(self.weights, other.weights):
+            msg = "designs have different sample_weight; give all of them the same."
+            raise AlignmentError(msg)
+
     def splits(self, pairs: Sequence[Split]) -> list[Split]:
         """Renumber the rows of splits, without those that are left out.
 

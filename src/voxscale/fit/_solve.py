@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from voxscale.arrays import Array
-from voxscale.arrays._linalg import matmul
+from voxscale.arrays._linalg import matmul, one_torch_thread
 from voxscale.fit._blocks import VoxelBlocks, block_width
 from voxscale.fit._cross_validate import voxel_blocks
 from voxscale.fit._decompose import Gram
@@ -130,18 +130,19 @@ def _write(
         for block in blocks.slices(width, results.block_multiple)
         if not results.is_done("weights", block.start, block.stop)
     ]
-    for block, values in blocks.read(todo):
-        undefined = blocks.undefined[block] | np.isnan(alphas[block])
-        penalties = torch.from_numpy(np.nan_to_num(alphas[block])).to(values.device)
-        found, mean = make(values, penalties)
-        weights = found.cpu().numpy()
-        weights[:, undefined] = np.nan
-        if mean is not None and make.at_mean is not None:
-            at_zero = (mean - make.at_mean @ found.double()).cpu().numpy()
-            at_zero[undefined] = np.nan
-            intercept[block] = at_zero
-        coef[:, block] = weights
-        results.mark_done("weights", block.start, block.stop)
+    with one_torch_thread(gram.X.device):
+        for block, values in blocks.read(todo):
+            undefined = blocks.undefined[block] | np.isnan(alphas[block])
+            penalties = torch.from_numpy(np.nan_to_num(alphas[block])).to(values.device)
+            found, mean = make(values, penalties)
+            weights = found.cpu().numpy()
+            weights[:, undefined] = np.nan
+            if mean is not None and make.at_mean is not None:
+                at_zero = (mean - make.at_mean @ found.double()).cpu().numpy()
+                at_zero[undefined] = np.nan
+                intercept[block] = at_zero
+            coef[:, block] = weights
+            results.mark_done("weights", block.start, block.stop)
 
 
 @dataclass(frozen=True, eq=False)
