@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from voxscale.arrays import _linalg
-from voxscale.arrays._linalg import cholesky, eigh, eigh_place, gram, matmul
+from voxscale.arrays._linalg import (
+    cholesky,
+    eigh,
+    eigh_place,
+    gram,
+    matmul,
+    one_torch_thread,
+    row_sums,
+)
 from voxscale.errors import FitError
 
 DTYPES = ["float32", "float64"]
@@ -96,6 +104,42 @@ def test_gram_matrices_leave_their_matrix_as_it_is(rng, frozen):
     gram(X)
     gram(X, of_columns=True)
     np.testing.assert_array_equal(X, given)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS[:-1])
+@pytest.mark.parametrize("n_rows", [0, 1, 63, 64, 65, 200])
+def test_sums_over_rows_are_those_of_float64(rng, dtype, layout, n_rows):
+    a, b = (laid_out(layout, (max(n_rows, 1), 5), dtype, rng)[:n_rows] for _ in range(2))
+    sums = row_sums(a, b)
+    assert sums.dtype == torch.float64
+    expected = (a.double() * b.double()).sum(0)
+    scale = np.sqrt(max(n_rows, 1))
+    rtol = 1e-6 if dtype == "float32" else 1e-14
+    np.testing.assert_allclose(sums, expected, atol=10 * scale * rtol)
+
+
+def test_sums_over_many_rows_lose_nothing(rng):
+    ones = torch.full((100_000, 1), 1e-4)
+    ones[0] = 1e4
+    exact = (ones.double() ** 2).sum()
+    assert float(row_sums(ones, ones)[0]) == pytest.approx(float(exact), rel=1e-6)
+
+
+def test_one_thread_of_torch_works_and_then_as_many_as_before():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        with one_torch_thread(torch.device("cpu")):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+        with pytest.raises(KeyError), one_torch_thread(torch.device("cpu")):
+            raise KeyError
+        assert torch.get_num_threads() == 3
+        with one_torch_thread(torch.device("cuda")):
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_cholesky_factor_is_lower(rng):

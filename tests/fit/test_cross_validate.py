@@ -161,6 +161,21 @@ def test_rows_in_another_order_score_the_same(seed, solver):
     np.testing.assert_allclose(again, plain, rtol=1e-8, atol=1e-11)
 
 
+@few
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(SOLVERS)), st.booleans())
+def test_rows_in_neither_part_tell_nothing(seed, solver, fit_intercept):
+    rng = np.random.default_rng(seed)
+    shape = SHAPES[seed % 2]
+    X, Y = rng.standard_normal(shape), rng.standard_normal((shape[0], 3))
+    order = rng.permutation(shape[0])
+    splits = [(order[8:], order[:4])]
+    plain = cv_scores(exactly(X, fit_intercept=fit_intercept), Y, splits, ALPHAS, solver=solver)
+    X[order[4:8]] = rng.standard_normal((4, shape[1])) * 30
+    Y[order[4:8]] = rng.standard_normal((4, 3)) * 30
+    other = cv_scores(exactly(X, fit_intercept=fit_intercept), Y, splits, ALPHAS, solver=solver)
+    np.testing.assert_allclose(other, plain, rtol=1e-6, atol=1e-7)
+
+
 def test_alphas_need_no_order(make):
     X, Y = make((30, 4))
     gram = exactly(X)
@@ -377,6 +392,17 @@ def test_rows_must_match(make):
     message = r"X has shape \(30, 4\) but Y has shape \(29, 5\); expected as many rows"
     with pytest.raises(AlignmentError, match=message):
         cv_scores(exactly(X), Y[:29], 3, ALPHAS)
+
+
+def test_designs_of_other_rows_or_weights_do_not_go_together(make, rng):
+    X, Y = make((30, 4))
+    with pytest.raises(AlignmentError, match="designs have 30 and 29 TRs; expected as many"):
+        cv_scores_of_designs([exactly(X), exactly(X[1:])], Y, 3, ALPHAS)
+    w = rng.uniform(0.1, 1, 30)
+    for one, other in ((None, w), (w, 2 * w), (w > 0.5, None), (w > 0.5, w > 0.4)):
+        grams = [exactly(X, sample_weight=weights) for weights in (one, other)]
+        with pytest.raises(AlignmentError, match="designs have different sample_weight"):
+            cv_scores_of_designs(grams, Y, 3, ALPHAS)
 
 
 @pytest.mark.parametrize("Y", [np.zeros(30), np.zeros((30, 2), complex), np.zeros((30, 2, 1))])

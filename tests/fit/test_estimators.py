@@ -338,3 +338,199 @@ def test_data_that_does_not_fit_is_named(data):
         ridge().fit(X[:, 0], Y)
     with pytest.raises(ValueError, match="Y has shape"):
         ridge().fit(X, Y[:, :, None])
+
+
+# Kinds of weights.
+
+
+@pytest.mark.parametrize("weighting", ["none", "mask", "any"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("is_single", [False, True])
+def test_dual_coefficients_predict_as_weights_do(data, rng, fit_intercept, weighting, is_single):
+    X, Y = data
+    Y = Y[:, 0] if is_single else Y
+    X, Y = X + 2, Y + 3
+    is_kept = rng.random(len(X)) > 0.2
+    w = {"none": None, "mask": is_kept, "any": rng.uniform(0.1, 2, len(X)) * is_kept}[weighting]
+    primal = ridge(fit_intercept=fit_intercept).fit(X, Y, w)
+    dual = ridge(fit_intercept=fit_intercept, weights="dual").fit(X, Y, w)
+    assert dual.dual_coef_.shape == Y.shape
+    assert not hasattr(dual, "coef_")
+    np.testing.assert_allclose(X.T @ dual.dual_coef_, primal.coef_, rtol=1e-7, atol=1e-9)
+    np.testing.assert_array_equal(dual.cv_scores_, primal.cv_scores_)
+    if fit_intercept:
+        np.testing.assert_allclose(dual.intercept_, primal.intercept_, rtol=1e-7, atol=1e-9)
+    new = rng.standard_normal((7, X.shape[1]))
+    np.testing.assert_allclose(dual.predict(new), primal.predict(new), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(dual.score(X, Y), primal.score(X, Y), rtol=1e-7, atol=1e-9)
+
+
+def test_dual_coefficients_predict_although_censored_rows_hold_nothing(data):
+    X, Y = data
+    X, w = X.copy(), np.ones(len(X))
+    X[3], w[3] = np.nan, 0
+    primal, dual = (ridge(weights=kind).fit(X, Y, w) for kind in ("primal", "dual"))
+    np.testing.assert_allclose(dual.predict(X[5:]), primal.predict(X[5:]), rtol=1e-7, atol=1e-9)
+
+
+def test_without_weights_there_are_scores_and_alphas_alone(data):
+    X, Y = data
+    full, scores_only = ridge(fit_intercept=True).fit(X, Y), ridge(weights=None).fit(X, Y)
+    assert scores_only.set_params(fit_intercept=True).fit(X, Y) is scores_only
+    for name in ("cv_scores_", "best_alphas_"):
+        np.testing.assert_array_equal(getattr(scores_only, name), getattr(full, name))
+    for name in ("coef_", "dual_coef_", "intercept_", "X_fit_"):
+        assert not hasattr(scores_only, name)
+    for method, arguments in (("predict", (X,)), ("score", (X, Y))):
+        with pytest.raises(FitError, match=r"the fit kept no weights \(weights=None\)"):
+            getattr(scores_only, method)(*arguments)
+
+
+def test_weights_of_another_kind_are_forgotten(data):
+    X, Y = data
+    model = ridge(weights="dual").fit(X, Y).set_params(weights="primal").fit(X, Y)
+    assert not hasattr(model, "dual_coef_")
+    assert not hasattr(model, "X_fit_")
+    np.testing.assert_array_equal(model.predict(X), ridge().fit(X, Y).predict(X))
+
+
+# Alphas that are shared.
+
+
+def test_voxels_of_a_group_share_an_alpha(data):
+    X, Y = data
+    groups = ["V1", "", "V1", "A1", "A1", ""]
+    model, own = ridge(groups=groups).fit(X, Y), ridge().fit(X, Y)
+    mean = own.cv_scores_.mean(axis=2)
+    for members in ([0, 2], [3, 4]):
+        best = ALPHAS[mean[:, members].mean(axis=1).argmax()]
+        assert (model.best_alphas_[members] == best).all()
+    np.testing.assert_array_equal(model.best_alphas_[[1, 5]], own.best_alphas_[[1, 5]])
+    for v, alpha in enumerate(model.best_alphas_):
+        one = sklearn.linear_model.Ridge(alpha=alpha, fit_intercept=False).fit(X, Y[:, v])
+        np.testing.assert_allclose(model.coef_[:, v], one.coef_, rtol=1e-7, atol=1e-9)
+
+
+# Several designs.
+
+
+@pytest.mark.parametrize("weights", ["primal", "dual"])
+def test_designs_are_fitted_as_each_alone(data, rng, weights):
+    X, Y = data
+    designs = [X, rng.standard_normal((len(X), 70)), X[:, :3]]
+    w = rng.uniform(0.1, 1, len(X))
+    pattern = ridge(fit_intercept=True, weights=weights, scoring="correlation")
+    models = pattern.fit_designs(designs, Y, w)
+    assert not hasattr(pattern, "best_alphas_")
+    assert len({id(model) for model in models}) == 3
+    for model, design in zip(models, designs, strict=True):
+        alone = ridge(fit_intercept=True, weights=weights, scoring="correlation").fit(design, Y, w)
+        assert model.n_features_in_ == design.shape[1]
+        assert (model.form_, model.solver_) == (alone.form_, alone.solver_)
+        np.testing.assert_array_equal(model.best_alphas_, alone.best_alphas_)
+        np.testing.assert_allclose(model.cv_scores_, alone.cv_scores_, rtol=1e-9)
+        np.testing.assert_allclose(model.intercept_, alone.intercept_, rtol=1e-9)
+        np.testing.assert_allclose(model.predict(design), alone.predict(design), rtol=1e-9)
+
+
+def test_responses_are_read_once_for_the_scores_of_all_designs(data, counting, monkeypatch):
+    X, Y = data
+    monkeypatch.setattr(_blocks, "_COMFORTABLE_BYTES", {"cpu": 1})
+    monkeypatch.setattr(_blocks, "_NARROWEST_COMFORTABLE", 4)
+    read = counting(Y)
+    ridge(weights=None).fit_designs([X, X[:, :3], X[:, 2:]], read)
+    assert read.columns == [(0, 4), (4, 6)]
+
+
+def test_designs_that_do_not_go_together_are_named(data):
+    X, Y = data
+    with pytest.raises(ValueError, match="designs is empty; expected one array"):
+        ridge().fit_designs([], Y)
+    with pytest.raises(ValueError, match="there are 0 results for 1 designs; expected as many"):
+        ridge().fit_designs([X], Y, results=[])
+    with pytest.raises(AlignmentError, match="expected as many rows in both"):
+        ridge().fit_designs([X, X[1:]], Y)
+
+
+# The whole path.
+
+
+@pytest.mark.parametrize("scoring", ["r2", "correlation"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_a_path_is_a_fit_at_each_alpha_scored_on_test_data(data, rng, scoring, fit_intercept):
+    X, Y = data
+    n_train = 2 * len(X) // 3
+    train, test = (X[:n_train], Y[:n_train] + 1), (X[n_train:], Y[n_train:] + 1)
+    options = {"scoring": scoring, "fit_intercept": fit_intercept}
+    path = ridge(**options).path(*train, *test)
+    assert path.shape == (len(ALPHAS), 6)
+    for row, alpha in zip(path, ALPHAS, strict=True):
+        expected = ridge([alpha], **options).fit(*train).score(*test)
+        np.testing.assert_allclose(row, expected, rtol=1e-8, atol=1e-10)
+    single = ridge(**options).path(train[0], train[1][:, 0], test[0], test[1][:, 0])
+    np.testing.assert_allclose(single, path[:, 0], rtol=1e-10)
+
+
+def test_a_path_keeps_nothing_and_looks_at_no_split(data):
+    X, Y = data
+    model = ridge(cv="nonsense")
+    before = dict(vars(model))
+    model.path(X[10:], Y[10:], X[:10], Y[:10])
+    assert vars(model) == before
+
+
+def test_a_path_needs_data_that_go_together(data):
+    X, Y = data
+    for pair, message in (
+        ((X[:9], Y[:8]), "expected as many rows in both"),
+        ((X[:9, 1:], Y[:9]), "X has shape .* but X_test has shape .* as many columns in both"),
+        ((X[:9], Y[:9, 1:]), "Y has shape .* but Y_test has shape .* as many columns in both"),
+    ):
+        with pytest.raises(AlignmentError, match=message):
+            ridge().path(X[9:], Y[9:], *pair)
+
+
+# Predictions and their scores.
+
+
+def test_rows_of_no_weight_are_not_scored(data, rng):
+    X, Y = data
+    model, is_kept = ridge().fit(X, Y), rng.random(len(X)) > 0.3
+    spoilt = np.where(is_kept[:, None], Y, np.nan)
+    expected = model.score(X[is_kept], Y[is_kept])
+    np.testing.assert_allclose(model.score(X, spoilt, is_kept), expected, rtol=1e-10)
+    # All others count alike.
+    w = rng.uniform(0.1, 5, len(X)) * is_kept
+    np.testing.assert_allclose(model.score(X, spoilt, sample_weight=w), expected, rtol=1e-10)
+
+
+def test_where_predictions_go_has_their_shape(data):
+    X, Y = data
+    model = ridge().fit(X, Y)
+    for shape in ((len(X), 5), (len(X) - 1, 6), (6,)):
+        with pytest.raises(AlignmentError, match=r"out has shape .*; expected \(\d+, 6\)"):
+            model.predict(X, out=np.empty(shape))
+
+
+@pytest.mark.parametrize("solver", ["split", "holdout", "cholesky"])
+def test_the_solver_is_the_one_asked_for(data, solver):
+    X, Y = data
+    model, expected = ridge(solver=solver).fit(X, Y), ridge().fit(X, Y)
+    assert model.solver_ == solver
+    np.testing.assert_allclose(model.cv_scores_, expected.cv_scores_, rtol=1e-7, atol=1e-9)
+    np.testing.assert_array_equal(model.best_alphas_, expected.best_alphas_)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+def test_without_a_tolerance_every_alpha_is_computed(data):
+    X, Y = data
+    alphas = np.logspace(0, 4, 40)
+    exact, default = (ridge(alphas, tolerance=t).fit(X, Y).cv_scores_ for t in (0, None))
+    coarse = ridge(alphas, tolerance=1e-2).fit(X, Y).cv_scores_
+    assert 0 < np.abs(default - exact).max() < 1e-9
+    assert 1e-9 < np.abs(coarse - exact).max() < 0.1
+
+
+def test_the_default_alphas_are_of_every_half_decade_to_a_hundred_million():
+    alphas = RidgeCV().alphas
+    np.testing.assert_allclose(alphas, np.logspace(0, 8, 17))

@@ -19,7 +19,7 @@ from voxscale.fit._blocks import VoxelBlocks, block_width
 from voxscale.fit._choose import check_alphas
 from voxscale.fit._decompose import Gram
 from voxscale.fit._holdout_solver import HoldoutPaths
-from voxscale.fit._plan import FitPlan, plan_fit, work_of
+from voxscale.fit._plan import FitPlan, device_kind, plan_fit, work_of
 from voxscale.fit._results import InMemory, Results
 from voxscale.fit._scoring import Moments, scoring_function
 from voxscale.fit._shrinkage import check_tolerance, default_tolerance
@@ -221,7 +221,7 @@ class Scoring:
                     len(alphas),
                     tolerance=precision,
                     itemsize=gram.X.element_size(),
-                    kind=device.type,
+                    kind=device_kind(device),
                 ),
                 solver=solver,
                 budget=room,

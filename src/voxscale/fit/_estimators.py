@@ -32,7 +32,7 @@ from voxscale.fit._cross_validate import (
 )
 from voxscale.fit._decompose import Gram, design_tensor
 from voxscale.fit._fingerprint import fingerprint_of
-from voxscale.fit._plan import FitPlan, plan_fit, work_of
+from voxscale.fit._plan import FitPlan, device_kind, plan_fit, work_of
 from voxscale.fit._predict import Predictor
 from voxscale.fit._results import InMemory, Results
 from voxscale.fit._samples import Samples
@@ -291,7 +291,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             len(alphas),
             tolerance=default_tolerance(name) if self.tolerance is None else self.tolerance,
             itemsize=dtype.itemsize,
-            kind=device.type,
+            kind=device_kind(device),
         )
         n_rows = {"primal": n_features, "dual": n_trs, None: 0}[self.weights]
         budget = budget_bytes(self.memory_gib, device)
@@ -465,7 +465,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
     ) -> list[RidgeCV]:
         responses = Columns.of(_as_columns(Y), "Y")
         for X in designs:
-            check_same_rows(np.shape(X), np.shape(Y))
+            check_same_rows(Columns.of(X, "X").shape, np.shape(Y))
         check_groups(self.groups, responses.shape[1])
         self._check()
         splits = as_splits(self.cv, responses.shape[0])
@@ -552,7 +552,11 @@ def _as_columns(Y: Any) -> Any:
     """Give responses of a single voxel a second axis."""
     if isinstance(Y, list | tuple):
         Y = np.asarray(Y)
-    return np.asarray(Y[:])[:, None] if len(np.shape(Y)) == 1 else Y
+    try:
+        is_single = len(np.shape(Y)) == 1
+    except Exception:  # what a closed file raises is not agreed on; Columns tells of it
+        return Y
+    return np.asarray(Y[:])[:, None] if is_single else Y
 
 
 def _count_undefined(blocks: VoxelBlocks, alphas: Array) -> str | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -55,18 +56,15 @@ class _System:
 
     Parameters
     ----------
-    solve : tensor of shape (n_validation, n_left_out)
-        Takes the right side to predictions, about their mean over the validation rows.
-    own : tensor of shape (n_validation, n_left_out), or None
+    solve : tensor of shape (n_validation + 1, n_left_out)
+        Takes the right side to predictions, about their mean over the validation rows; the last
+        row takes it to the mean.
+    own : tensor of shape (n_validation + 1, n_left_out), or None
         Takes the rows' own responses to predictions; None: they are their own.
-    solve_mean, own_mean : tensor of shape (1, n_left_out)
-        The means.
     """
 
     solve: Tensor
-    solve_mean: Tensor
     own: Tensor | None
-    own_mean: Tensor | None
 
     @property
     def size(self) -> int:
@@ -200,6 +198,13 @@ class HoldoutPaths:
         for gathered in sums:
             yield gathered.moments()
 
+    @cached_property
+    def few(self) -> Tensor | None:
+        """From predictions at the nodes to those that are summed; None: they are the same."""
+        few = self.mixing[torch.from_numpy(self.curves.at).to(self.mixing.device)]
+        is_same = few.shape[0] == few.shape[1] and bool((few == torch.eye(len(few)).to(few)).all())
+        return None if is_same else few
+
     @property
     def _system_size(self) -> int:
         return sum(system.size for solved in self.systems for system in solved)
@@ -238,21 +243,22 @@ class _Sums:
         """Add some voxels: right sides (n_nodes, n_rows, n_tile_voxels), all responses."""
         paths, split, y = self._paths, self._split, self._y[:, voxels]
         above_offset = (self._y_mean - self._offset)[voxels]
-        predictions = y.new_empty((len(paths.nodes), len(y), y.shape[1]))
+        n_rows, own = len(y), tile[split.left_out]
+        predictions = y.new_empty((len(paths.nodes), n_rows + 1, y.shape[1]))
+        mine = y.new_empty((len(split.among), y.shape[1]))
         for j, (node, system) in enumerate(zip(paths.nodes, systems, strict=True)):
-            mine = right[j][split.among]
+            torch.index_select(right[j], 0, split.among, out=mine)
             matmul(system.solve, mine, out=predictions[j])
-            self._means[j, voxels] = matmul(system.solve_mean, mine)[0].double()
-            if system.own is None or system.own_mean is None:
-                predictions[j].add_(y, alpha=1 / node.scale)
-                self._means[j, voxels] += above_offset / node.scale
+            if system.own is None:
+                predictions[j, :n_rows].add_(y, alpha=1 / node.scale)
+                predictions[j, n_rows] += above_offset / node.scale
             else:
-                own = tile[split.left_out]
                 predictions[j] += matmul(system.own, own)
-                self._means[j, voxels] += matmul(system.own_mean, own)[0].double()
-        few = paths.mixing[torch.from_numpy(paths.curves.at)]
-        mixed = matmul(few, predictions.view(len(predictions), -1))
-        self._sums.add(voxels, mixed.view(len(few), *y.shape), y)
+        self._means[:, voxels] = predictions[:, n_rows].double()
+        if paths.few is not None:
+            mixed = matmul(paths.few, predictions.view(len(predictions), -1))
+            predictions = mixed.view(len(paths.few), *predictions.shape[1:])
+        self._sums.add(voxels, predictions[:, :n_rows], y)
 
     def moments(self) -> Moments:
         """Sum up all voxels, at every alpha."""
@@ -338,19 +344,23 @@ def _solved(gram: Gram, split: _Split, node: _Node, inverse: Tensor, shrunk: Ten
     """Keep what the scored rows need of the inverse of what remains on the rows left out."""
     dtype = gram.X.dtype
     wanted = gram.unweighted(inverse[split.scored], split.validation)
-    solve, solve_mean = centred(wanted if node.is_tiny else -wanted / node.scale)
+    solve = _about_mean(wanted if node.is_tiny else -wanted / node.scale, dtype)
     if not node.is_tiny:
-        return _System(solve.to(dtype), solve_mean[None].to(dtype), None, None)
+        return _System(solve, None)
     # The inverse less what it is at an infinite penalty, where it predicts the mean, which is
     # added elsewhere; a difference of the two would be rounding alone.
     rest = matmul(inverse[split.scored], shrunk[split.among][:, split.among])
     if gram.means is not None:
         root, size = gram.root[split.left_out], gram.root[split.train].square().sum()
         rest += torch.outer(rest @ root, root) / size
-    own, own_mean = centred(-gram.unweighted(rest, split.validation) / node.scale)
-    return _System(
-        solve.to(dtype), solve_mean[None].to(dtype), own.to(dtype), own_mean[None].to(dtype)
-    )
+    own = -gram.unweighted(rest, split.validation) / node.scale
+    return _System(solve, _about_mean(own, dtype))
+
+
+def _about_mean(rows: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rows about their mean, and the mean as one more row."""
+    about, mean = centred(rows)
+    return torch.cat([about, mean[None]]).to(dtype)
 
 
 def _factors(node: _Node, eigenvalues: Array, form: str) -> Array:

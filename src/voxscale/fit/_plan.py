@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from voxscale.arrays._linalg import eigh_place
 from voxscale.fit._blocks import block_width, check_budget, readable
 from voxscale.fit._solvers import SOLVERS, Work, cheapest, check_solver
 from voxscale.fit._splits import Split
 
-__all__ = ["FitPlan", "bytes_per_voxel", "plan_fit", "work_of"]
+__all__ = ["FitPlan", "bytes_per_voxel", "device_kind", "plan_fit", "work_of"]
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,13 @@ def work_of(
     return Work(
         n_trs, n_features, n_voxels, n_alphas, parts, n_left_out, itemsize, tolerance == 0, kind
     )
+
+
+def device_kind(device: torch.device) -> str:
+    """Name the row of rates for a device; a GPU is tried once, on a small matrix."""
+    if device.type == "cpu" or eigh_place(device) == "device":
+        return device.type
+    return f"{device.type}, eigh on cpu"
 
 
 def bytes_per_voxel(work: Work) -> int:

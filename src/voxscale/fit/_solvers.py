@@ -14,6 +14,14 @@ __all__ = ["SOLVERS", "Cost", "Work", "cheapest", "check_solver"]
 _RATES = {
     "cpu": {"product64": 2.0, "eigh": 20.0, "cholesky": 1.0, "inverse": 6.0, "sum": 12.0},
     "cuda": {"product64": 1.5, "eigh": 150.0, "cholesky": 2.0, "inverse": 8.0, "sum": 40.0},
+    # Where the device decomposes wrongly or too slowly, the CPU does; products wait for it.
+    "cuda, eigh on cpu": {
+        "product64": 1.5,
+        "eigh": 3000.0,
+        "cholesky": 2.0,
+        "inverse": 8.0,
+        "sum": 40.0,
+    },
 }
 # With any number of alphas: stretches cost about as much as so many products over the whole
 # spectrum, their right sides at full precision as so many, and so many alphas tell of all others.
@@ -41,7 +49,7 @@ class Work:
     is_exact : bool
         The tolerance is 0: every alpha is computed by itself.
     kind : str
-        Of the device: "cpu" or "cuda".
+        Of the device: "cpu", "cuda", or "cuda, eigh on cpu".
     """
 
     n_trs: int

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from voxscale.errors import FitError
+from voxscale.fit import Gram, chunk_holdout, contiguous_folds, cv_scores
+from voxscale.fit._holdout_solver import HoldoutPaths, rows_left_out
+from voxscale.fit._scoring import Moments
+
+ALPHAS = np.logspace(-1, 5, 18)
+FORMS = {"primal": (80, 9), "dual": (50, 70)}
+
+
+def paths_of(gram, splits, alphas=ALPHAS, tolerance=1e-12):
+    rows = [tuple(torch.from_numpy(part) for part in pair) for pair in splits]
+    return HoldoutPaths.of(gram, rows, alphas, tolerance)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("shape", FORMS.values(), ids=FORMS)
+def test_sums_are_those_of_the_predictions(rng, naive_fit, shape, fit_intercept, weighted):
+    X, Y = rng.standard_normal(shape) + 1, rng.standard_normal((shape[0], 4)) + 2
+    w = rng.uniform(0.2, 2, shape[0]) if weighted else np.ones(shape[0])
+    order = rng.permutation(shape[0])
+    splits = [(order[12:-3], order[:12]), (order[:-9], order[-9:])]
+    gram = Gram.of(
+        X,
+        sample_weight=w if weighted else None,
+        fit_intercept=fit_intercept,
+        device="cpu",
+        dtype="float64",
+    )
+    alphas = np.r_[ALPHAS, 1e12]
+    paths = paths_of(gram, splits, alphas)
+    made = paths.moments(torch.tensor(Y * np.sqrt(w)[:, None]))
+    for found, (train, validation) in zip(made, splits, strict=True):
+        for a, alpha in enumerate(alphas):
+            coef, intercept = naive_fit(
+                X[train], Y[train], alpha, fit_intercept=fit_intercept, sample_weight=w[train]
+            )
+            predicted = torch.tensor(X[validation] @ coef + intercept)
+            expected = Moments.of(torch.tensor(Y[validation]), predicted)
+            np.testing.assert_allclose(found.yy, expected.yy, rtol=1e-9)
+            for name in ("yp", "pp"):
+                one, other = getattr(found, name)[a], getattr(expected, name)
+                np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-8)
+            # Both means are about that of all rows, where there is an intercept.
+            off = found.y_mean - found.p_mean[a]
+            np.testing.assert_allclose(off, expected.y_mean - expected.p_mean, atol=1e-8)
+
+
+def test_rows_that_do_not_train_are_left_out():
+    assert rows_left_out(6, torch.tensor([4, 0, 2])).tolist() == [1, 3, 5]
+    assert rows_left_out(2, torch.tensor([0, 1])).tolist() == []
+
+
+def test_rows_of_all_splits_are_made_once(rng):
+    gram = Gram.of(rng.standard_normal((60, 10)), device="cpu", dtype="float64")
+    splits = chunk_holdout(60, chunk_len=5, n_chunks=2, n_repeats=8, seed=0, gap=1)
+    paths = paths_of(gram, splits)
+    left_out = np.unique(np.concatenate([np.setdiff1d(np.arange(60), one) for one, _ in splits]))
+    np.testing.assert_array_equal(paths.rows, left_out)
+    assert len(paths.splits) == len(paths.systems) == 8
+    assert all(len(solved) == len(paths.nodes) for solved in paths.systems)
+    held = paths.to_inputs.numel() + sum(one.size for some in paths.systems for one in some)
+    assert paths.n_bytes == 8 * held + paths.right_side.n_bytes
+    assert paths.flop_per_voxel > 2 * held
+
+
+def test_few_alphas_tell_of_all(rng):
+    gram = Gram.of(rng.standard_normal((60, 10)), device="cpu")
+    splits, alphas = contiguous_folds(60, 5), np.logspace(-1, 5, 60)
+    assert len(paths_of(gram, splits, alphas, 1e-6).nodes) < 16
+    assert len(paths_of(gram, splits, alphas, 0).nodes) == 60
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("shape", [(60, 20), (40, 70)], ids=["primal", "dual"])
+def test_small_systems_do_not_enlarge_what_float32_loses(naive, shape, fit_intercept, seed):
+    """The mean that is left of responses about their mean, above all."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal(shape) * np.linspace(0.1, 3, shape[1]) + 1
+    Y = 0.1 * X @ rng.standard_normal((shape[1], 5)) + rng.standard_normal((shape[0], 5)) + 2
+    splits = chunk_holdout(shape[0], chunk_len=6, n_chunks=1, n_repeats=3, seed=1)
+    expected = naive(X, Y, splits, ALPHAS, fit_intercept=fit_intercept)["r2"]
+    gram = Gram.of(X, fit_intercept=fit_intercept, device="cpu")
+    scores = cv_scores(gram, Y, splits, ALPHAS, solver="holdout")
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+def test_a_system_that_is_singular_is_told(rng):
+    # Three rows alone have a value in the last column: without them, nothing tells its weight.
+    X = rng.standard_normal((30, 5))
+    X[:, 4] = 0
+    X[:3, 4] = 1e8
+    gram = Gram.of(X, device="cpu", dtype="float64")
+    splits = [(np.arange(3, 30), np.arange(3))]
+    with pytest.raises(FitError, match=r"\(3 × 3\) with its penalty is not positive definite"):
+        cv_scores(gram, rng.standard_normal((30, 2)), splits, [1e-6], solver="holdout")
