@@ -106,6 +106,15 @@ def test_gram_matrices_leave_their_matrix_as_it_is(rng, frozen):
     np.testing.assert_array_equal(X, given)
 
 
+def test_other_devices_are_left_to_torch():
+    """The device "meta" has shapes alone, and nothing that numpy could read."""
+    a, b, out = (torch.empty(shape, device="meta") for shape in ((5, 7), (7, 4), (5, 4)))
+    assert matmul(a, b).shape == (5, 4)
+    assert matmul(a, b, out=out) is out
+    assert row_sums(a, a).shape == (7,)
+    assert row_sums(a, a).dtype == torch.float64
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS[:-1])
 @pytest.mark.parametrize("n_rows", [0, 1, 63, 64, 65, 200])

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from voxscale.errors import AlignmentError, FitError
-from voxscale.fit import Gram, RidgeCV, contiguous_folds
+from voxscale.fit import Gram, RidgeCV, _plan, contiguous_folds
 from voxscale.fit._blocks import GIB, VoxelBlocks
-from voxscale.fit._plan import plan_fit, work_of
-from voxscale.fit._solvers import SOLVERS
+from voxscale.fit._plan import device_kind, plan_fit, work_of
+from voxscale.fit._solvers import _RATES, SOLVERS, cheapest
 
 ALPHAS = np.logspace(0, 4, 6)
 SHAPES = [(90, 20), (40, 120)]
@@ -130,6 +130,19 @@ def test_rows_must_match(data):
     X, Y = data
     with pytest.raises(AlignmentError, match="expected as many rows in both"):
         ridge().plan(X, Y[1:])
+
+
+def test_a_device_that_decomposes_badly_has_rates_of_its_own(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    for place, kind in (("device", "cuda"), ("cpu", "cuda, eigh on cpu")):
+        monkeypatch.setattr(_plan, "eigh_place", lambda device, place=place: place)
+        assert device_kind(cpu) == "cpu"
+        assert device_kind(cuda) == kind
+        assert kind in _RATES
+    work = work_of(
+        (300, 400), 10, contiguous_folds(300, 5), 6, tolerance=1e-6, itemsize=4, kind=kind
+    )
+    assert cheapest(work, 2**40) != "split"
 
 
 def test_work_is_summed_up_from_splits():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from voxscale.fit import Gram
+from voxscale.fit import Gram, contiguous_folds, cv_scores
 from voxscale.fit._scoring import Moments
 from voxscale.fit._split_solver import SplitPath, _largest_eigenvalue
 
@@ -79,6 +79,21 @@ def test_fewer_products_where_a_tolerance_is_let_pass(rng):
             sum(getattr(products, measure) for _, products in one) for one in (exact, default)
         )
         assert after < 0.7 * before
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_alpha_keeps_its_digits_where_a_column_is_constant(naive, seed):
+    """Without an intercept its eigenvalue is the largest, and no row's prediction varies by it."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((120, 20))
+    X[:, 3] = 5
+    Y = 0.1 * X @ rng.standard_normal((20, 30)) + rng.standard_normal((120, 30))
+    splits, alphas = contiguous_folds(120, 4), np.logspace(-1, 9, 20)
+    expected = naive(X, Y, splits, alphas)["correlation"]
+    scores = cv_scores(
+        Gram.of(X, device="cpu"), Y, splits, alphas, scoring="correlation", solver="split"
+    )
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("make", MAKE)

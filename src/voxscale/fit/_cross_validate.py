@@ -85,7 +85,7 @@ def cv_scores(
         without any decomposition. "auto" takes the one that is cheapest for these sizes.
     tolerance : float, optional
         Error of predictions that is let pass to spare products, relative to the largest.
-        Default: 1e-5 in float32, 1e-12 in float64. 0: none, a product for each alpha.
+        Default: 1e-6 in float32, 1e-12 in float64. 0: none, a product for each alpha.
 
     Returns
     -------

@@ -79,7 +79,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         badly. "auto" takes what costs least for these sizes.
     tolerance : float, optional
         Error of predictions, relative to the largest, that is let pass while alphas are
-        compared, to spare products. Default: 1e-5 in float32, 1e-12 in float64. 0: none, and
+        compared, to spare products. Default: 1e-6 in float32, 1e-12 in float64. 0: none, and
         a product for each alpha.
     weights : {"primal", "dual"} or None
         "primal": weights of features, ``coef_``. "dual": coefficients of TRs, ``dual_coef_``,

@@ -88,18 +88,24 @@ def check_tolerance(tolerance: float) -> None:
         raise ValueError(msg)
 
 
-def shrinkages(eigenvalues: Array, alphas: Array) -> tuple[Array, Array]:
-    """Tabulate ``s / (s + alpha)``, each row divided by its largest entry.
+def shrinkages(
+    eigenvalues: Array, alphas: Array, weights: Array | None = None
+) -> tuple[Array, Array]:
+    """Tabulate ``s / (s + alpha)``, each row divided by its size.
 
     Parameters
     ----------
     eigenvalues : array of shape (rank,), ascending, positive
     alphas : array of shape (n_alphas,)
+    weights : array of shape (rank,), optional
+        Sizes of the columns that the shrunk responses are multiplied with.
 
     Returns
     -------
     table : array of shape (n_alphas, rank), float64
-        Divided by its last column, so that a huge alpha cannot underflow float32.
+        Divided by its last column, so that a huge alpha cannot underflow float32; with weights,
+        by the norm of the weighted row, so that a tolerance is that of each alpha. (The last
+        column may weigh nothing: a mean, where there is no intercept, varies with no row.)
     scale : array of shape (n_alphas, 1), float64
         What was divided by.
     """
@@ -107,7 +113,12 @@ def shrinkages(eigenvalues: Array, alphas: Array) -> tuple[Array, Array]:
         return np.ones((len(alphas), 0)), np.ones((len(alphas), 1))
     table = eigenvalues / (eigenvalues + alphas[:, None])
     scale = table[:, -1:].copy()
-    return table / scale, scale
+    table /= scale
+    if weights is not None:
+        size = np.linalg.norm(table * weights, axis=1, keepdims=True)
+        size[size == 0] = 1
+        table, scale = table / size, scale * size
+    return table, scale
 
 
 def possible_eigenvalues(largest: float, alphas: Array) -> tuple[Array, Array]:

@@ -66,8 +66,8 @@ class SplitPath:
         parts = gram.split(train, validation)
         # Centred while still float64, predictions need no centring and lose no digits.
         rotated, mean = centred(parts.rotated)
-        table, scale = shrinkages(parts.eigenvalues.cpu().numpy(), alphas)
         weights = torch.linalg.vector_norm(rotated, dim=0).cpu().numpy()
+        table, scale = shrinkages(parts.eigenvalues.cpu().numpy(), alphas, weights)
         along = curves(table, weights, tolerance)
         cuts = stretches(table[along.at], weights, tolerance)
         n_products = sum(len(cut.factors) * cut.factors.shape[1] for cut in cuts)
