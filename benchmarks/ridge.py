@@ -5,8 +5,9 @@ python benchmarks/ridge.py --out-of-core FOLDER     # 3.4 GB of responses, read 
 python benchmarks/ridge.py --device cuda            # the large problem, on an accelerator
 
 Everybody chooses an alpha for each voxel by r2 over the same splits, then makes the weights of
-all features. Contenders take turns within each repeat; medians are reported. The seed's way, a
-float64 SVD for each split, takes minutes and runs once. Products are timed in the same run.
+all features. Contenders take turns within each repeat; medians are reported. The way of the
+published code, a float64 SVD for each split, takes long and runs once. Products are timed in the
+same run.
 """
 
 import argparse
@@ -80,7 +81,7 @@ def by_himalaya(X: Array, Y: Array, problem: Problem, *, kernel: bool, batch: in
 
 
 def by_svd(X: Array, Y: Array, problem: Problem) -> Answer:
-    """The seed's way: a float64 SVD for each split, a product for each alpha, all voxels."""
+    """Take a float64 SVD for each split and a product for each alpha, as published."""
     alphas, scores = problem.alphas, np.zeros((problem.n_alphas, problem.n_voxels))
     exact_X, exact_Y = X.astype(np.float64), Y.astype(np.float64)
     for train, validation in problem.splits:

@@ -272,10 +272,10 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
 
         Examples
         --------
-        >>> X, Y = np.zeros((3000, 8000)), np.zeros((3000, 2000))
+        >>> X, Y = np.zeros((300, 800)), np.zeros((300, 20))
         >>> plan = RidgeCV([1.0, 10.0], device="cpu", memory_gib=4).plan(X, Y)
-        >>> plan.solver, plan.form
-        ('split', 'dual')
+        >>> plan.form, plan.n_splits
+        ('dual', 5)
         """
         self._check()
         n_trs, n_features = np.shape(X)

@@ -209,8 +209,8 @@ def cheapest(work: Work, available: int, among: Sequence[str] = tuple(SOLVERS)) 
 
     Examples
     --------
-    >>> few = Work(3000, 8192, 6000, 15, ((2250, 750),) * 3, 1700, 4, False, "cpu")
-    >>> many = Work(3000, 8192, 6000, 15, ((2900, 100),) * 30, 3000, 4, False, "cpu")
+    >>> few = Work(3000, 8192, 60_000, 15, ((2250, 750),) * 3, 1700, 4, False, "cpu")
+    >>> many = Work(3000, 8192, 60_000, 15, ((2900, 100),) * 30, 3000, 4, False, "cpu")
     >>> cheapest(few, 2**34), cheapest(many, 2**34)
     ('split', 'holdout')
     """
