@@ -69,7 +69,7 @@ def test_weights_of_more_features_than_rows(ridge):
 
 def test_weights_where_features_depend(ridge):
     gram = exactly(ridge["Rstim_def"])
-    assert len(gram.decompose().eigenvalues) < ridge["Rstim_def"].shape[1]
+    assert len(gram.whole.eigenvalues) < ridge["Rstim_def"].shape[1]
     close(solve(gram, ridge["Rresp"], ridge["valphas"] ** 2).coef, ridge["ridge_def"])
 
 
