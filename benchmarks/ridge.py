@@ -34,6 +34,7 @@ from himalaya.kernel_ridge import KernelRidgeCV
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from himalaya.scoring import r2_score
 
+from voxscale.arrays._linalg import one_torch_thread
 from voxscale.fit import Gram, RidgeCV
 from voxscale.fit._blocks import VoxelBlocks
 from voxscale.fit._cross_validate import Scoring
@@ -143,12 +144,13 @@ def scoring_rate(X: Array, Y: Array, problem: Problem) -> dict[str, float]:
     work = Scoring.of([gram], blocks, problem.splits, problem.alphas, "r2", "auto", None)
     jobs = [job for group in work._groups(work._todo([InMemory()]), 2**62) for job in group]
     seconds, voxels = 0.0, blocks.slices(work.plans[0].block_voxels)
-    for _, values in blocks.read(voxels):
-        start = time.perf_counter()
-        for job in jobs:
-            for sums in job.moments(values):
-                work.score(sums)
-        seconds += time.perf_counter() - start
+    with one_torch_thread(gram.X.device):
+        for _, values in blocks.read(voxels):
+            start = time.perf_counter()
+            for job in jobs:
+                for sums in job.moments(values):
+                    work.score(sums)
+            seconds += time.perf_counter() - start
     flop = sum(job.path.flop_per_voxel for job in jobs) * problem.n_voxels
     return {"seconds": seconds, "gflop": flop / 1e9, "gflop_per_s": flop / seconds / 1e9}
 
