@@ -7,6 +7,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from voxscale.fit import _blocks
+
 
 def score_naively(Y, P):
     """Score each voxel by every scoring, from the formulas in their docstrings."""
@@ -142,3 +144,28 @@ class Kept:
 def kept():
     """Return the class of results that can be stopped and taken up again."""
     return Kept
+
+
+@pytest.fixture
+def make(rng, frozen):
+    """Return a function that draws a design and responses with planted weights."""
+
+    def draw(shape, n_voxels=5):
+        X = rng.standard_normal(shape) + 1
+        Y = X @ rng.standard_normal((shape[1], n_voxels)) + 2 * rng.standard_normal(
+            (shape[0], n_voxels)
+        )
+        return frozen(X), frozen(Y + 0.5)
+
+    return draw
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Return a function that makes blocks of voxels as narrow as told."""
+
+    def set_width(width):
+        monkeypatch.setattr(_blocks, "_COMFORTABLE_BYTES", {"cpu": 1})
+        monkeypatch.setattr(_blocks, "_NARROWEST_COMFORTABLE", width)
+
+    return set_width

@@ -14,7 +14,6 @@ from voxscale.errors import AlignmentError, FitError
 from voxscale.fit import (
     SCORINGS,
     Gram,
-    _blocks,
     _cross_validate,
     _products,
     choose_alphas,
@@ -37,31 +36,6 @@ few = settings(max_examples=20, deadline=None)
 
 def exactly(X, **options):
     return Gram.of(X, device="cpu", dtype="float64", **options)
-
-
-@pytest.fixture
-def make(rng, frozen):
-    """Return a function that draws a design and responses with planted weights."""
-
-    def draw(shape, n_voxels=5):
-        X = rng.standard_normal(shape) + 1
-        Y = X @ rng.standard_normal((shape[1], n_voxels)) + 2 * rng.standard_normal(
-            (shape[0], n_voxels)
-        )
-        return frozen(X), frozen(Y + 0.5)
-
-    return draw
-
-
-@pytest.fixture
-def narrow(monkeypatch):
-    """Return a function that makes blocks of voxels as narrow as told."""
-
-    def set_width(width):
-        monkeypatch.setattr(_blocks, "_COMFORTABLE_BYTES", {"cpu": 1})
-        monkeypatch.setattr(_blocks, "_NARROWEST_COMFORTABLE", width)
-
-    return set_width
 
 
 @pytest.mark.parametrize("shape", SHAPES)

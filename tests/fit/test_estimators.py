@@ -534,3 +534,11 @@ def test_without_a_tolerance_every_alpha_is_computed(data):
 def test_the_default_alphas_are_of_every_half_decade_to_a_hundred_million():
     alphas = RidgeCV().alphas
     np.testing.assert_allclose(alphas, np.logspace(0, 8, 17))
+
+
+def test_voxels_without_a_score_in_any_one_design_are_counted():
+    X, Y = np.random.default_rng(0).standard_normal((2, 60, 4))
+    with pytest.warns(VoxscaleWarning, match="4 of 4 voxels could not be fitted"):
+        one, other = ridge(scoring="correlation").fit_designs([X, np.zeros_like(X)], Y)
+    assert np.isfinite(one.best_alphas_).all()
+    assert np.isnan(other.best_alphas_).all()

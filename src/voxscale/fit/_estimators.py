@@ -489,8 +489,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             model.n_features_in_ = gram.X.shape[1]
             model._keep_weights(gram, blocks, X, where)
             where.finish()
-        message = _count_undefined(blocks, models[0].best_alphas_)
-        if message:
+        counted = [_count_undefined(blocks, model.best_alphas_) for model in models]
+        for message in dict.fromkeys(filter(None, counted)):  # once where designs agree
             warnings.warn(message, VoxscaleWarning, stacklevel=3)
         return list(models)
 
