@@ -170,11 +170,13 @@ def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     Some GPU libraries decompose wrongly, or slower than a CPU; where a short test on a small
     matrix finds that, the CPU does it.
     """
-    on_cpu = matrix.device.type != "cpu" and eigh_place(matrix.device) != "device"
     try:
-        values, vectors = torch.linalg.eigh(matrix.cpu() if on_cpu else matrix)
+        if eigh_place(matrix.device) == "cpu":
+            values, vectors = map(torch.from_numpy, np.linalg.eigh(matrix.cpu().numpy()))
+        else:
+            values, vectors = torch.linalg.eigh(matrix)
         is_solved = bool(values.isfinite().all())
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]
         is_solved = False
     if not is_solved:
         msg = (
@@ -194,7 +196,7 @@ def eigh_place(device: torch.device) -> Place:
     {"device", "cpu"}
     """
     if device.type == "cpu":
-        return "device"
+        return "cpu"
     return _tried(str(device))
 
 

@@ -20,7 +20,7 @@ from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, res
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import centred
 
-__all__ = ["Decomposition", "Gram", "Penalised", "Whole"]
+__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole"]
 
 Form = Literal["dual", "primal"]
 
@@ -85,6 +85,23 @@ class Penalised(NamedTuple):
     products: Tensor
     rows: Tensor
     mean: Tensor | None
+
+
+class Bordering(NamedTuple):
+    """Products of all rows, seen from the decomposition of some of them.
+
+    With ``U S² Uᵀ`` of the rows that train, about whose mean everything is where that is asked
+    for: ``eigenvalues`` (rank,) and ``left`` (n_train, rank), which is ``U``; ``across``, products
+    of the other rows with these, times ``U``, (n_others, rank); and ``own``, products of the
+    others among themselves. All are float64; ``train`` and ``others`` are row numbers.
+    """
+
+    train: Tensor
+    others: Tensor
+    eigenvalues: Tensor
+    left: Tensor
+    across: Tensor
+    own: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +256,32 @@ class Gram:
         if len(train) <= self.X.shape[1]:
             return self._dual(train, validation)
         return self._primal(train, validation)
+
+    def bordered(self, train: Tensor) -> Bordering:
+        """Decompose some rows, and keep the products of all others; in the dual form alone.
+
+        Parameters
+        ----------
+        train : tensor of int64
+            Row numbers, ascending; may be empty.
+        """
+        root = self.root.clone()
+        root[train] = 0
+        others = root.nonzero()[:, 0]
+        own = self.products[others][:, others]
+        if not len(train):
+            nothing = own[:, :0]
+            return Bordering(train, others, nothing[0], nothing[:0], nothing, own)
+        kernel, across = self._kernels(train, others)
+        eigenvalues, left = self._remembered(train, lambda: _above_rounding(kernel)[:2])
+        if self.means is not None:
+            trains = self.root - root
+            size = trains.square().sum()
+            mean = self.products @ trains / size  # of the training rows, times every row
+            overall, root = trains @ mean / size, root[others]
+            of_root = torch.outer(mean[others] - overall / 2 * root, root)
+            own -= of_root + of_root.T
+        return Bordering(train, others, eigenvalues, left, matmul(across, left), own)
 
     def _kernels(self, train: Tensor, validation: Tensor) -> tuple[Tensor, Tensor]:
         """Products of training rows among themselves, and of validation rows with them."""

@@ -482,12 +482,14 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             tolerance=self.tolerance,
             results=kept,
         )
+        last = grams[0].samples.splits(splits)[-1][0]
         for model, X, gram, one, where in zip(models, designs, grams, scored, kept, strict=True):
             model._is_single = len(np.shape(Y)) == 1
             model._choose(check_alphas(self.alphas), one.scores)
             model.form_, model.solver_ = gram.form, one.solver
             model.n_features_in_ = gram.X.shape[1]
-            model._keep_weights(gram, blocks, X, where)
+            known = last if one.solver == "split" else None
+            model._keep_weights(gram, blocks, X, where, known)
             where.finish()
         counted = [_count_undefined(blocks, model.best_alphas_) for model in models]
         for message in dict.fromkeys(filter(None, counted)):  # once where designs agree
@@ -500,12 +502,16 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             alphas, scores, local_alpha=self.local_alpha, groups=self.groups
         )
 
-    def _keep_weights(self, gram: Gram, blocks: VoxelBlocks, X: Any, results: Results) -> None:
+    def _keep_weights(
+        self, gram: Gram, blocks: VoxelBlocks, X: Any, results: Results, known: Array | None
+    ) -> None:
         for name in ("coef_", "dual_coef_", "intercept_", "X_fit_"):  # of an earlier fit
             self.__dict__.pop(name, None)
         if self.weights is None:
             return
-        found = solve(gram, blocks, self.best_alphas_, kind=self.weights, results=results)
+        found = solve(
+            gram, blocks, self.best_alphas_, kind=self.weights, results=results, train=known
+        )
         coef = found.coef[:, 0] if self._is_single else found.coef
         if self.weights == "dual":
             self.dual_coef_, self.X_fit_ = coef, X

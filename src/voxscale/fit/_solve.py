@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +17,17 @@ from voxscale.arrays._linalg import matmul, one_torch_thread
 from voxscale.fit._blocks import VoxelBlocks, block_width
 from voxscale.fit._cross_validate import voxel_blocks
 from voxscale.fit._decompose import Gram
+from voxscale.fit._makers import Bordered, Factored, Maker, Rotated
+from voxscale.fit._plan import device_kind
 from voxscale.fit._results import InMemory, Results
+from voxscale.fit._solvers import WeightsWork, cheapest_way
 
 __all__ = ["KINDS", "Weights", "predicted_blocks", "solve"]
 
 KINDS = ("primal", "dual")
+
+# Below this share of the trace of a Gram matrix a penalty would drown in its rounding.
+_LEAST_PENALTY = 1e-10
 
 
 class Weights(NamedTuple):
@@ -40,6 +47,7 @@ def solve(
     *,
     kind: str = "primal",
     results: Results | None = None,
+    train: Array | None = None,
 ) -> Weights:
     """Solve for the weights of every voxel at its own alpha, on all rows.
 
@@ -58,6 +66,9 @@ def solve(
         "dual": a coefficient for each TR, fewer where features are many.
     results : Results, optional
         Where weights go. Default: memory.
+    train : array of int, optional
+        Rows whose decomposition is at hand: the training rows of the split that was scored
+        last. It says which way to the weights is cheap, and nothing about what they are.
 
     Returns
     -------
@@ -97,7 +108,8 @@ def solve(
             "intercept", shape=(blocks.n_voxels,), dtype=blocks.dtype_name, voxel_axis=0
         )
     if not kept.is_done("weights", 0, blocks.n_voxels):
-        _write(gram, blocks, penalties, kind, kept, coef, intercept)
+        make = _maker(gram, penalties, kind, blocks.n_voxels, train)
+        _write(_Solver(gram, make, kind), blocks, penalties, kept, coef, intercept)
     return Weights(coef, None if intercept is None else np.asarray(intercept[:]))
 
 
@@ -113,32 +125,54 @@ def predicted_blocks(
         yield block, prediction
 
 
+def _maker(
+    gram: Gram, alphas: Array, kind: str, n_voxels: int, train: Array | None
+) -> Maker:
+    """Choose the cheapest way to the weights at these alphas."""
+    device = gram.X.device
+    unique = np.unique(alphas[~np.isnan(alphas)])
+    n_trs, n_features = gram.X.shape
+    known = 0 if train is None else len(train)
+    work = WeightsWork(
+        n_trs,
+        n_features,
+        n_voxels,
+        len(unique),
+        gram.X.element_size(),
+        device_kind(device),
+        kind,
+        is_decomposed="whole" in vars(gram),
+        n_known=known,
+    )
+    is_factorable = len(unique) and unique[0] > _LEAST_PENALTY * float(gram.products.trace())
+    way = cheapest_way(work, gram.budget - gram.held_bytes) if is_factorable else "rotated"
+    penalties = torch.from_numpy(unique).to(device)
+    if way == "rotated":
+        return Rotated.of(gram, kind, n_voxels)
+    if gram.form == "primal":
+        return Factored.of(gram, penalties)
+    rows = np.arange(0) if way == "factored" or train is None else train
+    return Bordered.of(gram, torch.from_numpy(rows).to(device), penalties, kind, n_voxels)
+
+
 def _write(
-    gram: Gram,
-    blocks: VoxelBlocks,
-    alphas: Array,
-    kind: str,
-    results: Results,
-    coef: Any,
-    intercept: Any,
+    solver: _Solver, blocks: VoxelBlocks, alphas: Array, results: Results, coef: Any, intercept: Any
 ) -> None:
     """Solve block by block."""
-    make = _Maker.of(gram, kind, blocks.n_voxels)
-    width = _width(gram, make, coef.shape[0])
+    width = solver.width(coef.shape[0])
     todo = [
         block
         for block in blocks.slices(width, results.block_multiple)
         if not results.is_done("weights", block.start, block.stop)
     ]
-    with one_torch_thread(gram.X.device):
+    with one_torch_thread(solver.gram.X.device):
         for block, values in blocks.read(todo):
             undefined = blocks.undefined[block] | np.isnan(alphas[block])
             penalties = torch.from_numpy(np.nan_to_num(alphas[block])).to(values.device)
-            found, mean = make(values, penalties)
+            found, at_zero = solver.weights(values, penalties)
             weights = found.cpu().numpy()
             weights[:, undefined] = np.nan
-            if mean is not None and make.at_mean is not None:
-                at_zero = (mean - make.at_mean @ found.double()).cpu().numpy()
+            if at_zero is not None:
                 at_zero[undefined] = np.nan
                 intercept[block] = at_zero
             coef[:, block] = weights
@@ -146,49 +180,43 @@ def _write(
 
 
 @dataclass(frozen=True, eq=False)
-class _Maker:
-    """Makes weights of a block of voxels: ``to_weights · (U ᵀ Y / (S² + alpha))``."""
+class _Solver:
+    """Weights and intercepts, for all TRs where rows do not count."""
 
     gram: Gram
-    left: Tensor  # (rank, n_trs)
-    eigenvalues: Tensor  # (rank, 1)
-    to_weights: list[Tensor]  # multiplied from the last to the first
-    kept: Tensor | None  # rows of X that the dual coefficients belong to
-    at_mean: Tensor | None  # what found weights predict for the mean of X
+    make: Maker
+    kind: str
 
-    @classmethod
-    def of(cls, gram: Gram, kind: str, n_voxels: int) -> _Maker:
-        whole, dtype = gram.whole, gram.X.dtype
-        left = whole.left.to(dtype)
-        to_weights: list[Tensor] = [gram.X.T, left]
-        if kind == "dual":
-            to_weights = [(whole.left * gram.root[:, None]).to(dtype)]
-        elif whole.right is not None:
-            to_weights = [(whole.right * whole.eigenvalues.sqrt()).to(dtype)]
-        elif n_voxels > gram.X.shape[1]:
-            to_weights = [matmul(gram.X.T, left)]
-        kept, at_mean = None, gram.means
-        if kind == "dual" and at_mean is not None:
-            at_mean = (gram.X.double() @ at_mean) / gram.root
-        if kind == "dual" and gram.samples.kept is not None:
-            kept = torch.from_numpy(gram.samples.kept).to(gram.X.device)
-            at_mean = None if at_mean is None else _spread(at_mean[:, None], kept, gram)[:, 0]
-        return cls(gram, left.T, whole.eigenvalues[:, None].to(dtype), to_weights, kept, at_mean)
-
-    def __call__(self, values: Tensor, alphas: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Weights of responses (n_trs, n_block_voxels), and the mean with an intercept."""
-        mean = None
-        if self.gram.means is not None:
+    def weights(self, values: Tensor, alphas: Tensor) -> tuple[Tensor, Array | None]:
+        """Weights of responses (n_trs, n_block_voxels), and intercepts (n_block_voxels,)."""
+        gram, mean = self.gram, None
+        if gram.means is not None:
             every = torch.arange(len(values), device=values.device)
-            values, mean = self.gram.about_mean(values, every)
-        found = matmul(self.left, values) / (self.eigenvalues + alphas.to(values.dtype))
-        for factor in reversed(self.to_weights):
-            found = matmul(factor, found)
-        return found if self.kept is None else _spread(found, self.kept, self.gram), mean
+            values, mean = gram.about_mean(values, every)
+        found = self.make(values, alphas)
+        at_zero = None if mean is None else mean - self._at_mean @ found.double()
+        if self.kind == "dual" and gram.samples.kept is not None:
+            found = _spread(found, torch.from_numpy(gram.samples.kept).to(found.device), gram)
+        return found, None if at_zero is None else at_zero.cpu().numpy()
 
-    @property
-    def n_bytes(self) -> int:
-        return self.left.nbytes + sum(one.nbytes for one in self.to_weights)
+    @cached_property
+    def _at_mean(self) -> Tensor:
+        """Responses that weights of 1 predict for the mean of X."""
+        means = self.gram.means
+        assert means is not None
+        if self.kind == "primal":
+            return means
+        return (self.gram.X.double() @ means) / self.gram.root
+
+    def width(self, n_rows: int) -> int:
+        """Voxels to solve for at once; weights have so many rows."""
+        gram = self.gram
+        itemsize = gram.X.element_size()
+        n_trs, n_features = gram.X.shape
+        rank = min(n_trs, n_features)
+        per_voxel = n_trs * (4 * itemsize + 16) + 3 * rank * itemsize + 3 * n_rows * itemsize
+        left_over = gram.budget - gram.held_bytes - self.make.n_bytes
+        return block_width(per_voxel, left_over, gram.X.device)
 
 
 def _spread(values: Tensor, kept: Tensor, gram: Gram) -> Tensor:
@@ -196,13 +224,6 @@ def _spread(values: Tensor, kept: Tensor, gram: Gram) -> Tensor:
     spread = values.new_zeros((gram.samples.n_trs, values.shape[1]))
     spread[kept] = values
     return spread
-
-
-def _width(gram: Gram, make: _Maker, n_rows: int) -> int:
-    n_trs, rank, itemsize = len(gram.X), len(make.eigenvalues), gram.X.element_size()
-    per_voxel = n_trs * (4 * itemsize + 16) + 3 * rank * itemsize + 3 * n_rows * itemsize
-    left_over = gram.budget - gram.held_bytes - make.n_bytes
-    return block_width(per_voxel, left_over, gram.X.device)
 
 
 def _one_per_voxel(alphas: ArrayLike, n_voxels: int) -> Array:

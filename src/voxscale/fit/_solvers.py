@@ -7,12 +7,21 @@ from dataclasses import dataclass
 
 from voxscale.errors import did_you_mean
 
-__all__ = ["SOLVERS", "Cost", "Work", "cheapest", "check_solver"]
+__all__ = [
+    "SOLVERS",
+    "Cost",
+    "WeightsWork",
+    "Work",
+    "cheapest",
+    "cheapest_way",
+    "check_solver",
+    "ways_to_weights",
+]
 
 # Floating-point operations that a step takes, in units of those of a float32 product: measured as
 # time, so that slow steps count for more. Per n³, n² · m, or number, as the formulas below say.
 _RATES = {
-    "cpu": {"product64": 2.0, "eigh": 20.0, "cholesky": 1.0, "inverse": 6.0, "sum": 12.0},
+    "cpu": {"product64": 2.0, "eigh": 17.0, "cholesky": 1.0, "inverse": 6.0, "sum": 12.0},
     "cuda": {"product64": 1.5, "eigh": 150.0, "cholesky": 2.0, "inverse": 8.0, "sum": 40.0},
     # Where the device decomposes wrongly or too slowly, the CPU does; products wait for it.
     "cuda, eigh on cpu": {
@@ -93,7 +102,8 @@ class Cost:
     Parameters
     ----------
     flop : float
-        Floating-point operations until scores and weights are there, slow ones weighted.
+        Floating-point operations until scores and weights are there, slow ones weighted. Products
+        that all solvers make are left out.
     held_bytes : int
         Largest memory at once beside X, its Gram matrix and the responses, splits one by one
         where the solver allows that.
@@ -104,8 +114,9 @@ class Cost:
 
 
 def _split_cost(work: Work) -> Cost:
-    """Decompose every split's training rows, then all rows."""
-    rates, flop, held = work.rates, _weights_flop(work), 0.0
+    """Decompose every split's training rows, and add the rows of the last for the weights."""
+    weights = _weights_cost(work, n_known=work.parts[-1][0] if work.parts else 0)
+    rates, flop, held = work.rates, weights.flop, float(weights.held_bytes)
     stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _STRETCHES)
     for n_train, n_validation in work.parts:
         rank = min(n_train, work.n_features)
@@ -115,13 +126,13 @@ def _split_cost(work: Work) -> Cost:
         left = n_train * rank * (8 + work.itemsize)
         rows = n_validation * rank * (16 + stretches * work.itemsize)
         held = max(held, left + rows + 4 * 8 * rank**2)
-    held = max(held, _whole_bytes(work))
     return Cost(flop, int(held))
 
 
 def _cholesky_cost(work: Work) -> Cost:
-    """Factor every split's training rows at some alphas, then decompose all rows."""
-    rates, flop, held = work.rates, _weights_flop(work), 0.0
+    """Factor every split's training rows at some alphas."""
+    weights = _weights_cost(work)
+    rates, flop, held = work.rates, weights.flop, float(weights.held_bytes)
     n_nodes = work.few(_MOST_NODES)
     for n_train, n_validation in work.parts:
         rank = min(n_train, work.n_features)
@@ -132,12 +143,13 @@ def _cholesky_cost(work: Work) -> Cost:
         flop += _sums_flop(work, n_validation)
         rows = n_nodes * n_validation * rank * (16 + work.itemsize)
         held = max(held, rows + 3 * 8 * rank**2 + n_train * rank * work.itemsize)
-    return Cost(flop, int(max(held, _whole_bytes(work))))
+    return Cost(flop, int(held))
 
 
 def _holdout_cost(work: Work) -> Cost:
     """Decompose all rows once; a small system for each split and node."""
-    rates, flop = work.rates, _weights_flop(work)
+    weights = _weights_cost(work, is_decomposed=True)
+    rates, flop = work.rates, weights.flop + work.rates["eigh"] * work.rank**3
     n_nodes, n_left_out = work.few(_MOST_NODES), work.n_left_out
     stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _EXACT_STRETCHES)
     flop += n_nodes * rates["product64"] * n_left_out**2 * work.rank
@@ -151,23 +163,106 @@ def _holdout_cost(work: Work) -> Cost:
         )
         flop += _sums_flop(work, n_validation)
         held += n_nodes * n_validation * left_out * work.itemsize
-    return Cost(flop, int(max(held, _whole_bytes(work))))
+    return Cost(flop, int(max(held, weights.held_bytes)))
 
 
-def _weights_flop(work: Work) -> float:
-    """Decomposition of all rows, and weights: the same for all solvers."""
-    projected = 2.0 * work.n_trs * work.rank * work.n_voxels
-    return work.rates["eigh"] * work.rank**3 + 2 * projected
+@dataclass(frozen=True)
+class WeightsWork:
+    """What there is to do for weights on all rows.
+
+    Parameters
+    ----------
+    n_trs, n_features, n_voxels : int
+    n_alphas : int
+        Different ones among the voxels.
+    itemsize : int
+        Bytes of a number of the dtype.
+    device : str
+        Its kind, as in :class:`Work`.
+    kind : {"primal", "dual"}
+    is_decomposed : bool
+        The decomposition of all rows is at hand.
+    n_known : int
+        Rows whose decomposition is at hand.
+    """
+
+    n_trs: int
+    n_features: int
+    n_voxels: int
+    n_alphas: int
+    itemsize: int
+    device: str
+    kind: str
+    is_decomposed: bool
+    n_known: int
+
+
+def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
+    """Give the cost of every way that there is, products that all of them make left out.
+
+    "rotated" decomposes all rows; "factored" inverts a matrix for each alpha; "bordered" adds
+    rows to those whose decomposition is known, which takes a smaller inverse for each alpha.
+    """
+    rates, rank = _RATES[work.device], min(work.n_trs, work.n_features)
+    oblong = work.n_trs * rank
+    eigh = 0.0 if work.is_decomposed else rates["eigh"] * rank**3
+    ways = {
+        "rotated": Cost(
+            eigh + 4.0 * oblong * work.n_voxels,
+            24 * rank**2 + oblong * (8 + work.itemsize),
+        )
+    }
+    inverse = rates["inverse"] * rank**3
+    if work.n_trs <= work.n_features or work.kind == "primal":
+        products = 2.0 * rank * (rank + (work.n_trs > work.n_features) * work.n_trs)
+        ways["factored"] = Cost(
+            work.n_alphas * inverse + products * work.n_voxels,
+            (work.n_alphas * work.itemsize + 24) * rank**2,
+        )
+    if work.n_known and work.n_trs <= work.n_features:
+        ways["bordered"] = _bordered_cost(work, work.n_known, work.n_trs - work.n_known)
+    return ways
+
+
+def _bordered_cost(work: WeightsWork, n_known: int, n_others: int) -> Cost:
+    rates = _RATES[work.device]
+    system = rates["product64"] * n_others**2 * n_known + rates["inverse"] * n_others**3
+    across = 2.0 * n_others * n_known
+    products = 4.0 * n_known**2 + 2 * across + 2.0 * n_others**2
+    held = 8 * (n_known**2 + 2 * n_known * n_others + 3 * n_others**2)
+    kept = n_known**2 + n_known * n_others + work.n_alphas * n_others**2
+    return Cost(
+        rates["product64"] * across * n_known + work.n_alphas * system + products * work.n_voxels,
+        held + work.itemsize * kept,
+    )
+
+
+def cheapest_way(work: WeightsWork, available: int) -> str:
+    """Choose the way to the weights that takes the least time among those that fit the memory."""
+    ways = ways_to_weights(work)
+    fitting = [name for name, cost in ways.items() if cost.held_bytes <= available]
+    return min(fitting, key=lambda name: ways[name].flop, default="rotated")
+
+
+def _weights_cost(work: Work, *, is_decomposed: bool = False, n_known: int = 0) -> Cost:
+    """Cost of weights by the cheapest way, the same products for all ways included."""
+    weights = WeightsWork(
+        work.n_trs,
+        work.n_features,
+        work.n_voxels,
+        work.n_alphas,
+        work.itemsize,
+        work.kind,
+        "primal",
+        is_decomposed,
+        n_known,
+    )
+    return min(ways_to_weights(weights).values(), key=lambda cost: cost.flop)
 
 
 def _sums_flop(work: Work, n_validation: int) -> float:
     mixed = 2 * work.few(_MOST_CURVES) * _MOST_NODES + work.rates["sum"] * work.few(_MOST_CURVES)
     return float(mixed * n_validation * work.n_voxels)
-
-
-def _whole_bytes(work: Work) -> float:
-    """Decomposition of all rows with its workspace."""
-    return 3.0 * 8 * work.rank**2 + work.n_trs * work.rank * (8 + work.itemsize)
 
 
 SOLVERS: dict[str, Callable[[Work], Cost]] = {
