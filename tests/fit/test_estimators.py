@@ -519,7 +519,7 @@ def test_the_solver_is_the_one_asked_for(data, solver):
     assert model.solver_ == solver
     np.testing.assert_allclose(model.cv_scores_, expected.cv_scores_, rtol=1e-7, atol=1e-9)
     np.testing.assert_array_equal(model.best_alphas_, expected.best_alphas_)
-    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9, atol=1e-12)
 
 
 def test_without_a_tolerance_every_alpha_is_computed(data):

@@ -66,7 +66,7 @@ def test_rows_of_all_splits_are_made_once(rng):
     assert len(paths.splits) == len(paths.systems) == 8
     assert all(len(solved) == len(paths.nodes) for solved in paths.systems)
     held = paths.to_inputs.numel() + sum(one.size for some in paths.systems for one in some)
-    assert paths.n_bytes == 8 * held + paths.right_side.n_bytes
+    assert paths.n_bytes == 8 * held + sum(one.n_bytes for _, one in paths.right_side)
     assert paths.flop_per_voxel > 2 * held
 
 

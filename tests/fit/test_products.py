@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxscale.fit import _products
-from voxscale.fit._products import AlphaSums, Products, as_tensor, tiles, voxel_tiles
+from voxscale.fit._products import AlphaSums, Products, Workspace, as_tensor, tiles, voxel_tiles
 from voxscale.fit._shrinkage import Curves, Stretch, curves, shrinkages, stretches
 
 CPU = torch.device("cpu")
@@ -23,7 +23,8 @@ def test_products_are_rows_times_every_shrinkage_of_the_inputs(seed, n_alphas, r
     rows, inputs = rng.standard_normal((7, rank)), rng.standard_normal((rank, 3))
     weights = np.linalg.norm(rows, axis=0)
     made = Products.of(torch.tensor(rows), stretches(table, weights, tolerance), torch.float64)
-    found = made(torch.tensor(inputs))
+    inputs = torch.tensor(inputs)
+    found = made(inputs, Workspace(inputs))
     assert found.shape == (n_alphas, 7, 3)
     expected = np.einsum("ir,ar,rv->aiv", rows, table, inputs)
     np.testing.assert_allclose(found, expected, atol=1e-4 if tolerance else 1e-11)
@@ -42,13 +43,23 @@ def test_a_product_for_each_alpha_is_mixed_with_no_other(rng):
     assert mixed.flop_per_voxel == 2 * 4 * 5 * 9 + 2 * 4 * 4 * 5
 
 
+def test_a_workspace_is_used_again_and_grows():
+    workspace = Workspace(torch.zeros(1, dtype=torch.float64))
+    first = workspace.take("a", 2, 3)
+    assert (first.shape, first.dtype) == ((2, 3), torch.float64)
+    assert workspace.take("a", 5).data_ptr() == first.data_ptr()
+    assert workspace.take("b", 5).data_ptr() != first.data_ptr()
+    assert workspace.take("a", 4, 3).shape == (4, 3)
+
+
 def test_stretches_use_their_own_columns(rng):
     rows, inputs = rng.standard_normal((5, 9)), rng.standard_normal((9, 2))
     cuts = [
         Stretch(slice(1, 4), rng.random((3, 2)), rng.random((2, 3))),
         Stretch(slice(6, 9), rng.random((3, 1)), rng.random((1, 3))),
     ]
-    found = Products.of(torch.tensor(rows), cuts, torch.float64)(torch.tensor(inputs))
+    inputs = torch.tensor(inputs)
+    found = Products.of(torch.tensor(rows), cuts, torch.float64)(inputs, Workspace(inputs))
     table = np.zeros((3, 9))
     for cut in cuts:
         table[:, cut.columns] = cut.mixing @ cut.factors

@@ -275,11 +275,11 @@ def test_the_cheapest_is_the_one_of_least_operations_in_the_table():
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 def test_every_solver_is_the_cheapest_of_some_work(kind):
-    # One large part; many small ones; a single alpha, and too few voxels to pay for vectors.
+    # One large part; many small ones; a single alpha for few features and few voxels.
     few = dataclasses.replace(WORK, parts=((1500, 1500),), n_left_out=1500, kind=kind)
     few = dataclasses.replace(few, n_voxels=50_000)
     many = dataclasses.replace(WORK, parts=((2900, 100),) * 30, n_left_out=3000, kind=kind)
-    single = dataclasses.replace(few, n_alphas=1, n_voxels=100)
+    single = dataclasses.replace(few, n_features=1000, n_alphas=1, n_voxels=100)
     chosen = {cheapest(work, 2**60) for work in (few, many, single)}
     assert chosen == set(SOLVERS)
 
@@ -291,14 +291,15 @@ def test_a_row_of_the_table_is_all_that_a_solver_takes(monkeypatch):
 
 
 def test_a_solver_that_does_not_fit_the_memory_is_not_chosen():
-    costs = {name: cost(WORK) for name, cost in SOLVERS.items()}
-    best = cheapest(WORK, 2**60)
-    assert cheapest(WORK, costs[best].held_bytes) == best
-    second = cheapest(WORK, costs[best].held_bytes - 1)
+    many = dataclasses.replace(WORK, parts=((2900, 100),) * 30, n_left_out=3000)
+    costs = {name: cost(many) for name, cost in SOLVERS.items()}
+    best = cheapest(many, 2**60)
+    assert cheapest(many, costs[best].held_bytes) == best
+    second = cheapest(many, costs[best].held_bytes - 1)
     assert second != best
     assert costs[second].held_bytes < costs[best].held_bytes
     # Where none fits, the one that comes closest is named in the error.
-    assert cheapest(WORK, 0) == min(costs, key=lambda name: costs[name].held_bytes)
+    assert cheapest(many, 0) == min(costs, key=lambda name: costs[name].held_bytes)
 
 
 def test_cost_grows_with_the_work():

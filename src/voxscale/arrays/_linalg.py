@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Literal
 
@@ -18,12 +18,23 @@ from torch import Tensor
 
 from voxscale.errors import FitError
 
-__all__ = ["cholesky", "eigh", "eigh_place", "gram", "matmul", "one_torch_thread", "row_sums"]
+__all__ = [
+    "cholesky",
+    "eigh",
+    "eigh_place",
+    "gram",
+    "inverse",
+    "matmul",
+    "one_torch_thread",
+    "row_sums",
+]
 
 Place = Literal["device", "cpu"]
 
 # Numbers converted to float64 at a time while products are summed.
 _CHUNK = 2**24
+# Smaller matrices are inverted by one thread of torch, sooner than its threads wake up.
+_LARGE = 2000
 # Rows whose products are summed in their own dtype.
 _ROWS = 64
 # Of the self-test: the size, the residual allowed, and how much slower than a CPU is too slow.
@@ -88,27 +99,30 @@ def row_sums(a: Tensor, b: Tensor) -> Tensor:
     return torch.from_numpy(total)
 
 
-def gram(X: Tensor, *, of_columns: bool = False) -> Tensor:
-    """Sum ``X Xᵀ``, or ``Xᵀ X``, in float64, a part of the matrix at a time.
+def gram(X: Tensor, *, of_columns: bool = False, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Sum ``X Xᵀ``, or ``Xᵀ X``, a part of the matrix at a time.
 
     Parameters
     ----------
     X : tensor of shape (n_rows, n_columns)
     of_columns : bool
         ``Xᵀ X``.
+    dtype : torch.dtype
+        In which products are made and summed.
 
     Returns
     -------
-    tensor of shape (n_rows, n_rows) or (n_columns, n_columns), float64
+    tensor of shape (n_rows, n_rows) or (n_columns, n_columns)
     """
     summed, kept = X.shape if of_columns else X.shape[::-1]
-    total = torch.zeros((kept, kept), dtype=torch.float64, device=X.device)
+    total: Tensor | None = None
     for part in _parts(summed, kept):
-        values = (X[part] if of_columns else X[:, part]).double()
+        values = (X[part] if of_columns else X[:, part]).to(dtype)
         left = values.T if of_columns else values
         # Times its own transpose: numpy hands that to the routine that computes one half.
-        total += matmul(left, left.T)
-    return total
+        products = matmul(left, left.T)
+        total = products if total is None else total.add_(products)
+    return X.new_zeros((kept, kept), dtype=dtype) if total is None else total
 
 
 @contextmanager
@@ -130,7 +144,7 @@ def one_torch_thread(device: torch.device) -> Iterator[None]:
 
 
 def cholesky(matrix: Tensor) -> Tensor:
-    """Lower Cholesky factor of a positive definite float64 matrix.
+    """Lower Cholesky factor of a positive definite matrix.
 
     Raises
     ------
@@ -146,6 +160,20 @@ def cholesky(matrix: Tensor) -> Tensor:
         )
         raise FitError(msg)
     return factor
+
+
+def inverse(matrix: Tensor) -> Tensor:
+    """Inverse of a positive definite matrix.
+
+    Raises
+    ------
+    FitError
+        If the matrix is not positive definite to rounding.
+    """
+    threads = one_torch_thread(matrix.device) if len(matrix) < _LARGE else nullcontext()
+    with threads:
+        inverted: Tensor = torch.cholesky_inverse(cholesky(matrix))
+    return inverted
 
 
 def eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:

@@ -482,14 +482,17 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             tolerance=self.tolerance,
             results=kept,
         )
-        last = grams[0].samples.splits(splits)[-1][0]
+        # What each solver leaves behind: the decomposition of these rows.
+        known = {
+            "split": grams[0].samples.splits(splits)[-1][0],
+            "holdout": np.arange(len(grams[0].X)),
+        }
         for model, X, gram, one, where in zip(models, designs, grams, scored, kept, strict=True):
             model._is_single = len(np.shape(Y)) == 1
             model._choose(check_alphas(self.alphas), one.scores)
             model.form_, model.solver_ = gram.form, one.solver
             model.n_features_in_ = gram.X.shape[1]
-            known = last if one.solver == "split" else None
-            model._keep_weights(gram, blocks, X, where, known)
+            model._keep_weights(gram, blocks, X, where, known.get(one.solver))
             where.finish()
         counted = [_count_undefined(blocks, model.best_alphas_) for model in models]
         for message in dict.fromkeys(filter(None, counted)):  # once where designs agree

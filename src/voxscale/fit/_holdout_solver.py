@@ -13,6 +13,7 @@ of rows follow from the inverse of a partitioned matrix.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,10 +22,10 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays import Array
-from voxscale.arrays._linalg import cholesky, matmul
 from voxscale.arrays._linalg import gram as products_of_rows
+from voxscale.arrays._linalg import inverse, matmul
 from voxscale.fit._decompose import Gram
-from voxscale.fit._products import AlphaSums, Products, as_tensor, voxel_tiles
+from voxscale.fit._products import AlphaSums, Products, Workspace, as_tensor, tiles, voxel_tiles
 from voxscale.fit._scoring import Moments, centred, rounding_noise
 from voxscale.fit._shrinkage import (
     Curves,
@@ -39,6 +40,10 @@ __all__ = ["HoldoutPaths", "rows_left_out"]
 
 # Predictions below this share of the responses would drown in the rounding of a difference.
 _TINY = 0.03
+# Larger systems are not solved side by side.
+_LARGE = 2000
+# Where the least eigenvalue of a system is above this, float32 loses no digit that counts.
+_WELL_CONDITIONED = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +101,9 @@ class HoldoutPaths:
         Rows that some split leaves out, ascending.
     to_inputs : tensor of shape (rank, n_trs)
         ``Uᵀ``.
-    right_side : Products
-        ``(I - A) Y`` on these rows at the nodes, or ``A Y`` where predictions are tiny.
+    right_side : list of (slice, Products)
+        ``(I - A) Y`` on these rows at the nodes, or ``A Y`` where predictions are tiny, some
+        rows at a time.
     nodes : list
     splits, systems : list
         A system for each node of each split.
@@ -112,7 +118,7 @@ class HoldoutPaths:
     is_complete: bool
     rows: Tensor
     to_inputs: Tensor
-    right_side: Products
+    right_side: list[tuple[slice, Products]]
     nodes: list[_Node]
     splits: list[_Split]
     systems: list[list[_System]]
@@ -139,16 +145,7 @@ class HoldoutPaths:
         ]
         is_complete = gram.form == "dual"
         rows, places = _places(splits, len(gram.X))
-        held = basis[rows]
-        systems: list[list[_System]] = [[] for _ in places]
-        for node in nodes:
-            remaining, shrunk = _remaining(gram, held, spectrum, rows, node)
-            inverse, of_rows = remaining, None
-            for split, solved in zip(places, systems, strict=True):
-                if of_rows is None or not torch.equal(of_rows, split.among):
-                    of_rows = split.among
-                    inverse = torch.cholesky_inverse(cholesky(remaining[of_rows][:, of_rows]))
-                solved.append(_solved(gram, split, node, inverse, shrunk))
+        systems = _systems(gram, places, nodes, basis[rows], spectrum, rows)
         factors = np.stack([_factors(node, eigenvalues, gram.form) for node in nodes])
         # The systems enlarge an error of their right side, so that no digit is given away here.
         precision = 0.0 if tolerance == 0 else torch.finfo(dtype).eps
@@ -158,12 +155,15 @@ class HoldoutPaths:
             is_complete,
             rows,
             _for_responses(gram, basis).T.to(dtype).contiguous(),
-            Products.of(held, cuts, dtype),
+            [
+                (part, Products.of(basis[rows[part]], cuts, dtype))
+                for part in tiles(len(rows), basis.device)
+            ],
             nodes,
             places,
             systems,
-            as_tensor(mixing, held, dtype),
-            as_tensor(scale, held),
+            as_tensor(mixing, basis, dtype),
+            as_tensor(scale, basis),
             along,
         )
 
@@ -171,14 +171,14 @@ class HoldoutPaths:
     def n_bytes(self) -> int:
         """Memory that all splits take, whatever the voxels."""
         systems = self._system_size * self.to_inputs.element_size()
-        return self.to_inputs.nbytes + self.right_side.n_bytes + systems
+        return self.to_inputs.nbytes + sum(one.n_bytes for _, one in self.right_side) + systems
 
     @property
     def flop_per_voxel(self) -> float:
         """Floating-point operations for the scores of one voxel, sums aside."""
         mixed = sum(len(split.validation) for split in self.splits) * len(self.curves.at)
         numbers = self.to_inputs.numel() + self._system_size + mixed * len(self.nodes)
-        return 2.0 * numbers + self.right_side.flop_per_voxel
+        return 2.0 * numbers + sum(one.flop_per_voxel for _, one in self.right_side)
 
     def moments(self, values: Tensor) -> Iterator[Moments]:
         """Sum over each split's validation rows, for responses of shape (n_trs, n_voxels)."""
@@ -187,14 +187,19 @@ class HoldoutPaths:
             values, _ = self.gram.about_mean(values, every)
         inputs = matmul(self.to_inputs, values)
         sums = [_Sums(self, split, values) for split in self.splits]
-        for voxels in voxel_tiles(values.shape[1], self._bytes_per_voxel, values.device):
+        workspace = Workspace(values)
+        for voxels in voxel_tiles(
+            values.shape[1], self._bytes_per_voxel, values.device, is_wide=True
+        ):
             tile = values[:, voxels]
-            right = self.right_side(inputs[:, voxels])
+            right = workspace.take("right", len(self.nodes), len(self.rows), tile.shape[1])
+            for part, products in self.right_side:
+                right[:, part] = products(inputs[:, voxels], workspace)
             for j, node in enumerate(self.nodes):
                 if not (node.is_tiny or self.is_complete):
                     right[j] += tile[self.rows]
             for gathered, solved in zip(sums, self.systems, strict=True):
-                gathered.add(voxels, right, tile, solved)
+                gathered.add(voxels, right, tile, solved, workspace)
         for gathered in sums:
             yield gathered.moments()
 
@@ -212,9 +217,9 @@ class HoldoutPaths:
     @property
     def _bytes_per_voxel(self) -> int:
         most = max(len(split.left_out) for split in self.splits)
-        made = len(self.rows) * (self.right_side.n_products + len(self.nodes))
+        made = max(one.n_rows * (one.n_products + len(self.nodes)) for _, one in self.right_side)
         return (
-            made + most * (len(self.nodes) + len(self.curves.at))
+            made + len(self.rows) * len(self.nodes) + most * (len(self.nodes) + len(self.curves.at))
         ) * self.to_inputs.element_size()
 
 
@@ -239,13 +244,20 @@ class _Sums:
         self._sums = AlphaSums(len(paths.curves.at), values.shape[1], values.device)
         self._means = self._y_mean.new_empty((len(paths.nodes), values.shape[1]))
 
-    def add(self, voxels: slice, right: Tensor, tile: Tensor, systems: list[_System]) -> None:
+    def add(
+        self,
+        voxels: slice,
+        right: Tensor,
+        tile: Tensor,
+        systems: list[_System],
+        workspace: Workspace,
+    ) -> None:
         """Add some voxels: right sides (n_nodes, n_rows, n_tile_voxels), all responses."""
         paths, split, y = self._paths, self._split, self._y[:, voxels]
         above_offset = (self._y_mean - self._offset)[voxels]
         n_rows, own = len(y), tile[split.left_out]
-        predictions = y.new_empty((len(paths.nodes), n_rows + 1, y.shape[1]))
-        mine = y.new_empty((len(split.among), y.shape[1]))
+        predictions = workspace.take("predictions", len(paths.nodes), n_rows + 1, y.shape[1])
+        mine = workspace.take("mine", len(split.among), y.shape[1])
         for j, (node, system) in enumerate(zip(paths.nodes, systems, strict=True)):
             torch.index_select(right[j], 0, split.among, out=mine)
             matmul(system.solve, mine, out=predictions[j])
@@ -320,39 +332,93 @@ def _for_responses(gram: Gram, basis: Tensor) -> Tensor:
     return basis - torch.outer(root, root @ basis)
 
 
+def _systems(
+    gram: Gram,
+    splits: list[_Split],
+    nodes: list[_Node],
+    held: Tensor,
+    eigenvalues: Tensor,
+    rows: Tensor,
+) -> list[list[_System]]:
+    """Solve the system of every split at every node, splits side by side."""
+    largest = float(eigenvalues[-1]) if len(eigenvalues) else 0.0
+    narrow = held.to(gram.X.dtype)
+    systems: list[list[_System]] = [[] for _ in splits]
+    alike = _leaving_out_the_same(splits)
+    with _pool(splits) as pool:
+        for node in nodes:
+            is_easy = node.alpha > _WELL_CONDITIONED * (largest + node.alpha)
+            remaining, shrunk = _remaining(
+                gram, narrow if is_easy else held, eigenvalues, rows, node
+            )
+
+            def solved(
+                same: list[int],
+                node: _Node = node,
+                remaining: Tensor = remaining,
+                shrunk: Tensor = shrunk,
+            ) -> None:
+                among = splits[same[0]].among
+                inverted = inverse(remaining[among[:, None], among])
+                for i in same:
+                    systems[i].append(_solved(gram, splits[i], node, inverted, shrunk))
+
+            list(pool.map(solved, alike))
+    return systems
+
+
+def _leaving_out_the_same(splits: list[_Split]) -> list[list[int]]:
+    """Group the numbers of splits by the rows that they leave out."""
+    groups: dict[bytes, list[int]] = {}
+    for i, split in enumerate(splits):
+        groups.setdefault(split.among.cpu().numpy().tobytes(), []).append(i)
+    return list(groups.values())
+
+
+def _pool(splits: list[_Split]) -> ThreadPoolExecutor:
+    """Threads for small systems on a CPU, one for each core; large ones use all cores at once."""
+    rows = splits[0].left_out
+    is_small = rows.device.type == "cpu" and max(len(one.left_out) for one in splits) < _LARGE
+    return ThreadPoolExecutor(torch.get_num_threads() if is_small else 1)
+
+
 def _remaining(
     gram: Gram, held: Tensor, eigenvalues: Tensor, rows: Tensor, node: _Node
 ) -> tuple[Tensor, Tensor]:
-    """``I - A`` on the rows that any split leaves out, and ``A`` itself, float64.
+    """``I - A`` on the rows that any split leaves out, and ``A`` itself, in the dtype of ``held``.
 
     ``A`` is that about the mean; where predictions are tiny, it keeps all its digits.
     """
+    dtype = held.dtype
     if gram.form == "dual" and not node.is_tiny:
-        remaining = products_of_rows(held * (node.alpha / (eigenvalues + node.alpha)).sqrt())
+        kept = (node.alpha / (eigenvalues + node.alpha)).sqrt()
+        remaining = products_of_rows(held * kept.to(dtype), dtype=dtype)
         shrunk = -remaining
         shrunk.diagonal().add_(1)
     else:
-        shrunk = products_of_rows(held * (eigenvalues / (eigenvalues + node.alpha)).sqrt())
+        kept = (eigenvalues / (eigenvalues + node.alpha)).sqrt()
+        shrunk = products_of_rows(held * kept.to(dtype), dtype=dtype)
         remaining = -shrunk
         remaining.diagonal().add_(1)
     if gram.means is not None:
-        remaining -= torch.outer(gram.root[rows], gram.root[rows]) / gram.root.square().sum()
+        mean = torch.outer(gram.root[rows], gram.root[rows]) / gram.root.square().sum()
+        remaining -= mean.to(dtype)
     return remaining, shrunk
 
 
-def _solved(gram: Gram, split: _Split, node: _Node, inverse: Tensor, shrunk: Tensor) -> _System:
+def _solved(gram: Gram, split: _Split, node: _Node, inverted: Tensor, shrunk: Tensor) -> _System:
     """Keep what the scored rows need of the inverse of what remains on the rows left out."""
     dtype = gram.X.dtype
-    wanted = gram.unweighted(inverse[split.scored], split.validation)
+    wanted = gram.unweighted(inverted[split.scored], split.validation)
     solve = _about_mean(wanted if node.is_tiny else -wanted / node.scale, dtype)
     if not node.is_tiny:
         return _System(solve, None)
     # The inverse less what it is at an infinite penalty, where it predicts the mean, which is
     # added elsewhere; a difference of the two would be rounding alone.
-    rest = matmul(inverse[split.scored], shrunk[split.among][:, split.among])
+    rest = matmul(inverted[split.scored], shrunk[split.among][:, split.among])
     if gram.means is not None:
         root, size = gram.root[split.left_out], gram.root[split.train].square().sum()
-        rest += torch.outer(rest @ root, root) / size
+        rest += (torch.outer(rest.double() @ root, root) / size).to(rest.dtype)
     own = -gram.unweighted(rest, split.validation) / node.scale
     return _System(solve, _about_mean(own, dtype))
 

@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from voxscale.arrays._linalg import cholesky, matmul
 from voxscale.arrays._linalg import gram as products_of_rows
+from voxscale.arrays._linalg import inverse, matmul
 from voxscale.fit._decompose import Bordering, Gram
 
 __all__ = ["Bordered", "Factored", "Maker", "Rotated"]
@@ -222,19 +222,26 @@ class _Inverses:
     @classmethod
     def of(cls, matrices: Iterable[Tensor], alphas: Tensor, dtype: torch.dtype) -> _Inverses:
         """Invert in float64."""
-        return cls(
-            alphas, [torch.cholesky_inverse(cholesky(matrix)).to(dtype) for matrix in matrices]
-        )
+        return cls(alphas, [inverse(matrix).to(dtype) for matrix in matrices])
 
     def __call__(self, values: Tensor, alphas: Tensor) -> Tensor:
         """Multiply each column with the inverse of its alpha; 0 where there is none."""
         found = torch.zeros_like(values)
-        for alpha, inverse in zip(self.alphas, self.matrices, strict=True):
+        for alpha, inverted in zip(self.alphas, self.matrices, strict=True):
             columns = (alphas == alpha).nonzero()[:, 0]
             if len(columns):
-                found[:, columns] = matmul(inverse, values[:, columns])
+                found[:, columns] = matmul(inverted, values[:, columns])
         return found
 
     @property
+    def enlargement(self) -> float:
+        """Size of what comes out for white noise of size 1 that goes in, the largest of all."""
+        return max(
+            (float(torch.linalg.matrix_norm(one)) / len(one) ** 0.5 for one in self.matrices),
+            default=0.0,
+        )
+
+    @property
     def n_bytes(self) -> int:
+        """Memory that the matrices take."""
         return sum(matrix.nbytes for matrix in self.matrices)

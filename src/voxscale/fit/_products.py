@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,12 +14,34 @@ from voxscale.arrays import Array
 from voxscale.arrays._linalg import matmul, row_sums
 from voxscale.fit._shrinkage import Curves, Stretch
 
-__all__ = ["AlphaSums", "Products", "tiles"]
+__all__ = ["AlphaSums", "Products", "Workspace", "as_tensor", "tiles", "voxel_tiles"]
 
 # Rows and voxels worked on at once: on a CPU, so that all products of a tile stay in its caches.
 _TILE_ROWS = {"cpu": 512, "cuda": 4096}
 _TILE_BYTES = {"cpu": 12 * 2**20, "cuda": 2**30}
 _TILE_VOXELS = {"cpu": (256, 512), "cuda": (512, 8192)}  # least and most
+
+
+class Workspace:
+    """Memory that is used again for every tile: new memory would cost as much as a product.
+
+    Parameters
+    ----------
+    like : tensor
+        Its dtype and device are taken.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self._like = like
+        self._held: dict[str, Tensor] = {}
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """Give a tensor of some shape; what an earlier one of that name held is lost."""
+        size = math.prod(shape)
+        held = self._held.get(name)
+        if held is None or held.numel() < size:
+            held = self._held[name] = self._like.new_empty(size)
+        return held[:size].view(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,17 +92,18 @@ class Products:
         mixed = 0 if self.mixing is None else 2.0 * self.mixing.numel() * self.n_rows
         return products + mixed
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Multiply; inputs (rank, n_voxels) give (n_out, n_rows, n_voxels)."""
+    def __call__(self, inputs: Tensor, workspace: Workspace) -> Tensor:
+        """Multiply; inputs (rank, n_voxels) give (n_out, n_rows, n_voxels), in the workspace."""
         n_voxels = inputs.shape[1]
-        made = inputs.new_empty((self.n_products * self.n_rows, n_voxels))
+        made = workspace.take("products", self.n_products * self.n_rows, n_voxels)
         start = 0
         for columns, stacked in self.parts:
             matmul(stacked, inputs[columns], out=made[start : start + len(stacked)])
             start += len(stacked)
         if self.mixing is None:
             return made.view(-1, self.n_rows, n_voxels)
-        mixed = matmul(self.mixing, made.view(self.n_products, -1))
+        mixed = workspace.take("mixed", len(self.mixing), self.n_rows * n_voxels)
+        matmul(self.mixing, made.view(self.n_products, -1), out=mixed)
         return mixed.view(len(self.mixing), self.n_rows, n_voxels)
 
 
@@ -119,9 +143,12 @@ def tiles(n_rows: int, device: torch.device) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
-def voxel_tiles(n_voxels: int, bytes_per_voxel: int, device: torch.device) -> Iterator[slice]:
-    """Voxels that are worked on together."""
+def voxel_tiles(
+    n_voxels: int, bytes_per_voxel: int, device: torch.device, *, is_wide: bool = False
+) -> Iterator[slice]:
+    """Voxels that are worked on together; wide tiles are for products without a sum of many."""
     least, most = _TILE_VOXELS[device.type]
+    least = most if is_wide and device.type == "cpu" else least
     step = min(max(_TILE_BYTES[device.type] // max(1, bytes_per_voxel), least), most)
     for start in range(0, n_voxels, step):
         yield slice(start, min(start + step, n_voxels))

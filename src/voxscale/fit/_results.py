@@ -23,7 +23,7 @@ class Results(Protocol):
         """Voxels that are stored together: blocks of multiples of it are written once."""
 
     def array(self, name: str, *, shape: tuple[int, ...], dtype: str, voxel_axis: int) -> Any:
-        """Make an array full of NaN (-1 if of integers), or open the one that is there."""
+        """Make an array, or open the one that is there."""
 
     def is_done(self, stage: str, start: int, stop: int) -> bool:
         """Tell whether a stage is done for voxels from ``start`` to ``stop``."""
@@ -44,10 +44,9 @@ class InMemory:
         self.arrays: dict[str, Array] = {}
 
     def array(self, name: str, *, shape: tuple[int, ...], dtype: str, voxel_axis: int) -> Array:
-        """Make an array full of NaN, or -1."""
+        """Make an array; what it holds is nothing until it is written."""
         del voxel_axis
-        fill = np.nan if np.dtype(dtype).kind == "f" else -1
-        self.arrays[name] = np.full(shape, fill, dtype=dtype)
+        self.arrays[name] = np.empty(shape, dtype=dtype)
         return self.arrays[name]
 
     def is_done(self, stage: str, start: int, stop: int) -> bool:

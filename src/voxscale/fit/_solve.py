@@ -28,6 +28,8 @@ KINDS = ("primal", "dual")
 
 # Below this share of the trace of a Gram matrix a penalty would drown in its rounding.
 _LEAST_PENALTY = 1e-10
+# Rounding of the inverses that is let pass, against the size of the design.
+_LOST = 0.005
 
 
 class Weights(NamedTuple):
@@ -67,8 +69,8 @@ def solve(
     results : Results, optional
         Where weights go. Default: memory.
     train : array of int, optional
-        Rows whose decomposition is at hand: the training rows of the split that was scored
-        last. It says which way to the weights is cheap, and nothing about what they are.
+        Rows whose decomposition is at hand, such as the training rows of the split that was
+        scored last. It says which way to the weights is cheap, and nothing about what they are.
 
     Returns
     -------
@@ -125,14 +127,11 @@ def predicted_blocks(
         yield block, prediction
 
 
-def _maker(
-    gram: Gram, alphas: Array, kind: str, n_voxels: int, train: Array | None
-) -> Maker:
+def _maker(gram: Gram, alphas: Array, kind: str, n_voxels: int, train: Array | None) -> Maker:
     """Choose the cheapest way to the weights at these alphas."""
     device = gram.X.device
     unique = np.unique(alphas[~np.isnan(alphas)])
     n_trs, n_features = gram.X.shape
-    known = 0 if train is None else len(train)
     work = WeightsWork(
         n_trs,
         n_features,
@@ -141,18 +140,24 @@ def _maker(
         gram.X.element_size(),
         device_kind(device),
         kind,
-        is_decomposed="whole" in vars(gram),
-        n_known=known,
+        n_known=0 if train is None else len(train),
     )
-    is_factorable = len(unique) and unique[0] > _LEAST_PENALTY * float(gram.products.trace())
+    energy = float(gram.products.trace())
+    is_factorable = len(unique) and unique[0] > _LEAST_PENALTY * energy
     way = cheapest_way(work, gram.budget - gram.held_bytes) if is_factorable else "rotated"
-    penalties = torch.from_numpy(unique).to(device)
     if way == "rotated":
         return Rotated.of(gram, kind, n_voxels)
+    penalties = torch.from_numpy(unique).to(device)
+    made: Bordered | Factored
     if gram.form == "primal":
-        return Factored.of(gram, penalties)
-    rows = np.arange(0) if way == "factored" or train is None else train
-    return Bordered.of(gram, torch.from_numpy(rows).to(device), penalties, kind, n_voxels)
+        made = Factored.of(gram, penalties)
+    else:
+        rows = np.arange(0) if way == "factored" or train is None else train
+        made = Bordered.of(gram, torch.from_numpy(rows).to(device), penalties, kind, n_voxels)
+    # Where rows or features depend on each other and penalties are small, the inverses enlarge
+    # what lies beside the design, and rounding does not take it away again as a rotation does.
+    lost = made.inverses.enlargement * energy * torch.finfo(gram.X.dtype).eps
+    return made if lost < _LOST else Rotated.of(gram, kind, n_voxels)
 
 
 def _write(

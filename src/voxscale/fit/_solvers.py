@@ -115,7 +115,7 @@ class Cost:
 
 def _split_cost(work: Work) -> Cost:
     """Decompose every split's training rows, and add the rows of the last for the weights."""
-    weights = _weights_cost(work, n_known=work.parts[-1][0] if work.parts else 0)
+    weights = _weights_cost(work, work.parts[-1][0] if work.parts else 0)
     rates, flop, held = work.rates, weights.flop, float(weights.held_bytes)
     stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _STRETCHES)
     for n_train, n_validation in work.parts:
@@ -148,7 +148,7 @@ def _cholesky_cost(work: Work) -> Cost:
 
 def _holdout_cost(work: Work) -> Cost:
     """Decompose all rows once; a small system for each split and node."""
-    weights = _weights_cost(work, is_decomposed=True)
+    weights = _weights_cost(work, work.n_trs)
     rates, flop = work.rates, weights.flop + work.rates["eigh"] * work.rank**3
     n_nodes, n_left_out = work.few(_MOST_NODES), work.n_left_out
     stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _EXACT_STRETCHES)
@@ -180,8 +180,6 @@ class WeightsWork:
     device : str
         Its kind, as in :class:`Work`.
     kind : {"primal", "dual"}
-    is_decomposed : bool
-        The decomposition of all rows is at hand.
     n_known : int
         Rows whose decomposition is at hand.
     """
@@ -193,7 +191,6 @@ class WeightsWork:
     itemsize: int
     device: str
     kind: str
-    is_decomposed: bool
     n_known: int
 
 
@@ -205,7 +202,7 @@ def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
     """
     rates, rank = _RATES[work.device], min(work.n_trs, work.n_features)
     oblong = work.n_trs * rank
-    eigh = 0.0 if work.is_decomposed else rates["eigh"] * rank**3
+    eigh = 0.0 if work.n_known == work.n_trs else rates["eigh"] * rank**3
     ways = {
         "rotated": Cost(
             eigh + 4.0 * oblong * work.n_voxels,
@@ -219,7 +216,7 @@ def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
             work.n_alphas * inverse + products * work.n_voxels,
             (work.n_alphas * work.itemsize + 24) * rank**2,
         )
-    if work.n_known and work.n_trs <= work.n_features:
+    if 0 < work.n_known < work.n_trs <= work.n_features:
         ways["bordered"] = _bordered_cost(work, work.n_known, work.n_trs - work.n_known)
     return ways
 
@@ -244,7 +241,7 @@ def cheapest_way(work: WeightsWork, available: int) -> str:
     return min(fitting, key=lambda name: ways[name].flop, default="rotated")
 
 
-def _weights_cost(work: Work, *, is_decomposed: bool = False, n_known: int = 0) -> Cost:
+def _weights_cost(work: Work, n_known: int = 0) -> Cost:
     """Cost of weights by the cheapest way, the same products for all ways included."""
     weights = WeightsWork(
         work.n_trs,
@@ -254,7 +251,6 @@ def _weights_cost(work: Work, *, is_decomposed: bool = False, n_known: int = 0) 
         work.itemsize,
         work.kind,
         "primal",
-        is_decomposed,
         n_known,
     )
     return min(ways_to_weights(weights).values(), key=lambda cost: cost.flop)

@@ -10,7 +10,7 @@ from torch import Tensor
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import cholesky, matmul
 from voxscale.fit._decompose import Gram
-from voxscale.fit._products import AlphaSums, Products, as_tensor, tiles, voxel_tiles
+from voxscale.fit._products import AlphaSums, Products, Workspace, as_tensor, tiles, voxel_tiles
 from voxscale.fit._scoring import Moments, centred, rounding_noise
 from voxscale.fit._shrinkage import (
     Curves,
@@ -166,10 +166,11 @@ class SplitPath:
         if self.projection is not None:
             narrow = matmul(self.projection, narrow)
         sums = AlphaSums(len(self.curves.at), values.shape[1], values.device)
+        workspace = Workspace(values)
         for voxels in voxel_tiles(values.shape[1], self._bytes_per_voxel, values.device):
             shown = inputs[:, voxels]
             for rows, products in self.products:
-                sums.add(voxels, products(shown), narrow[rows, voxels])
+                sums.add(voxels, products(shown, workspace), narrow[rows, voxels])
         yp, pp = sums.along(self.curves)
         mean = self.scale * matmul(self.mean, inputs).double()
         return Moments(
