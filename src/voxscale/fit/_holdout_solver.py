@@ -188,9 +188,7 @@ class HoldoutPaths:
         inputs = matmul(self.to_inputs, values)
         sums = [_Sums(self, split, values) for split in self.splits]
         workspace = Workspace(values)
-        for voxels in voxel_tiles(
-            values.shape[1], self._bytes_per_voxel, values.device, is_wide=True
-        ):
+        for voxels in voxel_tiles(values.shape[1], self._bytes_per_voxel, values.device):
             tile = values[:, voxels]
             right = workspace.take("right", len(self.nodes), len(self.rows), tile.shape[1])
             for part, products in self.right_side:

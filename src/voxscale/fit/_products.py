@@ -17,9 +17,9 @@ from voxscale.fit._shrinkage import Curves, Stretch
 __all__ = ["AlphaSums", "Products", "Workspace", "as_tensor", "tiles", "voxel_tiles"]
 
 # Rows and voxels worked on at once: on a CPU, so that all products of a tile stay in its caches.
-_TILE_ROWS = {"cpu": 512, "cuda": 4096}
+_TILE_ROWS = {"cpu": 256, "cuda": 4096}
 _TILE_BYTES = {"cpu": 12 * 2**20, "cuda": 2**30}
-_TILE_VOXELS = {"cpu": (256, 512), "cuda": (512, 8192)}  # least and most
+_TILE_VOXELS = {"cpu": (512, 512), "cuda": (512, 8192)}  # least and most
 
 
 class Workspace:
@@ -143,12 +143,9 @@ def tiles(n_rows: int, device: torch.device) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
-def voxel_tiles(
-    n_voxels: int, bytes_per_voxel: int, device: torch.device, *, is_wide: bool = False
-) -> Iterator[slice]:
-    """Voxels that are worked on together; wide tiles are for products without a sum of many."""
+def voxel_tiles(n_voxels: int, bytes_per_voxel: int, device: torch.device) -> Iterator[slice]:
+    """Voxels that are worked on together."""
     least, most = _TILE_VOXELS[device.type]
-    least = most if is_wide and device.type == "cpu" else least
     step = min(max(_TILE_BYTES[device.type] // max(1, bytes_per_voxel), least), most)
     for start in range(0, n_voxels, step):
         yield slice(start, min(start + step, n_voxels))
