@@ -5,7 +5,7 @@ import pytest
 
 from voxscale.arrays import EventSeries, TRSeries
 from voxscale.design import DesignRecipe, delay, lanczos, zscore
-from voxscale.errors import AlignmentError, VoxscaleWarning
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 
 TR_TIMES = np.arange(30) * 2.0 + 1
 
@@ -299,3 +299,18 @@ def test_trimming_that_leaves_less_than_the_delays_reach_names_the_run(events, r
     with pytest.raises(AlignmentError, match=r"run 'one' has 30 TRs.*leaves 4, and delays reach 4"):
         recipe.join(events, responses, ["one"])
     assert len(DesignRecipe(delays=(1, 4), trim=(19, 6)).join(events, responses, ["one"])[0]) == 5
+
+
+@pytest.mark.parametrize("protocol", [None, "huth2023"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_named(rng, responses, protocol, bad):
+    whole = {run: rng.standard_normal((30, 4)) for run in ("one", "two")}
+    whole["two"][11, 3] = whole["two"][13, 0] = bad
+    whole["two"][2] = np.nan  # trimmed off
+    spaces = {run: TRSeries(values, run, tr_times=TR_TIMES) for run, values in whole.items()}
+    narrow = {run: TRSeries(whole["one"][:, :2], run, tr_times=TR_TIMES) for run in whole}
+    recipe = DesignRecipe(trim=(7, 5), **({"protocol": protocol} if protocol else {}))
+    recipe.join(spaces, responses, ["one"])
+    message = rf"run 'two': feature 3 of space 1 is {bad} at TR 11 .* one of 2 such values"
+    with pytest.raises(DataError, match=message):
+        recipe.join([narrow, spaces], responses, ["one", "two"])

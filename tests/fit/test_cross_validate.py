@@ -423,8 +423,14 @@ def test_more_alphas_and_longer_parts_leave_room_for_fewer_voxels(make):
     more_alphas = dataclasses.replace(work, n_alphas=work.n_alphas + 100)
     longer = dataclasses.replace(work, parts=((10, 30),))
     # Sums at every alpha: their two kinds, and what scoring makes of them, in float64.
-    assert bytes_per_voxel(more_alphas) - bytes_per_voxel(work) >= 100 * 4 * 8
-    assert bytes_per_voxel(longer) - bytes_per_voxel(work) >= (30 - 14) * 3 * 8
+    usual = bytes_per_voxel(work, "split")
+    assert bytes_per_voxel(more_alphas, "split") - usual >= 100 * 4 * 8
+    assert bytes_per_voxel(longer, "split") - usual >= (30 - 14) * 3 * 8
+    # Block hold-out sums up all splits side by side.
+    twice = dataclasses.replace(longer, parts=longer.parts * 2)
+    assert bytes_per_voxel(twice, "split") == bytes_per_voxel(longer, "split")
+    more = bytes_per_voxel(twice, "holdout") - bytes_per_voxel(longer, "holdout")
+    assert more >= 30 * 3 * 8 + work.n_alphas * 4 * 8
 
 
 @pytest.mark.gpu

@@ -542,3 +542,27 @@ def test_voxels_without_a_score_in_any_one_design_are_counted():
         one, other = ridge(scoring="correlation").fit_designs([X, np.zeros_like(X)], Y)
     assert np.isfinite(one.best_alphas_).all()
     assert np.isnan(other.best_alphas_).all()
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_a_large_mean_costs_no_digits_of_dual_predictions(rng, is_masked):
+    X = 1000 + rng.standard_normal((300, 500))
+    Y = (X - 1000) @ rng.standard_normal((500, 4)) / 20 + rng.standard_normal((300, 4)) + 7
+    X_test = 1000 + rng.standard_normal((80, 500))
+    weight = np.arange(300) > 20 if is_masked else None
+    options = {"fit_intercept": True, "cv": 3, "device": "cpu"}
+    exact = RidgeCV([10.0, 1000.0], dtype="float64", **options).fit(X, Y, weight)
+    for kind in ("primal", "dual"):
+        model = RidgeCV([10.0, 1000.0], weights=kind, **options).fit(X, Y, weight)
+        np.testing.assert_array_equal(model.best_alphas_, exact.best_alphas_)
+        atol = 2e-2 if kind == "primal" else 2e-4  # weights meet the mean, products do not
+        np.testing.assert_allclose(model.predict(X_test), exact.predict(X_test), atol=atol)
+
+
+def test_a_path_counts_voxels_without_a_score(data):
+    X, Y = data
+    spoilt = Y.copy()
+    spoilt[3, 1] = np.nan
+    with pytest.warns(VoxscaleWarning, match="1 of 6 voxels could not be fitted"):
+        scores = ridge().path(X, spoilt, X, Y)
+    assert np.isnan(scores).all(axis=0).tolist() == [False, True] + [False] * 4

@@ -95,7 +95,9 @@ def test_a_band_without_a_share_is_left_out(thin, wide, rng):
     assert (found.deltas[0] == -np.inf).all()
     X = torch.tensor(np.hstack([thin, wide]))
     kernels = torch.tensor(np.stack([thin @ thin.T, wide @ wide.T]))
-    coef = solve_bands(X, (np.arange(4), np.arange(4, 64)), kernels, found.deltas, Y)
+    coef = np.empty((64, 3))
+    bands = (np.arange(4), np.arange(4, 64))
+    solve_bands(X, bands, kernels, found.deltas, Y, coef, np.arange(3))
     assert (coef[:4] == 0).all()
     alone = np.linalg.solve(wide.T @ wide + 10 * np.eye(60), wide.T @ Y.numpy())
     np.testing.assert_allclose(coef[4:], alone, rtol=1e-8, atol=1e-12)
@@ -113,7 +115,11 @@ def test_a_constant_prediction_has_no_correlation_and_is_not_chosen(thin, Y):
 def test_weights_go_from_nothing_to_least_squares(thin, rng, delta):
     Y = rng.standard_normal((30, 3))
     X, kernel = torch.tensor(thin), torch.tensor((thin @ thin.T)[None])
-    coef = solve_bands(X, (np.arange(4),), kernel, np.full((1, 3), delta), torch.tensor(Y))
+    coef = np.full((4, 5), np.nan)
+    deltas, some = np.full((1, 3), delta), np.array([4, 0, 2])
+    solve_bands(X, (np.arange(4),), kernel, deltas, torch.tensor(Y), coef, some)
+    assert np.isnan(coef[:, [1, 3]]).all()
+    coef = coef[:, some]
     expected = np.linalg.solve(thin.T @ thin + np.exp(-delta) * np.eye(4), thin.T @ Y)
     np.testing.assert_allclose(coef, expected, rtol=1e-5, atol=1e-9)
 

@@ -101,3 +101,24 @@ def test_a_system_that_is_singular_is_told(rng):
     splits = [(np.arange(3, 30), np.arange(3))]
     with pytest.raises(FitError, match=r"\(3 × 3\) with its penalty is not positive definite"):
         cv_scores(gram, rng.standard_normal((30, 2)), splits, [1e-6], solver="holdout")
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_heavy_rows_that_are_left_out_are_left_to_other_solvers(rng, fit_intercept):
+    """Their system about the mean is all but singular, whatever the penalty."""
+    X, Y = rng.standard_normal((40, 60)) + 1, rng.standard_normal((40, 5))
+    weight = np.where(np.arange(40) < 10, 1.0, 1e-7)
+    splits = [(np.arange(10, 40), np.arange(10)), (np.arange(10), np.arange(10, 40))]
+    scores = {
+        dtype: cv_scores(
+            Gram.of(
+                X, fit_intercept=fit_intercept, sample_weight=weight, device="cpu", dtype=dtype
+            ),
+            Y,
+            splits,
+            [1e-3, 1.0, 1e3],
+            solver=solver,
+        )
+        for dtype, solver in (("float32", "auto"), ("float64", "split"))
+    }
+    np.testing.assert_allclose(scores["float32"], scores["float64"], atol=1e-3)

@@ -90,7 +90,7 @@ def test_rows_at_hand_change_the_way_and_not_the_weights(monkeypatch, shape, fit
     for way in ("rotated", "factored", "bordered"):
         if way == "bordered" and gram.form == "primal":
             continue
-        monkeypatch.setattr(solving, "cheapest_way", lambda work, room, way=way: way)
+        monkeypatch.setattr(solving, "cheapest_way", lambda work, room, among, way=way: way)
         for name in ("Rotated", "Factored", "Bordered"):
             original = getattr(solving, name)
             noted = type(name, (), {"of": staticmethod(note(original, taken))})
@@ -128,10 +128,12 @@ def test_rows_that_depend_on_each_other_at_small_alphas_are_rotated(rng, transpo
     Y = rng.standard_normal((len(X), 4))
     gram, exact = (Gram.of(X, device="cpu", dtype=dtype) for dtype in ("float32", "float64"))
     assert gram.form == ("primal" if transposed else "dual")
-    for alpha in (1e-2, 1.0, 1e2):
+    for alpha in (1e-2, 1.0, 1e6):
         expected = naive(X, Y, np.full(4, alpha), None, fit_intercept=False)
         scale = np.abs(expected).max()
         single = np.float64(alpha)
+        taken = solving._maker(gram, np.full(4, alpha), "primal", 4, None, 0)
+        assert isinstance(taken, Rotated) == (alpha < 1e6)
         found = solve(gram, Y, single).coef
         np.testing.assert_allclose(found, expected, atol=1e-3 * scale)
         if not transposed:
@@ -175,7 +177,9 @@ def test_the_cheapest_way_is_taken(changes, way):
 
 
 def test_a_way_that_does_not_fit_the_memory_is_not_taken():
-    held = ways_to_weights(WORK)["bordered"].held_bytes
-    assert cheapest_way(WORK, held) == "bordered"
-    assert cheapest_way(WORK, held - 1) != "bordered"
-    assert cheapest_way(WORK, 0) == "rotated"
+    many = dataclasses.replace(WORK, n_voxels=100_000)
+    ways = ways_to_weights(many)
+    assert cheapest_way(many, ways["bordered"].held_bytes) == "bordered"
+    assert cheapest_way(many, ways["bordered"].held_bytes - 1) == "rotated"
+    assert cheapest_way(many, 0) == "rotated"  # it needs the least
+    assert cheapest_way(many, 2**60, ("factored",)) == "factored"

@@ -10,7 +10,7 @@ import pytest
 import zarr
 
 from voxscale.errors import DataError
-from voxscale.fit import RidgeCV, _blocks
+from voxscale.fit import RidgeCV, _blocks, _fit_each
 
 ALPHAS = np.logspace(-1, 3, 5)
 KINDS = ["numpy", "memmap", "hdf5", "zarr"]
@@ -118,18 +118,18 @@ def test_a_closed_file_is_told(data, tmp_path):
             ridge().fit(x, y)
 
 
-def test_a_lost_chunk_is_told(data, tmp_path):
+def test_a_lost_chunk_is_told(data, tmp_path, monkeypatch):
     X, Y = data
     array = zarr.create_array(tmp_path / "y.zarr", data=Y, chunks=(len(Y), 4))
-    model = ridge()
-    fit = model._gram
+    model, summed = ridge(), _fit_each.gram_for
 
     def lose(*args):
         chunks = sorted(path for path in (tmp_path / "y.zarr" / "c").rglob("*") if path.is_file())
         chunks[1].unlink()
-        return fit(*args)
+        return summed(*args)
 
-    model._gram = lose  # after the array was opened, before it is read
+    # After the array was opened, before it is read.
+    monkeypatch.setattr(_fit_each, "gram_for", lose)
     with pytest.raises(DataError, match=r"Y: columns 4\.\.7 .*1 chunks are gone, such as c/0/1"):
         model.fit(X, array)
 

@@ -54,6 +54,7 @@ def test_nothing_is_done_in_memory():
     scores = results.array("scores", shape=(2, 3), dtype="float32", voxel_axis=1)
     assert scores.dtype == np.float32
     assert scores.shape == (2, 3)
+    assert (results.array("state", shape=(3,), dtype="int8", voxel_axis=0) == -1).all()
     assert results.arrays["scores"] is scores
     results.mark_done("scores", 0, 3)
     assert not results.is_done("scores", 0, 3)

@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from voxscale.errors import AlignmentError, FitError
 from voxscale.fit import Gram, choose_alphas, cv_scores, solve
 from voxscale.fit._solve import Weights, predicted_blocks
+from voxscale.fit._solvers import WeightsWork, cheapest_way, ways_to_weights
 
 SHAPES = [(40, 6), (20, 50), (15, 15)]
 ALPHAS = [0.1, 1.0, 30.0, 1000.0]
@@ -264,6 +265,12 @@ def test_a_budget_for_the_decomposition_but_not_a_voxel_is_said(make):
     X, Y = make((40, 6))
     gram = exactly(X)
     tight = dataclasses.replace(gram, budget=gram.held_bytes + 10)
+    with pytest.raises(FitError, match=r"solving for weights of X \(40 × 6\) needs"):
+        solve(tight, Y, 1.0)
+    # What the cheapest way takes, and not a byte more.
+    way = WeightsWork(40, 6, 5, 1, 8, "cpu", "primal", 0)
+    held = ways_to_weights(way)[cheapest_way(way, 2**40)].held_bytes
+    tight = dataclasses.replace(gram, budget=gram.held_bytes + held)
     with pytest.raises(FitError, match="working on one voxel beside the decomposition needs"):
         solve(tight, Y, 1.0)
 

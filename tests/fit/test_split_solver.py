@@ -6,7 +6,7 @@ import torch
 
 from voxscale.fit import Gram, contiguous_folds, cv_scores
 from voxscale.fit._scoring import Moments
-from voxscale.fit._split_solver import SplitPath, _largest_eigenvalue
+from voxscale.fit._split_solver import SplitPath
 
 ALPHAS = np.logspace(-1, 5, 18)
 FORMS = {"primal": (80, 9), "dual": (50, 70)}
@@ -106,14 +106,3 @@ def test_a_part_in_which_predictions_cannot_vary_has_their_mean(rng, make):
     coef = np.linalg.solve(X[10:].T @ X[10:] + ALPHAS[3] * np.eye(5), X[10:].T @ Y[10:].numpy())
     np.testing.assert_allclose(found.p_mean[3], X[0] @ coef, rtol=1e-8)
     assert (found.pp <= found.noise).all()
-
-
-def test_the_largest_eigenvalue_is_found_closely_from_above(rng):
-    for spectrum in (np.ones(30), np.logspace(-8, 3, 30), np.r_[np.zeros(29), 5.0]):
-        basis = np.linalg.qr(rng.standard_normal((30, 30)))[0]
-        found = _largest_eigenvalue(torch.tensor(basis * spectrum @ basis.T))
-        assert spectrum.max() * (1 - 1e-9) <= found <= 1.1 * spectrum.max() * (1 + 1e-9)
-    assert _largest_eigenvalue(torch.zeros((4, 4), dtype=torch.float64)) == 0
-    # No further than the trace: here, the only eigenvalue there is.
-    one = torch.outer(torch.arange(4.0), torch.arange(4.0)).double()
-    assert _largest_eigenvalue(one) == pytest.approx(14)

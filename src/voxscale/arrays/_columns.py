@@ -76,6 +76,8 @@ class Columns:
         ------
         DataError
             If its file is closed already, or damaged.
+        TypeError
+            If it is sparse.
         ValueError
             If it has not two axes, or does not hold real numbers.
 
@@ -89,6 +91,9 @@ class Columns:
             return values
         if isinstance(values, list | tuple):
             values = np.asarray(values)
+        if hasattr(values, "toarray"):
+            msg = f"{name} is sparse; expected a dense array: give {name}.toarray() if it fits."
+            raise TypeError(msg)
         try:
             if not isinstance(getattr(values, "dtype", None), np.dtype):
                 values = np.asarray(values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Literal
 
@@ -22,6 +22,7 @@ __all__ = [
     "cholesky",
     "eigh",
     "eigh_place",
+    "few_threads",
     "gram",
     "inverse",
     "matmul",
@@ -33,7 +34,7 @@ Place = Literal["device", "cpu"]
 
 # Numbers converted to float64 at a time while products are summed.
 _CHUNK = 2**24
-# Smaller matrices are inverted by one thread of torch, sooner than its threads wake up.
+# Smaller matrices are inverted sooner by one thread of torch than by all of them.
 _LARGE = 2000
 # Rows whose products are summed in their own dtype.
 _ROWS = 64
@@ -143,6 +144,17 @@ def one_torch_thread(device: torch.device) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def few_threads(size: int, device: torch.device) -> Iterator[int]:
+    """Give small matrices one thread of torch each on a CPU; say how many to work on at once."""
+    if device.type != "cpu" or size >= _LARGE:
+        yield 1
+        return
+    n_threads = torch.get_num_threads()
+    with one_torch_thread(device):
+        yield n_threads
+
+
 def cholesky(matrix: Tensor) -> Tensor:
     """Lower Cholesky factor of a positive definite matrix.
 
@@ -170,9 +182,7 @@ def inverse(matrix: Tensor) -> Tensor:
     FitError
         If the matrix is not positive definite to rounding.
     """
-    threads = one_torch_thread(matrix.device) if len(matrix) < _LARGE else nullcontext()
-    with threads:
-        inverted: Tensor = torch.cholesky_inverse(cholesky(matrix))
+    inverted: Tensor = torch.cholesky_inverse(cholesky(matrix))
     return inverted
 
 

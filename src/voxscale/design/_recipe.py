@@ -17,7 +17,7 @@ from voxscale.design._delay import delay
 from voxscale.design._lanczos import check_filter, lanczos
 from voxscale.design._scale import zscore, zscore_as_published
 from voxscale.design._stream import LanczosStream
-from voxscale.errors import AlignmentError, VoxscaleWarning
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 
 __all__ = ["DesignRecipe", "FeatureSpace"]
 
@@ -256,6 +256,8 @@ class DesignRecipe:
             If a run is missing or a series is of another run, responses carry no TR times,
             features and responses do not cover the TRs that are kept, or the two are on
             different clocks; the message names the run and the TR ranges.
+        DataError
+            If features are not finite; the message names the run, the TR and the feature.
         TypeError
             If something else than a series is given for a run.
         ValueError
@@ -297,7 +299,8 @@ class DesignRecipe:
         tr_times = _times_of(response)
         kept = self.kept_trs(response)
         scale = zscore_as_published if self.protocol == "huth2023" else zscore
-        blocks, told = [], set()
+        blocks: list[Array] = []
+        told: set[str] = set()
         for space in spaces:
             one = _of_run(space, response.run, "features", (EventSeries, TRSeries))
             if isinstance(one, EventSeries):
@@ -305,7 +308,9 @@ class DesignRecipe:
                 told |= {outside} - {""}
             _check_within(one, response)
             _check_covered("features", one, kept)
-            blocks.append(scale(one.between(kept.start, kept.stop).values))
+            one = one.between(kept.start, kept.stop)
+            _check_finite(one, f" of space {len(blocks)}" if len(spaces) > 1 else "")
+            blocks.append(scale(one.values))
         return TRSeries(np.hstack(blocks), response.run, kept.start), told
 
     def _responses_on(self, response: TRSeries, features: TRSeries, dtype: str) -> TRSeries:
@@ -365,6 +370,19 @@ def _check_covered(what: str, series: TRSeries, kept: range) -> None:
             "every TR kept is covered, or check first_tr and the TR report."
         )
         raise AlignmentError(msg)
+
+
+def _check_finite(features: TRSeries, space: str) -> None:
+    """Raise a DataError that names the first TR and feature which hold no number."""
+    bad = ~np.isfinite(features.values)
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        msg = (
+            f"run {features.run!r}: feature {column}{space} is {features.values[row, column]} at "
+            f"TR {features.first_tr + row} (delays not counted), one of {int(bad.sum())} such "
+            "values; expected finite numbers. Repair the features, or leave the run out."
+        )
+        raise DataError(msg)
 
 
 def _of_run(series: Mapping[str, Any], run: str, what: str, kinds: tuple[type, ...]) -> Any:

@@ -56,15 +56,21 @@ def solve_blocks(
         if means is not None:
             values, mean = centred(values)
             y_means[voxels] = mean.cpu().numpy()
-        coef[:, voxels] = solve_bands(X, bands.columns, kernels, deltas[:, voxels], values)
+        solve_bands(X, bands.columns, kernels, deltas[:, voxels], values, coef, voxels)
     if means is None:
         return coef, None
     return coef, (y_means - means @ coef).astype(coef.dtype)
 
 
 def solve_bands(
-    X: Tensor, columns: tuple[Array, ...], kernels: Tensor, deltas: Array, Y: Tensor
-) -> Array:
+    X: Tensor,
+    columns: tuple[Array, ...],
+    kernels: Tensor,
+    deltas: Array,
+    Y: Tensor,
+    coef: Array,
+    voxels: Array,
+) -> None:
     """Solve for the weights that minimise ``||Y - Σ X_b w_b||² + Σ exp(-delta_b) ||w_b||²``.
 
     Parameters
@@ -76,20 +82,19 @@ def solve_bands(
     deltas : array of shape (n_bands, n_voxels)
         Logarithm of 1 / penalty; -inf leaves a band out.
     Y : tensor of shape (n_trs, n_voxels)
-
-    Returns
-    -------
-    array of shape (n_features, n_voxels), float64
+    coef : array of shape (n_features, n_all_voxels)
+        Written to.
+    voxels : array of int, shape (n_voxels,)
+        Its columns that are solved for.
     """
     shares = torch.from_numpy(np.exp(deltas)).to(X.device)
     dual = _duals(kernels, shares, Y)
-    coef = np.empty((X.shape[1], Y.shape[1]))
     for own, share in zip(columns, shares, strict=True):
         # The residual is all but orthogonal to X where a penalty is small: float64 is needed.
         for chunk in column_chunks(own, max(X.shape[0], Y.shape[1])):
             part = X[:, chunk.to(X.device)].double()
-            coef[chunk.numpy()] = (part.T @ dual).mul_(share).cpu().numpy()
-    return coef
+            found = (part.T @ dual).mul_(share).cpu().numpy()
+            coef[np.ix_(chunk.numpy(), voxels)] = found
 
 
 def _duals(kernels: Tensor, shares: Tensor, Y: Tensor) -> Tensor:

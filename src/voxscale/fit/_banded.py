@@ -322,18 +322,22 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     def _batches(
         self, design: Tensor, bands: Bands, splits: list[Split], n_alphas: int, responses: Responses
     ) -> Batches:
+        # A single band has one share: there is nothing to draw.
+        is_single = self.solver == "random_search" and len(bands.names) == 1
         sizes = Sizes.of(
             design,
             len(bands.names),
             splits,
             n_alphas=n_alphas,
-            n_rows=int(self.n_iter),
+            n_rows=1 if is_single else int(self.n_iter),
             fit_intercept=self.fit_intercept,
         )
         needed = solver_named(self.solver).needed(sizes)
         if not self.local_alpha:  # the scores of all voxels are compared
             n_scores = sizes.n_rows * n_alphas * responses.shape[1]
-            needed = needed._replace(fixed=needed.fixed + sizes.itemsize * n_scores)
+            # They, those of a block, a copy without the undefined, and which of them are finite.
+            per_score = 3 * sizes.itemsize + 1
+            needed = needed._replace(fixed=needed.fixed + per_score * n_scores)
         return plan_batches(
             needed, sizes, budget_bytes(self.memory_gib, design.device), design.device
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns, read_ahead
 from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.arrays._memory import available_bytes
-from voxscale.errors import FitError
+from voxscale.errors import FitError, VoxscaleWarning
 from voxscale.fit._results import Results
 from voxscale.fit._samples import Samples
 
@@ -25,6 +26,7 @@ __all__ = [
     "block_width",
     "budget_bytes",
     "check_budget",
+    "complaint",
     "readable",
     "resolve_device",
     "resolve_dtype",
@@ -190,6 +192,11 @@ class VoxelBlocks:
             for block, values in reading:
                 yield block, self._usable(block, values)
 
+    def warn_of(self, undefined: Array, *, stacklevel: int) -> None:
+        """Warn of voxels without an answer, (n_voxels,) of bool: how many, and why."""
+        if message := complaint(undefined, self.not_finite, self.constant):
+            warnings.warn(message, VoxscaleWarning, stacklevel=stacklevel)
+
     def _usable(self, block: slice, values: Array) -> Tensor:
         if self.samples.kept is not None:
             values = values[self.samples.kept]
@@ -200,6 +207,23 @@ class VoxelBlocks:
         if self.samples.root is not None:
             values *= self.samples.root[:, None].astype(values.dtype)
         return torch.from_numpy(values).to(self.device)
+
+
+def complaint(undefined: Array, not_finite: Array, constant: Array) -> str | None:
+    """Say how many voxels have no answer, and why; None if all have one. All are (n_voxels,)."""
+    n_undefined = int(undefined.sum())
+    if not n_undefined:
+        return None
+    reasons = {
+        "hold NaN or infinity": int(not_finite.sum()),
+        "are constant": int(constant.sum()),
+        "have no score in any split": int((undefined & ~(not_finite | constant)).sum()),
+    }
+    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    return (
+        f"{n_undefined} of {len(undefined)} voxels could not be fitted ({counted}) and are NaN in "
+        "weights, scores and predictions. Leave them out of Y to be rid of this warning."
+    )
 
 
 def readable(n_bytes: int) -> str:

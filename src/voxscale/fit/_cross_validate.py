@@ -222,6 +222,7 @@ class Scoring:
                     tolerance=precision,
                     itemsize=gram.X.element_size(),
                     kind=device_kind(device),
+                    root=gram.samples.root,
                 ),
                 solver=solver,
                 budget=room,
@@ -246,14 +247,24 @@ class Scoring:
             per_voxel = max(plan.block_bytes // plan.block_voxels for plan in self.plans)
             width = block_width(per_voxel, left, self.blocks.device)
             todo = _left_to_do(group, results, self.blocks.slices(width, multiple))
-            with one_torch_thread(self.blocks.device):
-                for block, values in self.blocks.read(todo):
-                    for state in states:
-                        state[block] = self.blocks.state[block]
-                    for job in group:
-                        for i, found in self._block_scores(job, block, values):
-                            yield job.design, i, block, found
-                            results[job.design].mark_done(_stage(i), block.start, block.stop)
+            yield from self._scores_of(group, todo, states, results)
+
+    def _scores_of(
+        self,
+        group: Sequence[_Job],
+        todo: Sequence[slice],
+        states: Sequence[Any],
+        results: Sequence[Results],
+    ) -> Iterator[tuple[int, int, slice, Array]]:
+        """Score the blocks that a group lacks."""
+        with one_torch_thread(self.blocks.device):
+            for block, values in self.blocks.read(todo):
+                for state in states:
+                    state[block] = self.blocks.state[block]
+                for job in group:
+                    for i, found in self._block_scores(job, block, values):
+                        yield job.design, i, block, found
+                        results[job.design].mark_done(_stage(i), block.start, block.stop)
 
     def _block_scores(self, job: _Job, block: slice, values: Tensor) -> Iterator[tuple[int, Array]]:
         """Score one block of voxels, split by split."""
@@ -274,15 +285,15 @@ class Scoring:
         ]
 
     def _groups(self, todo: Sequence[_ToDo], room: int) -> Iterator[list[_Job]]:
-        """Make as many paths as may be held at once, then the next ones."""
+        """Make as many paths as may be held at once; the next ones in the memory of these."""
         group: list[_Job] = []
         for one in todo:
-            path = self._path(one)
-            held = sum(job.path.n_bytes for job in group)
-            if group and held + path.n_bytes > _SHARE_OF_PATHS * room:
+            sizes = [job.path.n_bytes for job in group]
+            # The next one is about as large as the largest so far.
+            if group and sum(sizes) + max(sizes) > _SHARE_OF_PATHS * room:
                 yield group
-                group = []
-            group.append(_Job(one.design, one.splits, path))
+                group.clear()
+            group.append(_Job(one.design, one.splits, self._path(one)))
         if group:
             yield group
 

@@ -20,7 +20,7 @@ from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, res
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import centred
 
-__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole"]
+__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole", "bytes_needed"]
 
 Form = Literal["dual", "primal"]
 
@@ -173,10 +173,11 @@ class Gram:
         columns = Columns.of(X, "X")
         samples = Samples.of(sample_weight, columns.shape[0])
         n_trs, n_features = samples.n_kept, columns.shape[1]
-        needed = _bytes_needed(n_trs, n_features, torch_dtype.itemsize)
+        needed = bytes_needed(n_trs, n_features, torch_dtype.itemsize)
         name = str(torch_dtype).removeprefix("torch.")
         check_budget(needed, budget, f"decomposing X ({n_trs} × {n_features}, {name})")
-        values, means = _read(columns, samples, name, about_mean=fit_intercept)
+        means = _means(columns, samples) if fit_intercept else None
+        values = _read(columns, samples, name, means)
         design = torch.from_numpy(values).to(chosen)
         products = gram(design, of_columns=n_trs > n_features)
         on_device = None if means is None else torch.from_numpy(means).to(chosen)
@@ -190,8 +191,13 @@ class Gram:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that the design and its products take."""
-        return self.X.nbytes + self.products.nbytes
+        """Bytes that the design, its products, and decompositions that are kept take."""
+        kept = [
+            *vars(self).get("whole", ()),
+            *(one for some in self._recent.values() for one in some),
+        ]
+        kept_bytes = sum(one.nbytes for one in kept if isinstance(one, Tensor))
+        return self.X.nbytes + self.products.nbytes + kept_bytes
 
     @cached_property
     def whole(self) -> Whole:
@@ -263,25 +269,32 @@ class Gram:
         Parameters
         ----------
         train : tensor of int64
-            Row numbers, ascending; may be empty.
+            Row numbers; may be none.
         """
-        root = self.root.clone()
-        root[train] = 0
-        others = root.nonzero()[:, 0]
-        own = self.products[others][:, others]
+        trains = torch.zeros_like(self.root)
+        trains[train] = self.root[train]
+        others = (trains == 0).nonzero()[:, 0]
+        # Of the training rows, times every row; without an intercept nothing is about a mean.
+        mean = torch.zeros_like(self.root)
+        if self.means is not None and len(train):
+            mean = self.products @ trains / trains.square().sum()
+        overall = trains @ mean / trains.square().sum() if len(train) else 0.0
+
+        def about_mean(rows: Tensor, columns: Tensor) -> Tensor:
+            part = self.products[rows][:, columns]
+            part -= torch.outer(self.root[rows], mean[columns] - overall * self.root[columns])
+            return part.sub_(torch.outer(mean[rows], self.root[columns]))
+
+        def decomposed() -> tuple[Tensor, ...]:
+            return _above_rounding(self._kernels(train, others[:0])[0])[:2]
+
+        own = about_mean(others, others)
         if not len(train):
             nothing = own[:, :0]
             return Bordering(train, others, nothing[0], nothing[:0], nothing, own)
-        kernel, across = self._kernels(train, others)
-        eigenvalues, left = self._remembered(train, lambda: _above_rounding(kernel)[:2])
-        if self.means is not None:
-            trains = self.root - root
-            size = trains.square().sum()
-            mean = self.products @ trains / size  # of the training rows, times every row
-            overall, root = trains @ mean / size, root[others]
-            of_root = torch.outer(mean[others] - overall / 2 * root, root)
-            own -= of_root + of_root.T
-        return Bordering(train, others, eigenvalues, left, matmul(across, left), own)
+        eigenvalues, left = self._remembered(train, decomposed)
+        across = matmul(about_mean(others, train), left)
+        return Bordering(train, others, eigenvalues, left, across, own)
 
     def _kernels(self, train: Tensor, validation: Tensor) -> tuple[Tensor, Tensor]:
         """Products of training rows among themselves, and of validation rows with them."""
@@ -367,13 +380,20 @@ class Gram:
 
 
 def design_tensor(
-    X: Any, device: torch.device, dtype: torch.dtype, kept: Array | None = None
+    X: Any,
+    device: torch.device,
+    dtype: torch.dtype,
+    kept: Array | None = None,
+    means: Array | None = None,
 ) -> Tensor:
-    """Check a design matrix and copy it to a device; only the kept rows, the others are 0."""
+    """Check a design matrix and copy it to a device, about means where they are given.
+
+    Only the kept rows; the others are 0.
+    """
     columns = Columns.of(X, "X")
     name = str(dtype).removeprefix("torch.")
     samples = Samples(columns.shape[0], kept, None)
-    values, _ = _read(columns, samples, name, about_mean=False)
+    values = _read(columns, samples, name, means)
     if kept is not None:
         every = np.zeros(columns.shape, dtype=values.dtype)
         every[kept] = values
@@ -381,17 +401,10 @@ def design_tensor(
     return torch.from_numpy(values).to(device)
 
 
-def _read(
-    columns: Columns, samples: Samples, dtype: str, *, about_mean: bool
-) -> tuple[Array, Array | None]:
-    """Read the rows that count, times the roots of their weights; about their mean, or not."""
+def _read(columns: Columns, samples: Samples, dtype: str, means: Array | None) -> Array:
+    """Read the rows that count, less the means, times the roots of their weights."""
+    kept, root = _kept_rows(columns, samples)
     n_features = columns.shape[1]
-    if not n_features or not samples.n_kept:
-        msg = f"X has shape {columns.shape}; expected one row and one feature, or more."
-        raise ValueError(msg)
-    kept = np.arange(samples.n_trs) if samples.kept is None else samples.kept
-    root = np.ones(len(kept)) if samples.root is None else samples.root
-    means = _means(columns, kept, root) if about_mean else None
     values = np.empty((len(kept), n_features), dtype=dtype)
     is_as_read = means is None and samples.root is None
     for part in _chunks(len(kept), n_features):
@@ -403,11 +416,21 @@ def _read(
         with np.errstate(over="ignore"):  # too large for float32: found right below
             values[part] = exact
         _check_finite(values[part], columns, kept[part])
-    return values, means
+    return values
 
 
-def _means(columns: Columns, kept: Array, root: Array) -> Array:
+def _kept_rows(columns: Columns, samples: Samples) -> tuple[Array, Array]:
+    """Numbers of the rows that count, and the roots of their weights."""
+    if not columns.shape[1] or not samples.n_kept:
+        msg = f"X has shape {columns.shape}; expected one row and one feature, or more."
+        raise ValueError(msg)
+    kept = np.arange(samples.n_trs) if samples.kept is None else samples.kept
+    return kept, np.ones(len(kept)) if samples.root is None else samples.root
+
+
+def _means(columns: Columns, samples: Samples) -> Array:
     """Weighted means of the features, float64."""
+    kept, root = _kept_rows(columns, samples)
     weights, total = root**2, np.zeros(columns.shape[1])
     for part in _chunks(len(kept), columns.shape[1]):
         values = columns.rows(kept[part], "float64")
@@ -473,13 +496,7 @@ def _chunks(n_rows: int, row_length: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
-def _bytes_needed(n_trs: int, n_features: int, itemsize: int) -> int:
-    """Bytes of X, its products, and one decomposition with its workspace."""
-    smaller = min(n_trs, n_features)
-    larger = max(n_trs, n_features)
-    # Products, a split's part of them, eigenvectors, and twice that for LAPACK's workspace.
-    square = 5 * 8 * smaller * smaller
-    # Singular vectors of the longer side: float64 while they are made, then as X.
-    oblong = (8 + itemsize) * smaller * larger
-    # X, and the rows of one part.
-    return square + oblong + 2 * itemsize * n_trs * n_features
+def bytes_needed(n_trs: int, n_features: int, itemsize: int) -> int:
+    """Bytes of X, of its products while they are summed, and of what is converted for that."""
+    converted = 8 * min(_CHUNK, n_trs * n_features)
+    return itemsize * n_trs * n_features + 2 * 8 * min(n_trs, n_features) ** 2 + converted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,30 +15,26 @@ from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns
 from voxscale.arrays._linalg import matmul
 from voxscale.arrays._stacked import Stacked
-from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
-from voxscale.fit._blocks import (
-    VoxelBlocks,
-    budget_bytes,
-    resolve_device,
-    resolve_dtype,
-)
-from voxscale.fit._choose import check_alphas, check_groups, choose_alphas
-from voxscale.fit._cross_validate import (
-    check_same_rows,
-    cv_scores,
-    cv_scores_of_designs,
-    voxel_blocks,
-)
-from voxscale.fit._decompose import Gram, design_tensor
+from voxscale.errors import AlignmentError, FitError
+from voxscale.fit._blocks import budget_bytes, resolve_device, resolve_dtype
+from voxscale.fit._choose import check_alphas
+from voxscale.fit._cross_validate import check_same_rows, cv_scores, voxel_blocks
+from voxscale.fit._decompose import design_tensor
 from voxscale.fit._fingerprint import fingerprint_of
+from voxscale.fit._fit_each import (
+    as_columns,
+    check_same_columns,
+    check_settings,
+    fit_each,
+    gram_for,
+)
 from voxscale.fit._plan import FitPlan, device_kind, plan_fit, work_of
 from voxscale.fit._predict import Predictor
-from voxscale.fit._results import InMemory, Results
+from voxscale.fit._results import Results
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import scoring_function
-from voxscale.fit._shrinkage import check_tolerance, default_tolerance
-from voxscale.fit._solve import KINDS, Weights, solve
-from voxscale.fit._solvers import check_solver
+from voxscale.fit._shrinkage import default_tolerance
+from voxscale.fit._solve import Weights
 from voxscale.fit._splits import as_splits
 
 __all__ = ["RidgeCV"]
@@ -92,7 +87,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         float64 anyhow.
     memory_gib : float, optional, in GiB
         Working memory beside Y and the results. Default: 70 % of what is free. Results do
-        not depend on it.
+        not depend on it beyond rounding.
 
     Attributes
     ----------
@@ -202,7 +197,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         ValueError
             If alphas, cv, scoring or another parameter cannot be used.
         """
-        return self._fit_designs([self], [X], Y, sample_weight, [results])[0]
+        fit_each([self], [X], Y, sample_weight, [results])
+        return self
 
     def fit_designs(
         self,
@@ -250,7 +246,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             raise ValueError(msg)
         kept = [None] * len(designs) if results is None else list(results)
         models = [clone(self) for _ in designs]
-        return self._fit_designs(models, designs, Y, sample_weight, kept)
+        fit_each(models, designs, Y, sample_weight, kept)
+        return models
 
     def plan(self, X: Any, Y: Any) -> FitPlan:
         """Say what a fit would take; nothing but shapes is looked at.
@@ -277,8 +274,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         >>> plan.form, plan.n_splits
         ('dual', 5)
         """
-        self._check()
-        n_trs, n_features = np.shape(X)
+        check_settings(self)
+        n_trs, n_features = Columns.of(X, "X").shape
         check_same_rows((n_trs, n_features), np.shape(Y))
         n_voxels = np.shape(Y)[1] if len(np.shape(Y)) > 1 else 1
         device, dtype = resolve_device(self.device), resolve_dtype(self.dtype)
@@ -312,8 +309,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         dict
             Settings, and digests of arrays. Device, memory and solver are no part of it.
         """
-        self._check()
-        design, responses = Columns.of(X, "X"), Columns.of(_as_columns(Y), "Y")
+        check_settings(self)
+        design, responses = Columns.of(X, "X"), Columns.of(as_columns(Y), "Y")
         check_same_rows(design.shape, responses.shape)
         return fingerprint_of(
             design,
@@ -349,21 +346,26 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         AlignmentError, FitError, ValueError
             As :meth:`fit`.
 
+        Warns
+        -----
+        VoxscaleWarning
+            Counts voxels without a score.
+
         Notes
         -----
         Nothing is kept, and ``cv`` is not looked at. To report the score at an alpha that this
         curve made you choose is to choose on test data.
         """
-        self._check()
+        check_settings(self)
         designs = [Columns.of(X, "X"), Columns.of(X_test, "X_test")]
-        responses = [Columns.of(_as_columns(Y), "Y"), Columns.of(_as_columns(Y_test), "Y_test")]
+        responses = [Columns.of(as_columns(Y), "Y"), Columns.of(as_columns(Y_test), "Y_test")]
         for design, response in zip(designs, responses, strict=True):
             check_same_rows(design.shape, response.shape)
         for train, test in (designs, responses):
             check_same_columns(train, test)
         n_train, n_test = (one.shape[0] for one in designs)
         pair = (np.arange(n_train), np.arange(n_train, n_train + n_test))
-        gram = self._gram(Stacked(designs), None)
+        gram = gram_for(self, Stacked(designs), None)
         blocks = voxel_blocks(gram, Stacked(responses))
         scores = cv_scores(
             gram,
@@ -374,6 +376,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             solver=self.solver,
             tolerance=self.tolerance,
         )[:, :, 0]
+        blocks.warn_of(np.asarray(np.isnan(scores).all(axis=0)), stacklevel=3)
         return scores[:, 0] if len(np.shape(Y)) == 1 else scores
 
     def predict(self, X: Any, *, out: Any = None) -> Any:
@@ -424,7 +427,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             If X is not finite, or the fit has kept no weights.
         """
         scoring_function(self.scoring)
-        predictor, responses = self._predictor(X), Columns.of(_as_columns(Y), "Y")
+        predictor, responses = self._predictor(X), Columns.of(as_columns(Y), "Y")
         n_trs = len(predictor.design)
         if responses.shape != (n_trs, predictor.n_voxels):
             msg = (
@@ -435,152 +438,31 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         scores = predictor.scores(responses, self.scoring, Samples.of(sample_weight, n_trs))
         return scores[0] if self._is_single else scores
 
-    def _check(self) -> None:
-        check_alphas(self.alphas)
-        scoring_function(self.scoring)
-        check_solver(self.solver)
-        if self.tolerance is not None:
-            check_tolerance(self.tolerance)
-        if self.weights is not None and self.weights not in KINDS:
-            msg = f"weights is {self.weights!r}; expected one of {', '.join(KINDS)}, or None."
-            raise ValueError(msg)
-
-    def _gram(self, X: Any, sample_weight: ArrayLike | None) -> Gram:
-        return Gram.of(
-            X,
-            sample_weight=sample_weight,
-            fit_intercept=self.fit_intercept,
-            device=self.device,
-            dtype=self.dtype,
-            memory_gib=self.memory_gib,
-        )
-
-    def _fit_designs(
-        self,
-        models: Sequence[RidgeCV],
-        designs: Sequence[Any],
-        Y: Any,
-        sample_weight: ArrayLike | None,
-        results: Sequence[Results | None],
-    ) -> list[RidgeCV]:
-        responses = Columns.of(_as_columns(Y), "Y")
-        for X in designs:
-            check_same_rows(Columns.of(X, "X").shape, np.shape(Y))
-        check_groups(self.groups, responses.shape[1])
-        self._check()
-        splits = as_splits(self.cv, responses.shape[0])
-        grams = [self._gram(X, sample_weight) for X in designs]
-        blocks = voxel_blocks(grams[0], responses)
-        kept = [InMemory() if one is None else one for one in results]
-        scored = cv_scores_of_designs(
-            grams,
-            blocks,
-            splits,
-            self.alphas,
-            scoring=self.scoring,
-            solver=self.solver,
-            tolerance=self.tolerance,
-            results=kept,
-        )
-        # What each solver leaves behind: the decomposition of these rows.
-        known = {
-            "split": grams[0].samples.splits(splits)[-1][0],
-            "holdout": np.arange(len(grams[0].X)),
-        }
-        for model, X, gram, one, where in zip(models, designs, grams, scored, kept, strict=True):
-            model._is_single = len(np.shape(Y)) == 1
-            model._choose(check_alphas(self.alphas), one.scores)
-            model.form_, model.solver_ = gram.form, one.solver
-            model.n_features_in_ = gram.X.shape[1]
-            model._keep_weights(gram, blocks, X, where, known.get(one.solver))
-            where.finish()
-        counted = [_count_undefined(blocks, model.best_alphas_) for model in models]
-        for message in dict.fromkeys(filter(None, counted)):  # once where designs agree
-            warnings.warn(message, VoxscaleWarning, stacklevel=3)
-        return list(models)
-
-    def _choose(self, alphas: Array, scores: Array) -> None:
-        self.cv_scores_ = scores
-        self.best_alphas_ = choose_alphas(
-            alphas, scores, local_alpha=self.local_alpha, groups=self.groups
-        )
-
-    def _keep_weights(
-        self, gram: Gram, blocks: VoxelBlocks, X: Any, results: Results, known: Array | None
-    ) -> None:
-        for name in ("coef_", "dual_coef_", "intercept_", "X_fit_"):  # of an earlier fit
-            self.__dict__.pop(name, None)
-        if self.weights is None:
-            return
-        found = solve(
-            gram, blocks, self.best_alphas_, kind=self.weights, results=results, train=known
-        )
-        coef = found.coef[:, 0] if self._is_single else found.coef
-        if self.weights == "dual":
-            self.dual_coef_, self.X_fit_ = coef, X
-            self._kept_rows = gram.samples.kept
-        else:
-            self.coef_ = coef
-        if found.intercept is not None:
-            self.intercept_ = found.intercept[0] if self._is_single else found.intercept
-
     def _predictor(self, X: Any) -> Predictor:
         check_is_fitted(self)
         if self.weights is None:
             msg = 'the fit kept no weights (weights=None); fit with weights="primal" to predict.'
             raise FitError(msg)
         device, dtype = resolve_device(self.device), resolve_dtype(self.dtype)
-        design = design_tensor(X, device, dtype)
-        if design.shape[1] != self.n_features_in_:
+        # About the mean of the fit: float32 would lose in a large mean what the intercept takes
+        # away again.
+        means = self._fit_means if hasattr(self, "intercept_") else None
+        n_features = Columns.of(X, "X").shape[1]
+        if n_features != self.n_features_in_:
             msg = (
-                f"X has shape {tuple(design.shape)}; expected the {self.n_features_in_} features "
-                "of the fit."
+                f"X has {n_features} features; expected the {self.n_features_in_} features of the "
+                "fit."
             )
             raise AlignmentError(msg)
+        design = design_tensor(X, device, dtype, means=means)
+        at_mean = None if means is None else torch.from_numpy(means).to(device)
         coef = self.dual_coef_ if self.weights == "dual" else self.coef_
         if self.weights == "dual":
             # Rows that did not count may hold anything, NaN too; their coefficients are 0.
-            fitted = design_tensor(self.X_fit_, device, dtype, self._kept_rows)
+            fitted = design_tensor(self.X_fit_, device, dtype, self._kept_rows, means)
             design = matmul(design, fitted.T)
+            at_mean = None if at_mean is None else fitted.double() @ at_mean
         coef = coef[:, None] if self._is_single else coef
         intercept = np.atleast_1d(self.intercept_) if hasattr(self, "intercept_") else None
-        return Predictor(design, Weights(coef, intercept), budget_bytes(self.memory_gib, device))
-
-
-def check_same_columns(train: Columns, test: Columns) -> None:
-    """Raise an AlignmentError that names both shapes if they differ in columns."""
-    if train.shape[1] != test.shape[1]:
-        msg = (
-            f"{train.name} has shape {train.shape} but {test.name} has shape {test.shape}; "
-            "expected as many columns in both."
-        )
-        raise AlignmentError(msg)
-
-
-def _as_columns(Y: Any) -> Any:
-    """Give responses of a single voxel a second axis."""
-    if isinstance(Y, list | tuple):
-        Y = np.asarray(Y)
-    try:
-        is_single = len(np.shape(Y)) == 1
-    except Exception:  # what a closed file raises is not agreed on; Columns tells of it
-        return Y
-    return np.asarray(Y[:])[:, None] if is_single else Y
-
-
-def _count_undefined(blocks: VoxelBlocks, alphas: Array) -> str | None:
-    """Say how many voxels have no answer, and why; None if all have one."""
-    n_undefined = int(np.isnan(alphas).sum())
-    if not n_undefined:
-        return None
-    n_unscored = int((np.isnan(alphas) & ~blocks.undefined).sum())
-    reasons = {
-        "hold NaN or infinity": int(blocks.not_finite.sum()),
-        "are constant": int(blocks.constant.sum()),
-        "have no score in any split": n_unscored,
-    }
-    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-    return (
-        f"{n_undefined} of {len(alphas)} voxels could not be fitted ({counted}) and are NaN in "
-        "weights, scores and predictions. Leave them out of Y to be rid of this warning."
-    )
+        budget = budget_bytes(self.memory_gib, device)
+        return Predictor(design, Weights(coef, intercept), budget, at_mean)

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays import Array
+from voxscale.arrays._linalg import few_threads, inverse, matmul
 from voxscale.arrays._linalg import gram as products_of_rows
-from voxscale.arrays._linalg import inverse, matmul
 from voxscale.fit._decompose import Gram
 from voxscale.fit._products import AlphaSums, Products, Workspace, as_tensor, tiles, voxel_tiles
 from voxscale.fit._scoring import Moments, centred, rounding_noise
@@ -40,8 +40,6 @@ __all__ = ["HoldoutPaths", "rows_left_out"]
 
 # Predictions below this share of the responses would drown in the rounding of a difference.
 _TINY = 0.03
-# Larger systems are not solved side by side.
-_LARGE = 2000
 # Where the least eigenvalue of a system is above this, float32 loses no digit that counts.
 _WELL_CONDITIONED = 1e-3
 
@@ -301,13 +299,15 @@ def _places(splits: Sequence[tuple[Tensor, Tensor]], n_trs: int) -> tuple[Tensor
     left_out = [rows_left_out(n_trs, train) for train, _ in splits]
     rows = torch.unique(torch.cat(left_out))
     return rows, [
-        _Split(train, validation, out, torch.searchsorted(rows, out), _found(out, validation))
+        _Split(
+            train,
+            validation,
+            out,
+            torch.searchsorted(rows, out),
+            torch.searchsorted(out, validation),
+        )
         for (train, validation), out in zip(splits, left_out, strict=True)
     ]
-
-
-def _found(rows: Tensor, wanted: Tensor) -> Tensor:
-    return torch.searchsorted(rows, wanted)
 
 
 def _basis(gram: Gram) -> tuple[Tensor, Tensor]:
@@ -343,9 +343,14 @@ def _systems(
     narrow = held.to(gram.X.dtype)
     systems: list[list[_System]] = [[] for _ in splits]
     alike = _leaving_out_the_same(splits)
-    with _pool(splits) as pool:
+    # About a mean, a system is worse where few of the weights are on the rows that train.
+    weights = gram.root.square()
+    share = min(float(weights[one.train].sum() / weights.sum()) for one in splits)
+    share = 1.0 if gram.means is None else share
+    size = max(len(one.left_out) for one in splits)
+    with few_threads(size, held.device) as n_at_once, ThreadPoolExecutor(n_at_once) as pool:
         for node in nodes:
-            is_easy = node.alpha > _WELL_CONDITIONED * (largest + node.alpha)
+            is_easy = share * node.alpha > _WELL_CONDITIONED * (largest + node.alpha)
             remaining, shrunk = _remaining(
                 gram, narrow if is_easy else held, eigenvalues, rows, node
             )
@@ -371,13 +376,6 @@ def _leaving_out_the_same(splits: list[_Split]) -> list[list[int]]:
     for i, split in enumerate(splits):
         groups.setdefault(split.among.cpu().numpy().tobytes(), []).append(i)
     return list(groups.values())
-
-
-def _pool(splits: list[_Split]) -> ThreadPoolExecutor:
-    """Threads for small systems on a CPU, one for each core; large ones use all cores at once."""
-    rows = splits[0].left_out
-    is_small = rows.device.type == "cpu" and max(len(one.left_out) for one in splits) < _LARGE
-    return ThreadPoolExecutor(torch.get_num_threads() if is_small else 1)
 
 
 def _remaining(

@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from voxscale.arrays._linalg import few_threads, inverse, matmul
 from voxscale.arrays._linalg import gram as products_of_rows
-from voxscale.arrays._linalg import inverse, matmul
 from voxscale.fit._decompose import Bordering, Gram
 
 __all__ = ["Bordered", "Factored", "Maker", "Rotated"]
@@ -222,7 +222,11 @@ class _Inverses:
     @classmethod
     def of(cls, matrices: Iterable[Tensor], alphas: Tensor, dtype: torch.dtype) -> _Inverses:
         """Invert in float64."""
-        return cls(alphas, [inverse(matrix).to(dtype) for matrix in matrices])
+        inverted = []
+        for matrix in matrices:
+            with few_threads(len(matrix), matrix.device):
+                inverted.append(inverse(matrix).to(dtype))
+        return cls(alphas, inverted)
 
     def __call__(self, values: Tensor, alphas: Tensor) -> Tensor:
         """Multiply each column with the inverse of its alpha; 0 where there is none."""

@@ -15,7 +15,7 @@ from voxscale.fit._choose import check_alphas, choose_alphas
 from voxscale.fit._cross_validate import Scoring, voxel_blocks
 from voxscale.fit._decompose import Gram
 from voxscale.fit._results import InMemory
-from voxscale.fit._splits import Split
+from voxscale.fit._splits import Split, as_lengths, as_splits
 
 __all__ = ["NestedScores", "nested_scores"]
 
@@ -76,9 +76,14 @@ def nested_scores(
     AlignmentError
         If the runs do not add up to the rows, or Y and the design differ in rows.
     FitError
-        If the memory budget is too small, or a mask leaves a run empty.
+        If the memory budget is too small, or a run has fewer than two rows that count.
     ValueError
         If there are fewer than three runs.
+
+    Warns
+    -----
+    VoxscaleWarning
+        Counts voxels without a score.
 
     Notes
     -----
@@ -96,7 +101,7 @@ def nested_scores(
     runs, penalties = _rows(run_lengths, gram.samples.n_trs), check_alphas(alphas)
     blocks = voxel_blocks(gram, Y)
     places, pairs = _splits(runs)
-    splits = gram.samples.splits(pairs)
+    splits = gram.samples.splits(as_splits(pairs, gram.samples.n_trs))
     work = Scoring.of([gram], blocks, splits, penalties, scoring, solver, tolerance)
     shape = (len(penalties), blocks.n_voxels, len(runs))
     test, total, counted = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape[1:])
@@ -120,15 +125,16 @@ def nested_scores(
     at_best = (penalties[:, None, None] == best).argmax(axis=0)
     scores = np.take_along_axis(test, at_best[None], axis=0)[0]
     scores[np.isnan(best)] = np.nan
+    blocks.warn_of(np.asarray(np.isnan(scores).all(axis=1)), stacklevel=3)
     return NestedScores(scores, best, means)
 
 
 def _rows(run_lengths: Sequence[int], n_trs: int) -> list[Array]:
     """Rows of each run."""
-    lengths = [int(length) for length in run_lengths]
-    if len(lengths) < 3 or min(lengths) < 1:
+    lengths = as_lengths(run_lengths)
+    if len(lengths) < 3:
         msg = (
-            f"run_lengths are {lengths}; expected three runs or more, of 1 TR or more: one to "
+            f"run_lengths are {lengths}; expected three runs or more: one to "
             "test, one to choose alphas, one to train."
         )
         raise ValueError(msg)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from voxscale.arrays import Array
 from voxscale.errors import did_you_mean
+from voxscale.fit._blocks import complaint
 from voxscale.fit._himalaya import Found, Problem, hyper_gradient, random_search, score_candidates
 from voxscale.fit._responses import Block, Responses
 from voxscale.fit._search_memory import Bytes, Sizes, gradient_bytes, search_bytes
@@ -58,20 +59,7 @@ class Penalties(NamedTuple):
 
     def complaint(self) -> str | None:
         """Say how many voxels have no answer, and why; None if all have one."""
-        n_undefined = int(self.undefined.sum())
-        if not n_undefined:
-            return None
-        n_read = int((self.not_finite | self.constant).sum())
-        reasons = {
-            "hold NaN or infinity": int(self.not_finite.sum()),
-            "are constant": int(self.constant.sum()),
-            "have no score in any split": n_undefined - n_read,
-        }
-        counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-        return (
-            f"{n_undefined} of {len(self.constant)} voxels could not be fitted ({counted}) and are "
-            "NaN in weights, scores and predictions. Leave them out of Y to be rid of this warning."
-        )
+        return complaint(self.undefined, self.not_finite, self.constant)
 
 
 @dataclass(frozen=True)

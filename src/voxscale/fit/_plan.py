@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from voxscale.arrays import Array
 from voxscale.arrays._linalg import eigh_place
 from voxscale.fit._blocks import block_width, check_budget, readable
+from voxscale.fit._decompose import bytes_needed
 from voxscale.fit._solvers import SOLVERS, Work, cheapest, check_solver
 from voxscale.fit._splits import Split
 
@@ -105,8 +107,10 @@ def plan_fit(
     name = cheapest(work, room) if check_solver(solver) == "auto" else solver
     cost = SOLVERS[name](work)
     shape = f"{work.n_trs} × {work.n_features}"
-    check_budget(design + cost.held_bytes, budget, f"decomposing X ({shape}, solver {name!r})")
-    per_voxel = bytes_per_voxel(work)
+    while_read = bytes_needed(work.n_trs, work.n_features, work.itemsize)
+    needed = max(while_read, design + cost.held_bytes)
+    check_budget(needed, budget, f"decomposing X ({shape}, solver {name!r})")
+    per_voxel = bytes_per_voxel(work, name)
     width = block_width(per_voxel, room - cost.held_bytes, device)
     width = min(width, work.n_voxels)
     return FitPlan(
@@ -137,18 +141,31 @@ def work_of(
     tolerance: float,
     itemsize: int,
     kind: str,
+    root: Array | None = None,
 ) -> Work:
-    """Sum up what there is to do with a design of some shape."""
+    """Sum up what there is to do with a design of some shape; ``root`` are weights of rows."""
     n_trs, n_features = shape
     is_left_out = np.zeros(n_trs, dtype=bool)
     for train, _ in splits:
         trains = np.zeros(n_trs, dtype=bool)
         trains[train] = True
         is_left_out |= ~trains
+    weights = np.ones(n_trs) if root is None else root**2
+    shares = [weights[train].sum() / weights.sum() for train, _ in splits]
+    least_share = float(min(shares, default=1.0))
     parts = tuple((len(train), len(validation)) for train, validation in splits)
     n_left_out = int(is_left_out.sum())
     return Work(
-        n_trs, n_features, n_voxels, n_alphas, parts, n_left_out, itemsize, tolerance == 0, kind
+        n_trs,
+        n_features,
+        n_voxels,
+        n_alphas,
+        parts,
+        n_left_out,
+        itemsize,
+        tolerance == 0,
+        kind,
+        least_share,
     )
 
 
@@ -159,11 +176,14 @@ def device_kind(device: torch.device) -> str:
     return f"{device.type}, eigh on cpu"
 
 
-def bytes_per_voxel(work: Work) -> int:
+def bytes_per_voxel(work: Work, solver: str) -> int:
     """Memory for each voxel that is worked on."""
-    most = max((validation for _, validation in work.parts), default=0)
+    sizes = [n_validation for _, n_validation in work.parts]
+    # Block hold-out sums up all splits side by side.
+    together = len(sizes) if solver == "holdout" else 1
+    most = sum(sizes) if solver == "holdout" else max(sizes, default=0)
     # Responses that are worked on, read ahead, and picked out; centred in float64; rotated.
     responses = work.n_trs * (5 * work.itemsize + 16)
     # While weights are made, they and what they are made of.
     weights = work.n_trs * 4 * work.itemsize + 3 * work.itemsize * work.n_features
-    return max(responses + most * (24 + work.itemsize) + 64 * work.n_alphas, weights)
+    return max(responses + most * (24 + work.itemsize) + together * 64 * work.n_alphas, weights)

@@ -32,11 +32,14 @@ class Predictor:
         ``coef`` of shape (n_coef, n_voxels), in memory or on disk.
     budget : int
         Bytes that may be used.
+    at_mean : tensor of shape (n_coef,), float64, or None
+        What weights of 1 predict for the mean that the design is about; None: it is about 0.
     """
 
     design: Tensor
     weights: Weights
     budget: int
+    at_mean: Tensor | None = None
 
     @property
     def n_voxels(self) -> int:
@@ -64,7 +67,7 @@ class Predictor:
             slice(start, min(start + width, self.n_voxels))
             for start in range(0, self.n_voxels, width)
         ]
-        for block, prediction in predicted_blocks(self.design, self.weights, blocks):
+        for block, prediction in predicted_blocks(self.design, self.weights, blocks, self.at_mean):
             out[:, block] = prediction.cpu().numpy()
         return out
 
@@ -77,7 +80,7 @@ class Predictor:
         blocks = VoxelBlocks.of(Y, design.dtype, design.device, counted)
         scores = np.empty(self.n_voxels)
         places = blocks.slices(self.width)
-        predictions = predicted_blocks(design, self.weights, places)
+        predictions = predicted_blocks(design, self.weights, places, self.at_mean)
         for (block, values), (_, prediction) in zip(blocks.read(places), predictions, strict=True):
             scores[block] = function(Moments.of(values, prediction)).cpu().numpy()
         return scores

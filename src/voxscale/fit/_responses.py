@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays import Array
+from voxscale.arrays._columns import Columns, read_ahead
 from voxscale.errors import AlignmentError
 
 __all__ = ["Block", "Responses"]
@@ -43,19 +45,17 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """Responses of shape (n_trs, n_voxels), in memory or not.
+    """Responses of shape (n_trs, n_voxels), in memory or on disk.
 
     Parameters
     ----------
-    Y : array, or whatever gives arrays for ``Y[:, start:stop]``
-    shape : tuple of int
+    columns : Columns
     dtype : torch.dtype
         To compute in.
     device : torch.device
     """
 
-    Y: Any
-    shape: tuple[int, ...]
+    columns: Columns
     dtype: torch.dtype
     device: torch.device
 
@@ -65,17 +65,24 @@ class Responses:
 
         Raises
         ------
+        DataError
+            If their file is closed already, or damaged.
         ValueError
             If they are not numbers of shape (n_trs, n_voxels).
         """
-        if not isinstance(getattr(Y, "dtype", None), np.dtype):
-            Y = np.asarray(Y)
-        shape = tuple(int(n) for n in Y.shape)
-        if len(shape) != 2 or Y.dtype.kind not in "fiub":
-            hint = " Give a single voxel as Y[:, None]." if len(shape) == 1 else ""
-            msg = f"Y has shape {shape} and dtype {Y.dtype}; expected (n_trs, n_voxels) numbers."
-            raise ValueError(msg + hint)
-        return cls(Y, shape, dtype, device)
+        try:
+            columns = Columns.of(Y, "Y")
+        except ValueError as error:
+            if np.ndim(Y) == 1:
+                msg = f"{error} Give a single voxel as Y[:, None]."
+                raise ValueError(msg) from None
+            raise
+        return cls(columns, dtype, device)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """TRs and voxels."""
+        return self.columns.shape
 
     def check_rows_of(self, X_shape: tuple[int, ...]) -> None:
         """Raise an AlignmentError that names both shapes if a design has other rows."""
@@ -87,17 +94,17 @@ class Responses:
             raise AlignmentError(msg)
 
     def read(self, width: int) -> Iterator[Block]:
-        """Yield blocks of at most so many voxels, of about equal width."""
+        """Yield blocks of at most so many voxels, of about equal width; the next is read ahead."""
         n_voxels = self.shape[1]
         n_blocks = -(-n_voxels // width)
         edges = [n_voxels * i // max(1, n_blocks) for i in range(n_blocks + 1)]
-        for start, stop in itertools.pairwise(edges):
-            yield self._block(slice(start, stop))
+        voxels = [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+        name = str(self.dtype).removeprefix("torch.")
+        with closing(read_ahead(self.columns, voxels, name)) as reading:
+            for block, values in reading:
+                yield self._block(block, values)
 
-    def _block(self, voxels: slice) -> Block:
-        own = np.asarray(self.Y[:, voxels])
-        with np.errstate(over="ignore"):  # too large for float32: inf, found right below
-            values = np.array(own, dtype=str(self.dtype).removeprefix("torch."), order="C")
-        not_finite = ~np.isfinite(values).all(axis=0)
-        constant = (values == values[:1]).all(axis=0)
+    def _block(self, voxels: slice, values: Array) -> Block:
+        not_finite = np.asarray(~np.isfinite(values).all(axis=0))
+        constant = np.asarray((values == values[:1]).all(axis=0))
         return Block(voxels, torch.from_numpy(values).to(self.device), not_finite, constant)

@@ -23,7 +23,7 @@ class Results(Protocol):
         """Voxels that are stored together: blocks of multiples of it are written once."""
 
     def array(self, name: str, *, shape: tuple[int, ...], dtype: str, voxel_axis: int) -> Any:
-        """Make an array, or open the one that is there."""
+        """Make an array (-1 if of integers), or open the one that is there."""
 
     def is_done(self, stage: str, start: int, stop: int) -> bool:
         """Tell whether a stage is done for voxels from ``start`` to ``stop``."""
@@ -44,9 +44,10 @@ class InMemory:
         self.arrays: dict[str, Array] = {}
 
     def array(self, name: str, *, shape: tuple[int, ...], dtype: str, voxel_axis: int) -> Array:
-        """Make an array; what it holds is nothing until it is written."""
+        """Make an array: -1 if of integers; of floats, what it holds is nothing until written."""
         del voxel_axis
-        self.arrays[name] = np.empty(shape, dtype=dtype)
+        is_float = np.dtype(dtype).kind == "f"
+        self.arrays[name] = np.empty(shape, dtype) if is_float else np.full(shape, -1, dtype)
         return self.arrays[name]
 
     def is_done(self, stage: str, start: int, stop: int) -> bool:

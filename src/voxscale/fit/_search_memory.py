@@ -97,8 +97,9 @@ def search_bytes(sizes: Sizes) -> Bytes:
     search = item * ((sizes.n_bands + 1) * n**2 + 5 * train**2 + 3 * held_out * train)
     alpha = item * (train**2 + 2 * held_out * train)
     scores = item * (2 * sizes.n_splits * sizes.n_alphas + 3 * sizes.n_rows)
-    # Responses as read, as a copy, and without the undefined; then as himalaya has them.
-    held = n * (8 + 3 * item) + max(scores, 16 * n)
+    # Responses as read, with two blocks ahead, as a copy, and without the undefined; then as
+    # himalaya has them.
+    held = n * (8 + 5 * item) + max(scores, 16 * n)
     worked_on = item * (n + train + held_out) + 80 * held_out
     per_alpha = item * held_out + 16
     if sizes.fit_intercept:  # centred kernels, and weights that himalaya solves for besides

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import matmul, one_torch_thread
-from voxscale.fit._blocks import VoxelBlocks, block_width
+from voxscale.fit._blocks import VoxelBlocks, block_width, check_budget
 from voxscale.fit._cross_validate import voxel_blocks
 from voxscale.fit._decompose import Gram
 from voxscale.fit._makers import Bordered, Factored, Maker, Rotated
 from voxscale.fit._plan import device_kind
 from voxscale.fit._results import InMemory, Results
-from voxscale.fit._solvers import WeightsWork, cheapest_way
+from voxscale.fit._solvers import WeightsWork, cheapest_way, ways_to_weights
 
 __all__ = ["KINDS", "Weights", "predicted_blocks", "solve"]
 
@@ -50,6 +50,7 @@ def solve(
     kind: str = "primal",
     results: Results | None = None,
     train: Array | None = None,
+    reserved: int = 0,
 ) -> Weights:
     """Solve for the weights of every voxel at its own alpha, on all rows.
 
@@ -70,7 +71,10 @@ def solve(
         Where weights go. Default: memory.
     train : array of int, optional
         Rows whose decomposition is at hand, such as the training rows of the split that was
-        scored last. It says which way to the weights is cheap, and nothing about what they are.
+        scored last. It says which way to the weights is cheap, and nothing about what they are;
+        it is taken on trust, so that a fit that goes on after a break makes the same bytes.
+    reserved : int
+        Bytes of the budget that others hold.
 
     Returns
     -------
@@ -110,24 +114,33 @@ def solve(
             "intercept", shape=(blocks.n_voxels,), dtype=blocks.dtype_name, voxel_axis=0
         )
     if not kept.is_done("weights", 0, blocks.n_voxels):
-        make = _maker(gram, penalties, kind, blocks.n_voxels, train)
-        _write(_Solver(gram, make, kind), blocks, penalties, kept, coef, intercept)
+        make = _maker(gram, penalties, kind, blocks.n_voxels, train, reserved)
+        solver = _Solver(gram, make, kind, reserved)
+        _write(solver, blocks, penalties, kept, coef, intercept)
     return Weights(coef, None if intercept is None else np.asarray(intercept[:]))
 
 
 def predicted_blocks(
-    X: Tensor, weights: Weights, blocks: Iterable[slice]
+    X: Tensor, weights: Weights, blocks: Iterable[slice], at_mean: Tensor | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yield predictions, of shape (n_trs, n_block_voxels), a block of voxels at a time."""
+    """Yield predictions, of shape (n_trs, n_block_voxels), a block of voxels at a time.
+
+    ``at_mean`` (n_coef,), float64, is what weights of 1 predict for the mean that X is about.
+    """
     for block in blocks:
         coef = torch.tensor(np.asarray(weights.coef[:, block]), device=X.device)
         prediction = matmul(X, coef.to(X.dtype))
         if weights.intercept is not None:
-            prediction += torch.tensor(weights.intercept[block], device=X.device)
+            offset = torch.tensor(weights.intercept[block], device=X.device)
+            if at_mean is not None:
+                offset = offset + at_mean @ coef.double()
+            prediction += offset.to(prediction.dtype)
         yield block, prediction
 
 
-def _maker(gram: Gram, alphas: Array, kind: str, n_voxels: int, train: Array | None) -> Maker:
+def _maker(
+    gram: Gram, alphas: Array, kind: str, n_voxels: int, train: Array | None, reserved: int
+) -> Maker:
     """Choose the cheapest way to the weights at these alphas."""
     device = gram.X.device
     unique = np.unique(alphas[~np.isnan(alphas)])
@@ -144,7 +157,11 @@ def _maker(gram: Gram, alphas: Array, kind: str, n_voxels: int, train: Array | N
     )
     energy = float(gram.products.trace())
     is_factorable = len(unique) and unique[0] > _LEAST_PENALTY * energy
-    way = cheapest_way(work, gram.budget - gram.held_bytes) if is_factorable else "rotated"
+    available = gram.budget - reserved - gram.held_bytes
+    ways = None if is_factorable else ("rotated",)
+    way = cheapest_way(work, available, ways)
+    needed = gram.budget - available + ways_to_weights(work)[way].held_bytes
+    check_budget(needed, gram.budget, f"solving for weights of X ({n_trs} × {n_features})")
     if way == "rotated":
         return Rotated.of(gram, kind, n_voxels)
     penalties = torch.from_numpy(unique).to(device)
@@ -157,7 +174,10 @@ def _maker(gram: Gram, alphas: Array, kind: str, n_voxels: int, train: Array | N
     # Where rows or features depend on each other and penalties are small, the inverses enlarge
     # what lies beside the design, and rounding does not take it away again as a rotation does.
     lost = made.inverses.enlargement * energy * torch.finfo(gram.X.dtype).eps
-    return made if lost < _LOST else Rotated.of(gram, kind, n_voxels)
+    if lost < _LOST:
+        return made
+    del made
+    return Rotated.of(gram, kind, n_voxels)
 
 
 def _write(
@@ -191,6 +211,7 @@ class _Solver:
     gram: Gram
     make: Maker
     kind: str
+    reserved: int = 0
 
     def weights(self, values: Tensor, alphas: Tensor) -> tuple[Tensor, Array | None]:
         """Weights of responses (n_trs, n_block_voxels), and intercepts (n_block_voxels,)."""
@@ -220,7 +241,7 @@ class _Solver:
         n_trs, n_features = gram.X.shape
         rank = min(n_trs, n_features)
         per_voxel = n_trs * (4 * itemsize + 16) + 3 * rank * itemsize + 3 * n_rows * itemsize
-        left_over = gram.budget - gram.held_bytes - self.make.n_bytes
+        left_over = gram.budget - self.reserved - gram.held_bytes - self.make.n_bytes
         return block_width(per_voxel, left_over, gram.X.device)
 
 

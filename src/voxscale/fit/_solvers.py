@@ -38,6 +38,10 @@ _STRETCHES = 3.3
 _EXACT_STRETCHES = 4.5
 _MOST_NODES = 13
 _MOST_CURVES = 16
+# Of the weights of rows, below which float32 would not tell what the others do to a mean.
+_LEAST_SHARE = 0.01
+# Voxels of a tile, at least.
+_TILE = 512
 # Training rows for each feature from which on many solvers are safe.
 _SPARE = 1.25
 
@@ -59,6 +63,8 @@ class Work:
         The tolerance is 0: every alpha is computed by itself.
     kind : str
         Of the device: "cpu", "cuda", or "cuda, eigh on cpu".
+    least_share : float
+        Of the weights of all rows, those of the training rows, in the split with the least.
     """
 
     n_trs: int
@@ -70,6 +76,7 @@ class Work:
     itemsize: int
     is_exact: bool
     kind: str
+    least_share: float = 1.0
 
     @property
     def rank(self) -> int:
@@ -80,8 +87,11 @@ class Work:
     def is_well_posed(self) -> bool:
         """Training rows determine features well, or rows are fewer than features.
 
-        Between the two, the systems of rows left out of the primal form are all but singular.
+        Between the two, the systems of rows left out of the primal form are all but singular;
+        so are those of rows that have nearly all of the weight.
         """
+        if self.least_share < _LEAST_SHARE:
+            return False
         least = min((n_train for n_train, _ in self.parts), default=0)
         return self.n_trs <= self.n_features or least > _SPARE * self.n_features
 
@@ -154,7 +164,7 @@ def _holdout_cost(work: Work) -> Cost:
     stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _EXACT_STRETCHES)
     flop += n_nodes * rates["product64"] * n_left_out**2 * work.rank
     flop += 2 * work.n_voxels * work.rank * (work.n_trs + stretches * n_left_out)
-    held: float = work.n_trs * work.rank * (8 + work.itemsize) + 16 * n_left_out**2
+    most, held = 0, float(work.n_trs * work.rank * (8 + work.itemsize) + 16 * n_left_out**2)
     held += stretches * n_left_out * work.rank * work.itemsize
     for n_train, n_validation in work.parts:
         left_out = work.n_trs - n_train
@@ -163,6 +173,9 @@ def _holdout_cost(work: Work) -> Cost:
         )
         flop += _sums_flop(work, n_validation)
         held += n_nodes * n_validation * left_out * work.itemsize
+        most = max(most, left_out)
+    # What a tile of voxels is worked on in.
+    held += _TILE * work.itemsize * n_nodes * (n_left_out + 2 * most)
     return Cost(flop, int(max(held, weights.held_bytes)))
 
 
@@ -193,6 +206,12 @@ class WeightsWork:
     kind: str
     n_known: int
 
+    @property
+    def is_collapsed(self) -> bool:
+        """Voxels are so many that what leads back to features is multiplied out before."""
+        is_dual_form = self.n_trs <= self.n_features
+        return is_dual_form and self.kind == "primal" and self.n_voxels > self.n_features
+
 
 def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
     """Give the cost of every way that there is, products that all of them make left out.
@@ -201,12 +220,14 @@ def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
     rows to those whose decomposition is known, which takes a smaller inverse for each alpha.
     """
     rates, rank = _RATES[work.device], min(work.n_trs, work.n_features)
-    oblong = work.n_trs * rank
-    eigh = 0.0 if work.n_known == work.n_trs else rates["eigh"] * rank**3
+    is_known, oblong = work.n_known == work.n_trs, work.n_trs * rank
+    # Rotated, and back; the way back and X in one where voxels are many.
+    n_products, once = (2.0, 2.0 * work.n_features * oblong) if work.is_collapsed else (4.0, 0.0)
     ways = {
         "rotated": Cost(
-            eigh + 4.0 * oblong * work.n_voxels,
-            24 * rank**2 + oblong * (8 + work.itemsize),
+            (not is_known) * rates["eigh"] * rank**3 + once + n_products * oblong * work.n_voxels,
+            (not is_known) * (24 * rank**2 + 8 * oblong)
+            + work.itemsize * (oblong + work.is_collapsed * work.n_features * rank),
         )
     }
     inverse = rates["inverse"] * rank**3
@@ -225,20 +246,31 @@ def _bordered_cost(work: WeightsWork, n_known: int, n_others: int) -> Cost:
     rates = _RATES[work.device]
     system = rates["product64"] * n_others**2 * n_known + rates["inverse"] * n_others**3
     across = 2.0 * n_others * n_known
-    products = 4.0 * n_known**2 + 2 * across + 2.0 * n_others**2
+    n_products, once = (
+        (2.0, 2.0 * work.n_features * n_known**2) if work.is_collapsed else (4.0, 0.0)
+    )
+    products = n_products * n_known**2 + 2 * across + 2.0 * n_others**2
     held = 8 * (n_known**2 + 2 * n_known * n_others + 3 * n_others**2)
     kept = n_known**2 + n_known * n_others + work.n_alphas * n_others**2
+    # X of either rows and what it is multiplied with, and both side by side.
+    kept += work.is_collapsed * 3 * work.n_features * work.n_trs
+    once += rates["product64"] * across * n_known
     return Cost(
-        rates["product64"] * across * n_known + work.n_alphas * system + products * work.n_voxels,
-        held + work.itemsize * kept,
+        once + work.n_alphas * system + products * work.n_voxels, held + work.itemsize * kept
     )
 
 
-def cheapest_way(work: WeightsWork, available: int) -> str:
-    """Choose the way to the weights that takes the least time among those that fit the memory."""
+def cheapest_way(work: WeightsWork, available: int, among: Sequence[str] | None = None) -> str:
+    """Choose the way to the weights that takes the least time among those that fit the memory.
+
+    Where none fits, the one that needs the least.
+    """
     ways = ways_to_weights(work)
+    ways = {name: ways[name] for name in ways if among is None or name in among}
     fitting = [name for name, cost in ways.items() if cost.held_bytes <= available]
-    return min(fitting, key=lambda name: ways[name].flop, default="rotated")
+    if not fitting:
+        return min(ways, key=lambda name: ways[name].held_bytes)
+    return min(fitting, key=lambda name: ways[name].flop)
 
 
 def _weights_cost(work: Work, n_known: int = 0) -> Cost:

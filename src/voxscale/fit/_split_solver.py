@@ -23,8 +23,6 @@ from voxscale.fit._shrinkage import (
 
 __all__ = ["SplitPath"]
 
-_N_POWERS = 30
-
 
 @dataclass(frozen=True, eq=False)
 class SplitPath:
@@ -95,7 +93,9 @@ class SplitPath:
         """Factor the training rows' products at some alphas, from which the others follow."""
         parts = gram.penalised(train, validation)
         dtype, device = gram.X.dtype, gram.X.device
-        places, weights = possible_eigenvalues(_largest_eigenvalue(parts.products), alphas)
+        # None is larger than the norm of them all.
+        largest = float(torch.linalg.matrix_norm(parts.products))
+        places, weights = possible_eigenvalues(largest, alphas)
         table, scale = shrinkages(places, alphas)
         along = curves(table, weights, tolerance)
         chosen, mixing = chosen_alphas(table, weights, tolerance)
@@ -201,16 +201,6 @@ def _fewer_rows(rotated: Tensor, n_products: int) -> tuple[Tensor, Tensor | None
         return rotated, None
     basis, triangle = torch.linalg.qr(rotated)
     return triangle, basis.T.contiguous()
-
-
-def _largest_eigenvalue(products: Tensor) -> float:
-    """Bound the largest eigenvalue from above, closely: power iteration, and its residual."""
-    vector = torch.ones(len(products), dtype=products.dtype, device=products.device)
-    vector += torch.arange(len(products), device=products.device) / (7.0 * len(products))
-    for _ in range(_N_POWERS):
-        size = torch.linalg.vector_norm(vector)
-        vector = products @ (vector / size) if size > 0 else vector
-    return min(1.1 * float(torch.linalg.vector_norm(vector)), float(products.trace()))
 
 
 def _times_inverse(rows: Tensor, products: Tensor, alpha: float) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.errors import FitError
 
-__all__ = ["Split", "as_splits", "chunk_holdout", "contiguous_folds", "leave_run_out"]
+__all__ = ["Split", "as_lengths", "as_splits", "chunk_holdout", "contiguous_folds", "leave_run_out"]
 
 Split = tuple[Array, Array]
 
@@ -81,7 +81,7 @@ def chunk_holdout(
     if seed is None:
         msg = "seed is None; give an int, so that the same splits can be drawn again."
         raise ValueError(msg)
-    lengths = [n_trs] if run_lengths is None else _lengths(run_lengths)
+    lengths = [n_trs] if run_lengths is None else as_lengths(run_lengths)
     if sum(lengths) != n_trs:
         msg = f"run_lengths add up to {sum(lengths)} TRs; expected n_trs = {n_trs}."
         raise ValueError(msg)
@@ -122,7 +122,7 @@ def leave_run_out(run_lengths: Sequence[int], *, gap: int = 0) -> list[Split]:
     >>> [(train.tolist(), validation.tolist()) for train, validation in leave_run_out([2, 1])]
     [([2], [0, 1]), ([0, 1], [2])]
     """
-    lengths = _lengths(run_lengths)
+    lengths = as_lengths(run_lengths)
     gap = _count("gap", gap, 0)
     if len(lengths) < 2:
         msg = f"there is {len(lengths)} run; leaving one out needs two or more."
@@ -283,7 +283,8 @@ def _checked(i: int, pair: Any, n_trs: int) -> Split:
     return train.astype(np.int64), validation.astype(np.int64)
 
 
-def _lengths(run_lengths: Sequence[int]) -> list[int]:
+def as_lengths(run_lengths: Sequence[int]) -> list[int]:
+    """Return the lengths of runs, whole numbers of TRs, 1 or more."""
     return [_count("a run's length", length, 1) for length in run_lengths]
 
 

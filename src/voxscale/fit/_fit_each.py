@@ -1,0 +1,166 @@
+"""Fit estimators to the same responses, each to its own design."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from voxscale.arrays import Array
+from voxscale.arrays._columns import Columns
+from voxscale.errors import AlignmentError
+from voxscale.fit._blocks import VoxelBlocks
+from voxscale.fit._choose import check_alphas, check_groups, choose_alphas
+from voxscale.fit._cross_validate import check_same_rows, cv_scores_of_designs, voxel_blocks
+from voxscale.fit._decompose import Gram
+from voxscale.fit._results import InMemory, Results
+from voxscale.fit._scoring import scoring_function
+from voxscale.fit._shrinkage import check_tolerance
+from voxscale.fit._solve import KINDS, solve
+from voxscale.fit._solvers import check_solver
+from voxscale.fit._splits import as_splits
+
+if TYPE_CHECKING:
+    from voxscale.fit._estimators import RidgeCV
+
+__all__ = ["as_columns", "check_same_columns", "check_settings", "fit_each", "gram_for"]
+
+
+def fit_each(
+    models: Sequence[RidgeCV],
+    designs: Sequence[Any],
+    Y: Any,
+    sample_weight: ArrayLike | None,
+    results: Sequence[Results | None],
+) -> None:
+    """Fit estimators of the same settings, each to its design, reading responses once.
+
+    Warns
+    -----
+    VoxscaleWarning
+        Counts the voxels that could not be fitted, and says why.
+    """
+    settings = models[0]
+    responses = Columns.of(as_columns(Y), "Y")
+    for X in designs:
+        check_same_rows(Columns.of(X, "X").shape, np.shape(Y))
+    check_groups(settings.groups, responses.shape[1])
+    check_settings(settings)
+    splits = as_splits(settings.cv, responses.shape[0])
+    grams = [gram_for(settings, X, sample_weight) for X in designs]
+    blocks = voxel_blocks(grams[0], responses)
+    kept = [InMemory() if one is None else one for one in results]
+    scored = cv_scores_of_designs(
+        grams,
+        blocks,
+        splits,
+        settings.alphas,
+        scoring=settings.scoring,
+        solver=settings.solver,
+        tolerance=settings.tolerance,
+        results=kept,
+    )
+    # What each solver leaves behind: the decomposition of these rows.
+    known = {
+        "split": grams[0].samples.splits(splits)[-1][0],
+        "holdout": np.arange(len(grams[0].X)),
+    }
+    for model, X, one, where in zip(models, designs, scored, kept, strict=True):
+        gram = grams.pop(0)
+        model._is_single = len(np.shape(Y)) == 1
+        model.cv_scores_ = one.scores
+        model.best_alphas_ = choose_alphas(
+            check_alphas(settings.alphas),
+            one.scores,
+            local_alpha=settings.local_alpha,
+            groups=settings.groups,
+        )
+        model.form_, model.solver_ = gram.form, one.solver
+        model.n_features_in_ = gram.X.shape[1]
+        room = _Room(known.get(one.solver), sum(other.held_bytes for other in grams))
+        _keep_weights(model, gram, blocks, X, where, room)
+        where.finish()
+    lost = [np.isnan(model.best_alphas_) for model in models]
+    for undefined in {one.tobytes(): one for one in lost}.values():  # once where designs agree
+        blocks.warn_of(undefined, stacklevel=4)
+
+
+def check_settings(model: RidgeCV) -> None:
+    """Raise a ValueError for a parameter that cannot be used."""
+    check_alphas(model.alphas)
+    scoring_function(model.scoring)
+    check_solver(model.solver)
+    if model.tolerance is not None:
+        check_tolerance(model.tolerance)
+    if model.weights is not None and model.weights not in KINDS:
+        msg = f"weights is {model.weights!r}; expected one of {', '.join(KINDS)}, or None."
+        raise ValueError(msg)
+
+
+def gram_for(model: RidgeCV, X: Any, sample_weight: ArrayLike | None) -> Gram:
+    """Sum the products of a design as an estimator asks for it."""
+    return Gram.of(
+        X,
+        sample_weight=sample_weight,
+        fit_intercept=model.fit_intercept,
+        device=model.device,
+        dtype=model.dtype,
+        memory_gib=model.memory_gib,
+    )
+
+
+def check_same_columns(train: Columns, test: Columns) -> None:
+    """Raise an AlignmentError that names both shapes if they differ in columns."""
+    if train.shape[1] != test.shape[1]:
+        msg = (
+            f"{train.name} has shape {train.shape} but {test.name} has shape {test.shape}; "
+            "expected as many columns in both."
+        )
+        raise AlignmentError(msg)
+
+
+def as_columns(Y: Any) -> Any:
+    """Give responses of a single voxel a second axis."""
+    if isinstance(Y, list | tuple):
+        Y = np.asarray(Y)
+    try:
+        is_single = len(np.shape(Y)) == 1
+    except Exception:  # what a closed file raises is not agreed on; Columns tells of it
+        return Y
+    return np.asarray(Y[:])[:, None] if is_single else Y
+
+
+class _Room(NamedTuple):
+    """Rows whose decomposition is at hand, and bytes that others hold."""
+
+    train: Array | None
+    reserved: int
+
+
+def _keep_weights(
+    model: RidgeCV, gram: Gram, blocks: VoxelBlocks, X: Any, results: Results, room: _Room
+) -> None:
+    for name in ("coef_", "dual_coef_", "intercept_", "X_fit_"):  # of an earlier fit
+        model.__dict__.pop(name, None)
+    if model.weights is None:
+        return
+    found = solve(
+        gram,
+        blocks,
+        model.best_alphas_,
+        kind=model.weights,
+        results=results,
+        train=room.train,
+        reserved=room.reserved,
+    )
+    coef = found.coef[:, 0] if model._is_single else found.coef
+    if model.weights == "dual":
+        model.dual_coef_, model.X_fit_ = coef, X
+        model._kept_rows = gram.samples.kept
+    else:
+        model.coef_ = coef
+    if found.intercept is not None and gram.means is not None:
+        model._fit_means = gram.means.cpu().numpy()
+        model.intercept_ = found.intercept[0] if model._is_single else found.intercept
