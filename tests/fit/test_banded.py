@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GridSearchCV, KFold
 
-from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
+from voxscale.errors import AlignmentError, DataError, FitError, VoxscaleWarning
 from voxscale.fit import BandedRidgeCV, RidgeCV, contiguous_folds
 from voxscale.fit._responses import Responses
 
@@ -731,6 +731,38 @@ def test_responses_that_do_not_fit_are_named(bands, Y):
         model.score(bands, Y[:, 1:])
     with pytest.raises(AlignmentError, match="expected 45 rows"):
         model.score(bands, Y[1:])
+
+
+def test_a_closed_file_of_responses_is_told(bands, Y, tmp_path):
+    with h5py.File(tmp_path / "y.h5", "w") as file:
+        dataset = file.create_dataset("y", data=Y)
+        np.testing.assert_array_equal(
+            banded().fit(bands, dataset).coef_, banded().fit(bands, Y).coef_
+        )
+    with pytest.raises(DataError, match="Y cannot be opened"):
+        banded().fit(bands, dataset)
+
+
+def test_splits_that_overlap_are_told(bands, Y):
+    with pytest.raises(ValueError, match="both train and validate"):
+        banded(cv=[(np.arange(30), np.arange(20, 45))]).fit(bands, Y)
+
+
+@pytest.mark.parametrize("options", [{}, {"fit_intercept": True}, {"solver": "hyper_gradient"}])
+def test_constant_features_and_bands_of_zeros_get_no_weights(bands, Y, options):
+    words = np.hstack([bands["words"], np.zeros((45, 1))])
+    model = banded(**options).fit({"words": words, "nothing": np.zeros((45, 2))}, Y)
+    assert np.isfinite(model.coef_).all()
+    assert (model.coef_[4:] == 0).all()
+    assert (model.score({"words": words, "nothing": np.zeros((45, 2))}, Y) > 0).any()
+
+
+def test_a_grid_is_searched(bands, Y):
+    X, groups = np.hstack([bands["words"], bands["sounds"]]), [0] * 4 + [1] * 3
+    model = banded(groups=groups, seed=0)
+    grid = {"fit_intercept": [False, True], "alphas": [[1e6], [1.0]]}
+    search = GridSearchCV(model, grid, scoring="r2", cv=KFold(3)).fit(X, Y + 5)
+    assert search.best_params_ == {"fit_intercept": True, "alphas": [1.0]}
 
 
 def test_other_bands_than_those_of_the_fit_are_named(bands, Y):

@@ -433,13 +433,16 @@ def test_designs_are_fitted_as_each_alone(data, rng, weights):
         np.testing.assert_allclose(model.predict(design), alone.predict(design), rtol=1e-9)
 
 
-def test_responses_are_read_once_for_the_scores_of_all_designs(data, counting, monkeypatch):
+def test_responses_are_read_once_for_all_designs(data, counting, monkeypatch):
     X, Y = data
     monkeypatch.setattr(_blocks, "_COMFORTABLE_BYTES", {"cpu": 1})
     monkeypatch.setattr(_blocks, "_NARROWEST_COMFORTABLE", 4)
     read = counting(Y)
     ridge(weights=None).fit_designs([X, X[:, :3], X[:, 2:]], read)
     assert read.columns == [(0, 4), (4, 6)]
+    read.asked.clear()
+    ridge().fit_designs([X, X[:, :3], X[:, 2:]], read)
+    assert read.columns == [(0, 4), (4, 6)] * 2  # scores, and then weights, of all
 
 
 def test_designs_that_do_not_go_together_are_named(data):
@@ -448,8 +451,12 @@ def test_designs_that_do_not_go_together_are_named(data):
         ridge().fit_designs([], Y)
     with pytest.raises(ValueError, match="there are 0 results for 1 designs; expected as many"):
         ridge().fit_designs([X], Y, results=[])
-    with pytest.raises(AlignmentError, match="expected as many rows in both"):
+    with pytest.raises(AlignmentError, match=r"designs\[1\] has shape .* as many rows in both"):
         ridge().fit_designs([X, X[1:]], Y)
+    spoilt = X.copy()
+    spoilt[3, 2] = np.nan
+    with pytest.raises(FitError, match=r"designs\[1\] is nan at row 3, column 2"):
+        ridge().fit_designs([X, spoilt], Y)
 
 
 # The whole path.

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxscale.fit import Gram, solve
+from voxscale.fit import _makers as making
 from voxscale.fit import _solve as solving
 from voxscale.fit._makers import Bordered, Factored, Rotated
 from voxscale.fit._solvers import WeightsWork, cheapest_way, ways_to_weights
@@ -90,11 +91,11 @@ def test_rows_at_hand_change_the_way_and_not_the_weights(monkeypatch, shape, fit
     for way in ("rotated", "factored", "bordered"):
         if way == "bordered" and gram.form == "primal":
             continue
-        monkeypatch.setattr(solving, "cheapest_way", lambda work, room, among, way=way: way)
+        monkeypatch.setattr(making, "cheapest_way", lambda work, room, among, way=way: way)
         for name in ("Rotated", "Factored", "Bordered"):
-            original = getattr(solving, name)
+            original = getattr(making, name)
             noted = type(name, (), {"of": staticmethod(note(original, taken))})
-            monkeypatch.setattr(solving, name, noted)
+            monkeypatch.setattr(making, name, noted)
         found[way] = solve(gram, Y, alphas, train=train).coef
         monkeypatch.undo()
     expected = {"primal": ["Rotated", "Factored"], "dual": ["Rotated", "Bordered", "Bordered"]}
@@ -132,7 +133,7 @@ def test_rows_that_depend_on_each_other_at_small_alphas_are_rotated(rng, transpo
         expected = naive(X, Y, np.full(4, alpha), None, fit_intercept=False)
         scale = np.abs(expected).max()
         single = np.float64(alpha)
-        taken = solving._maker(gram, np.full(4, alpha), "primal", 4, None, 0)
+        taken = making.cheapest_maker(gram, np.full(4, alpha), "primal", None, 2**40)
         assert isinstance(taken, Rotated) == (alpha < 1e6)
         found = solve(gram, Y, single).coef
         np.testing.assert_allclose(found, expected, atol=1e-3 * scale)
@@ -146,7 +147,7 @@ def test_rows_that_depend_on_each_other_at_small_alphas_are_rotated(rng, transpo
 
 def test_small_penalties_are_left_to_a_rotation(rng, monkeypatch):
     X, Y = rng.standard_normal((20, 30)), rng.standard_normal((20, 3))
-    monkeypatch.setattr(solving, "Bordered", None)
+    monkeypatch.setattr(making, "Bordered", None)
     gram = Gram.of(X, device="cpu", dtype="float64")
     expected = np.linalg.pinv(X) @ Y
     for alpha in (0.0, 1e-12):
@@ -183,3 +184,24 @@ def test_a_way_that_does_not_fit_the_memory_is_not_taken():
     assert cheapest_way(many, ways["bordered"].held_bytes - 1) == "rotated"
     assert cheapest_way(many, 0) == "rotated"  # it needs the least
     assert cheapest_way(many, 2**60, ("factored",)) == "factored"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+@pytest.mark.parametrize("way", ["rotated", "bordered", "factored"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("shape", [(60, 90), (90, 60)])
+def test_an_accelerator_gives_the_same(rng, monkeypatch, shape, fit_intercept, way):
+    X, Y = rng.standard_normal(shape) + 1, rng.standard_normal((shape[0], 8))
+    monkeypatch.setattr(making, "cheapest_way", lambda work, room, among: way)
+    if way == "bordered" and shape[0] > shape[1]:
+        pytest.skip("the primal form adds no rows")
+    options = {"fit_intercept": fit_intercept, "sample_weight": rng.uniform(0.2, 2, shape[0])}
+    alphas, train = rng.choice(ALPHAS * 10, 8), np.arange(15, shape[0])
+    found = [
+        solve(Gram.of(X, device=device, **options), Y, alphas, train=train)
+        for device in ("cpu", "cuda")
+    ]
+    np.testing.assert_allclose(found[1].coef, found[0].coef, atol=1e-4)
+    if fit_intercept:
+        np.testing.assert_allclose(found[1].intercept, found[0].intercept, atol=1e-4)

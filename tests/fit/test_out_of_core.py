@@ -11,6 +11,7 @@ import zarr
 
 from voxscale.errors import DataError
 from voxscale.fit import RidgeCV, _blocks, _fit_each
+from voxscale.store import FitStore
 
 ALPHAS = np.logspace(-1, 3, 5)
 KINDS = ["numpy", "memmap", "hdf5", "zarr"]
@@ -132,6 +133,45 @@ def test_a_lost_chunk_is_told(data, tmp_path, monkeypatch):
     monkeypatch.setattr(_fit_each, "gram_for", lose)
     with pytest.raises(DataError, match=r"Y: columns 4\.\.7 .*1 chunks are gone, such as c/0/1"):
         model.fit(X, array)
+
+
+def test_a_file_that_is_cut_between_blocks_is_told_and_what_is_done_stays(data, tmp_path):
+    X, Y = data
+    path = tmp_path / "y.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("y", data=Y, chunks=(len(Y), 4), maxshape=Y.shape)
+    store = FitStore(tmp_path / "fit.zarr")
+    whole = ridge().fit(X, Y)
+
+    class Cutting:
+        """Cuts the file once the first block of weights is done."""
+
+        def __init__(self, run, file):
+            self._run, self._file = run, file
+
+        def __getattr__(self, name):
+            return getattr(self._run, name)
+
+        def mark_done(self, stage, start, stop):
+            self._run.mark_done(stage, start, stop)
+            if stage == "weights":
+                self._file["y"].resize((len(Y), 4))
+
+    message = r"Y: columns \d+\.\.\d+ of .*y\.h5.* could not be read \(it has shape"
+    with (
+        h5py.File(path, "r+") as file,
+        store.open({"fit": 1}) as run,
+        pytest.raises(DataError, match=message),
+    ):
+        ridge().fit(X, file["y"], results=Cutting(run, file))
+    with h5py.File(path, "r+") as file:
+        file["y"].resize(Y.shape)
+        file["y"][:] = Y
+        with store.open({"fit": 1}) as run:
+            assert run.is_done("weights", 0, 4)
+            assert not run.is_done("weights", 0, Y.shape[1])
+            model = ridge().fit(X, file["y"], results=run)
+            np.testing.assert_array_equal(model.coef_[:], whole.coef_)
 
 
 def test_predictions_may_go_to_disk(data, tmp_path):

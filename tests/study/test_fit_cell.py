@@ -8,12 +8,13 @@ from sklearn.linear_model import Ridge
 from voxscale import plugins
 from voxscale.data import Transcript
 from voxscale.design import DesignRecipe, delay, lanczos, zscore
-from voxscale.errors import VoxscaleWarning
+from voxscale.errors import DataError, VoxscaleWarning
 from voxscale.evaluate import permutation_test
 from voxscale.features import word_rate
 from voxscale.features.echo import Echo
 from voxscale.store import LayerStore
 from voxscale.study import Study
+from voxscale.study import _fit_cell as fitting
 from voxscale.study._cells import REDUCERS, cells_of
 from voxscale.study._features import compute_pass, passes_for
 from voxscale.study._fit_cell import SubjectData, fit_cell, mean_over_voxels, splits_of
@@ -317,3 +318,19 @@ def test_means_are_over_voxels_with_a_score():
     assert mean_over_voxels(np.array([1.0, np.nan, 3.0, np.inf])) == 2.0
     assert np.isnan(mean_over_voxels(np.array([np.nan])))
     assert np.isnan(mean_over_voxels(np.array([])))
+
+
+def test_a_feature_that_is_no_number_is_named_by_its_story(tiny, tmp_path, monkeypatch):
+    honest = fitting.read_features
+
+    def spoilt(*arguments):
+        found = dict(honest(*arguments))
+        story = list(found)[1]
+        values = np.array(found[story].values)
+        values[9, 1] = np.nan
+        found[story] = replace(found[story], values=values)
+        return found
+
+    monkeypatch.setattr(fitting, "read_features", spoilt)
+    with pytest.raises(DataError, match=r"run '\w+': feature 1.* is nan at TR 9 "):
+        Fitted(tiny, tmp_path, lambda cell: cell.layer is not None)

@@ -318,11 +318,11 @@ def voxel_blocks(gram: Gram, Y: Any) -> VoxelBlocks:
     return blocks
 
 
-def check_same_rows(X_shape: tuple[int, ...], Y_shape: tuple[int, ...]) -> None:
+def check_same_rows(X_shape: tuple[int, ...], Y_shape: tuple[int, ...], name: str = "X") -> None:
     """Raise an AlignmentError that names both shapes if they differ in rows."""
     if X_shape[:1] != Y_shape[:1]:
         msg = (
-            f"X has shape {X_shape} but Y has shape {Y_shape}; expected as many rows in both. "
+            f"{name} has shape {X_shape} but Y has shape {Y_shape}; expected as many rows in both. "
             "Join features and responses on the TRs that they share."
         )
         raise AlignmentError(msg)

@@ -199,6 +199,11 @@ class Gram:
         kept_bytes = sum(one.nbytes for one in kept if isinstance(one, Tensor))
         return self.X.nbytes + self.products.nbytes + kept_bytes
 
+    def release(self) -> None:
+        """Drop the decompositions that are kept; they are made again if asked for."""
+        self._recent.clear()
+        self.__dict__.pop("whole", None)
+
     @cached_property
     def whole(self) -> Whole:
         """Decomposition of all rows, computed once."""
@@ -449,8 +454,9 @@ def _check_finite(values: Array, columns: Columns, rows: Array) -> None:
     given = columns.rows(rows[row : row + 1], "float64")[0, column]
     too_large = f" (too large for {values.dtype}: scale X, or choose float64)"
     msg = (
-        f"X is {given} at row {rows[row]}, column {column}{too_large * bool(np.isfinite(given))}; "
-        "expected finite numbers. Repair the features, or leave that TR out."
+        f"{columns.name} is {given} at row {rows[row]}, column {column}"
+        f"{too_large * bool(np.isfinite(given))}; expected finite numbers. Repair the features, "
+        "or leave that TR out."
     )
     raise FitError(msg)
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns
 from voxscale.errors import AlignmentError
-from voxscale.fit._blocks import VoxelBlocks
 from voxscale.fit._choose import check_alphas, check_groups, choose_alphas
 from voxscale.fit._cross_validate import check_same_rows, cv_scores_of_designs, voxel_blocks
 from voxscale.fit._decompose import Gram
 from voxscale.fit._results import InMemory, Results
 from voxscale.fit._scoring import scoring_function
 from voxscale.fit._shrinkage import check_tolerance
-from voxscale.fit._solve import KINDS, solve
+from voxscale.fit._solve import KINDS, Request, Weights, solve_each
 from voxscale.fit._solvers import check_solver
 from voxscale.fit._splits import as_splits
 
@@ -44,12 +42,14 @@ def fit_each(
     """
     settings = models[0]
     responses = Columns.of(as_columns(Y), "Y")
-    for X in designs:
-        check_same_rows(Columns.of(X, "X").shape, np.shape(Y))
+    names = ["X"] if len(designs) == 1 else [f"designs[{i}]" for i in range(len(designs))]
+    read = [Columns.of(X, name) for X, name in zip(designs, names, strict=True)]
+    for X in read:
+        check_same_rows(X.shape, np.shape(Y), X.name)
     check_groups(settings.groups, responses.shape[1])
     check_settings(settings)
     splits = as_splits(settings.cv, responses.shape[0])
-    grams = [gram_for(settings, X, sample_weight) for X in designs]
+    grams = [gram_for(settings, X, sample_weight) for X in read]
     blocks = voxel_blocks(grams[0], responses)
     kept = [InMemory() if one is None else one for one in results]
     scored = cv_scores_of_designs(
@@ -67,8 +67,7 @@ def fit_each(
         "split": grams[0].samples.splits(splits)[-1][0],
         "holdout": np.arange(len(grams[0].X)),
     }
-    for model, X, one, where in zip(models, designs, scored, kept, strict=True):
-        gram = grams.pop(0)
+    for model, gram, one in zip(models, grams, scored, strict=True):
         model._is_single = len(np.shape(Y)) == 1
         model.cv_scores_ = one.scores
         model.best_alphas_ = choose_alphas(
@@ -79,8 +78,17 @@ def fit_each(
         )
         model.form_, model.solver_ = gram.form, one.solver
         model.n_features_in_ = gram.X.shape[1]
-        room = _Room(known.get(one.solver), sum(other.held_bytes for other in grams))
-        _keep_weights(model, gram, blocks, X, where, room)
+        for name in ("coef_", "dual_coef_", "intercept_", "X_fit_"):  # of an earlier fit
+            model.__dict__.pop(name, None)
+    if settings.weights is not None:
+        wanted = [
+            Request(gram, model.best_alphas_, settings.weights, where, known.get(one.solver))
+            for model, gram, one, where in zip(models, grams, scored, kept, strict=True)
+        ]
+        solved = solve_each(wanted, blocks, release=True)
+        for model, gram, X, found in zip(models, grams, designs, solved, strict=True):
+            _keep(model, gram, X, found)
+    for where in kept:
         where.finish()
     lost = [np.isnan(model.best_alphas_) for model in models]
     for undefined in {one.tobytes(): one for one in lost}.values():  # once where designs agree
@@ -132,29 +140,8 @@ def as_columns(Y: Any) -> Any:
     return np.asarray(Y[:])[:, None] if is_single else Y
 
 
-class _Room(NamedTuple):
-    """Rows whose decomposition is at hand, and bytes that others hold."""
-
-    train: Array | None
-    reserved: int
-
-
-def _keep_weights(
-    model: RidgeCV, gram: Gram, blocks: VoxelBlocks, X: Any, results: Results, room: _Room
-) -> None:
-    for name in ("coef_", "dual_coef_", "intercept_", "X_fit_"):  # of an earlier fit
-        model.__dict__.pop(name, None)
-    if model.weights is None:
-        return
-    found = solve(
-        gram,
-        blocks,
-        model.best_alphas_,
-        kind=model.weights,
-        results=results,
-        train=room.train,
-        reserved=room.reserved,
-    )
+def _keep(model: RidgeCV, gram: Gram, X: Any, found: Weights) -> None:
+    """Set what predictions need."""
     coef = found.coef[:, 0] if model._is_single else found.coef
     if model.weights == "dual":
         model.dual_coef_, model.X_fit_ = coef, X

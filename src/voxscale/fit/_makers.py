@@ -6,14 +6,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from voxscale.arrays import Array
 from voxscale.arrays._linalg import few_threads, inverse, matmul
 from voxscale.arrays._linalg import gram as products_of_rows
+from voxscale.fit._blocks import check_budget
 from voxscale.fit._decompose import Bordering, Gram
+from voxscale.fit._plan import device_kind
+from voxscale.fit._solvers import WeightsWork, cheapest_way, ways_to_weights
 
-__all__ = ["Bordered", "Factored", "Maker", "Rotated"]
+__all__ = ["Bordered", "Factored", "Maker", "Rotated", "cheapest_maker"]
+
+
+# Below this share of the trace of a Gram matrix a penalty would drown in its rounding.
+_LEAST_PENALTY = 1e-10
+# Rounding of the inverses that is let pass, against the size of the design.
+_LOST = 0.005
 
 
 class Maker(Protocol):
@@ -28,6 +39,63 @@ class Maker(Protocol):
 
     @property
     def n_bytes(self) -> int: ...
+
+
+def cheapest_maker(
+    gram: Gram, alphas: Array, kind: str, train: Array | None, available: int
+) -> Maker:
+    """Choose the cheapest way to the weights, at an alpha for each voxel, (n_voxels,), or NaN.
+
+    Parameters
+    ----------
+    gram : Gram
+    alphas : array of shape (n_voxels,)
+    kind : {"primal", "dual"}
+    train : array of int, or None
+        Rows whose decomposition is at hand.
+    available : int
+        Bytes that may be used.
+
+    Raises
+    ------
+    FitError
+        If no way fits the memory.
+    """
+    device, n_voxels = gram.X.device, len(alphas)
+    unique = np.unique(alphas[~np.isnan(alphas)])
+    n_trs, n_features = gram.X.shape
+    work = WeightsWork(
+        n_trs,
+        n_features,
+        n_voxels,
+        len(unique),
+        gram.X.element_size(),
+        device_kind(device),
+        kind,
+        n_known=0 if train is None else len(train),
+    )
+    energy = float(gram.products.trace())
+    is_factorable = len(unique) and unique[0] > _LEAST_PENALTY * energy
+    ways = None if is_factorable else ("rotated",)
+    way = cheapest_way(work, available, ways)
+    needed = gram.budget - available + ways_to_weights(work)[way].held_bytes
+    check_budget(needed, gram.budget, f"solving for weights of X ({n_trs} × {n_features})")
+    if way == "rotated":
+        return Rotated.of(gram, kind, n_voxels)
+    penalties = torch.from_numpy(unique).to(device)
+    made: Bordered | Factored
+    if gram.form == "primal":
+        made = Factored.of(gram, penalties)
+    else:
+        rows = np.arange(0) if way == "factored" or train is None else train
+        made = Bordered.of(gram, torch.from_numpy(rows).to(device), penalties, kind, n_voxels)
+    # Where rows or features depend on each other and penalties are small, the inverses enlarge
+    # what lies beside the design, and rounding does not take it away again as a rotation does.
+    lost = made.inverses.enlargement * energy * torch.finfo(gram.X.dtype).eps
+    if lost < _LOST:
+        return made
+    del made
+    return Rotated.of(gram, kind, n_voxels)
 
 
 @dataclass(frozen=True, eq=False)

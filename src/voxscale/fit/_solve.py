@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,22 +15,18 @@ from torch import Tensor
 
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import matmul, one_torch_thread
-from voxscale.fit._blocks import VoxelBlocks, block_width, check_budget
+from voxscale.fit._blocks import VoxelBlocks, block_width
 from voxscale.fit._cross_validate import voxel_blocks
 from voxscale.fit._decompose import Gram
-from voxscale.fit._makers import Bordered, Factored, Maker, Rotated
-from voxscale.fit._plan import device_kind
+from voxscale.fit._makers import Maker, cheapest_maker
 from voxscale.fit._results import InMemory, Results
-from voxscale.fit._solvers import WeightsWork, cheapest_way, ways_to_weights
 
-__all__ = ["KINDS", "Weights", "predicted_blocks", "solve"]
+__all__ = ["KINDS", "Request", "Weights", "predicted_blocks", "solve", "solve_each"]
 
 KINDS = ("primal", "dual")
 
-# Below this share of the trace of a Gram matrix a penalty would drown in its rounding.
-_LEAST_PENALTY = 1e-10
-# Rounding of the inverses that is let pass, against the size of the design.
-_LOST = 0.005
+# Of the memory that is left beside designs: what the ways to the weights of a group may take.
+_SHARE_OF_MAKERS = 0.5
 
 
 class Weights(NamedTuple):
@@ -50,7 +47,6 @@ def solve(
     kind: str = "primal",
     results: Results | None = None,
     train: Array | None = None,
-    reserved: int = 0,
 ) -> Weights:
     """Solve for the weights of every voxel at its own alpha, on all rows.
 
@@ -73,8 +69,6 @@ def solve(
         Rows whose decomposition is at hand, such as the training rows of the split that was
         scored last. It says which way to the weights is cheap, and nothing about what they are;
         it is taken on trust, so that a fit that goes on after a break makes the same bytes.
-    reserved : int
-        Bytes of the budget that others hold.
 
     Returns
     -------
@@ -104,20 +98,50 @@ def solve(
     blocks = voxel_blocks(gram, Y)
     penalties = _one_per_voxel(alphas, blocks.n_voxels)
     kept = InMemory() if results is None else results
-    n_rows = gram.X.shape[1] if kind == "primal" else gram.samples.n_trs
-    coef = kept.array(
-        "coef", shape=(n_rows, blocks.n_voxels), dtype=blocks.dtype_name, voxel_axis=1
-    )
-    intercept = None
-    if gram.means is not None:
-        intercept = kept.array(
-            "intercept", shape=(blocks.n_voxels,), dtype=blocks.dtype_name, voxel_axis=0
+    return solve_each([Request(gram, penalties, kind, kept, train)], blocks)[0]
+
+
+class Request(NamedTuple):
+    """Weights that are wanted: of a design, at an alpha for each voxel, (n_voxels,).
+
+    ``train`` are rows whose decomposition is at hand, or None.
+    """
+
+    gram: Gram
+    alphas: Array
+    kind: str
+    results: Results
+    train: Array | None
+
+
+def solve_each(
+    wanted: Sequence[Request], blocks: VoxelBlocks, *, release: bool = False
+) -> list[Weights]:
+    """Solve for weights of several designs, reading the responses once for all of them.
+
+    Where the memory does not hold what all need at once, responses are read once for each group
+    that it does hold. ``release`` drops the decomposition of a design once it has served.
+    """
+    targets = [_Target.of(one, blocks) for one in wanted]
+    group: list[_Job] = []
+    for target in targets:
+        request = target.request
+        if request.results.is_done("weights", 0, blocks.n_voxels):
+            continue
+        sizes = [job.solver.make.n_bytes for job in group]
+        if group and sum(sizes) + max(sizes) > _SHARE_OF_MAKERS * _room(wanted):
+            _write(group, blocks, _room(wanted))
+            group.clear()
+        gram, held = request.gram, sum(job.solver.make.n_bytes for job in group)
+        make = cheapest_maker(
+            gram, request.alphas, request.kind, request.train, _room(wanted) - held
         )
-    if not kept.is_done("weights", 0, blocks.n_voxels):
-        make = _maker(gram, penalties, kind, blocks.n_voxels, train, reserved)
-        solver = _Solver(gram, make, kind, reserved)
-        _write(solver, blocks, penalties, kept, coef, intercept)
-    return Weights(coef, None if intercept is None else np.asarray(intercept[:]))
+        if release:
+            gram.release()
+        group.append(_Job(target, _Solver(gram, make, request.kind)))
+    if group:
+        _write(group, blocks, _room(wanted))
+    return [target.weights() for target in targets]
 
 
 def predicted_blocks(
@@ -138,70 +162,73 @@ def predicted_blocks(
         yield block, prediction
 
 
-def _maker(
-    gram: Gram, alphas: Array, kind: str, n_voxels: int, train: Array | None, reserved: int
-) -> Maker:
-    """Choose the cheapest way to the weights at these alphas."""
-    device = gram.X.device
-    unique = np.unique(alphas[~np.isnan(alphas)])
-    n_trs, n_features = gram.X.shape
-    work = WeightsWork(
-        n_trs,
-        n_features,
-        n_voxels,
-        len(unique),
-        gram.X.element_size(),
-        device_kind(device),
-        kind,
-        n_known=0 if train is None else len(train),
-    )
-    energy = float(gram.products.trace())
-    is_factorable = len(unique) and unique[0] > _LEAST_PENALTY * energy
-    available = gram.budget - reserved - gram.held_bytes
-    ways = None if is_factorable else ("rotated",)
-    way = cheapest_way(work, available, ways)
-    needed = gram.budget - available + ways_to_weights(work)[way].held_bytes
-    check_budget(needed, gram.budget, f"solving for weights of X ({n_trs} × {n_features})")
-    if way == "rotated":
-        return Rotated.of(gram, kind, n_voxels)
-    penalties = torch.from_numpy(unique).to(device)
-    made: Bordered | Factored
-    if gram.form == "primal":
-        made = Factored.of(gram, penalties)
-    else:
-        rows = np.arange(0) if way == "factored" or train is None else train
-        made = Bordered.of(gram, torch.from_numpy(rows).to(device), penalties, kind, n_voxels)
-    # Where rows or features depend on each other and penalties are small, the inverses enlarge
-    # what lies beside the design, and rounding does not take it away again as a rotation does.
-    lost = made.inverses.enlargement * energy * torch.finfo(gram.X.dtype).eps
-    if lost < _LOST:
-        return made
-    del made
-    return Rotated.of(gram, kind, n_voxels)
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """Where weights go."""
+
+    request: Request
+    coef: Any
+    intercept: Any
+
+    @classmethod
+    def of(cls, request: Request, blocks: VoxelBlocks) -> _Target:
+        """Make the arrays, or open those that are there."""
+        gram, make = request.gram, request.results.array
+        n_rows = gram.X.shape[1] if request.kind == "primal" else gram.samples.n_trs
+        n_voxels, dtype = blocks.n_voxels, blocks.dtype_name
+        coef, intercept = make("coef", shape=(n_rows, n_voxels), dtype=dtype, voxel_axis=1), None
+        if gram.means is not None:
+            intercept = make("intercept", shape=(n_voxels,), dtype=dtype, voxel_axis=0)
+        return cls(request, coef, intercept)
+
+    def weights(self) -> Weights:
+        return Weights(self.coef, None if self.intercept is None else np.asarray(self.intercept[:]))
 
 
-def _write(
-    solver: _Solver, blocks: VoxelBlocks, alphas: Array, results: Results, coef: Any, intercept: Any
-) -> None:
-    """Solve block by block."""
-    width = solver.width(coef.shape[0])
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Weights of one design, and what makes them."""
+
+    target: _Target
+    solver: _Solver
+
+    def lacks(self, block: slice) -> bool:
+        return not self.target.request.results.is_done("weights", block.start, block.stop)
+
+    def write(self, block: slice, values: Tensor, undefined: Array) -> None:
+        """Solve for a block of voxels."""
+        target, alphas = self.target, self.target.request.alphas[block]
+        lost = undefined | np.isnan(alphas)
+        penalties = torch.from_numpy(np.nan_to_num(alphas)).to(values.device)
+        found, at_zero = self.solver.weights(values, penalties)
+        weights = found.cpu().numpy()
+        weights[:, lost] = np.nan
+        if at_zero is not None:
+            at_zero[lost] = np.nan
+            target.intercept[block] = at_zero
+        target.coef[:, block] = weights
+        target.request.results.mark_done("weights", block.start, block.stop)
+
+
+def _write(group: Sequence[_Job], blocks: VoxelBlocks, room: int) -> None:
+    """Solve block by block, for all designs of a group."""
+    left = room - sum(job.solver.make.n_bytes for job in group)
+    per_voxel = max(job.solver.bytes_per_voxel(job.target.coef.shape[0]) for job in group)
+    width = block_width(per_voxel, left, blocks.device)
+    multiple = math.lcm(*(job.target.request.results.block_multiple for job in group))
     todo = [
-        block
-        for block in blocks.slices(width, results.block_multiple)
-        if not results.is_done("weights", block.start, block.stop)
+        block for block in blocks.slices(width, multiple) if any(job.lacks(block) for job in group)
     ]
-    with one_torch_thread(solver.gram.X.device):
+    with one_torch_thread(blocks.device):
         for block, values in blocks.read(todo):
-            undefined = blocks.undefined[block] | np.isnan(alphas[block])
-            penalties = torch.from_numpy(np.nan_to_num(alphas[block])).to(values.device)
-            found, at_zero = solver.weights(values, penalties)
-            weights = found.cpu().numpy()
-            weights[:, undefined] = np.nan
-            if at_zero is not None:
-                at_zero[undefined] = np.nan
-                intercept[block] = at_zero
-            coef[:, block] = weights
-            results.mark_done("weights", block.start, block.stop)
+            for job in group:
+                if job.lacks(block):
+                    job.write(block, values, blocks.undefined[block])
+
+
+def _room(wanted: Sequence[Request]) -> int:
+    """Bytes of the budget that designs leave."""
+    return wanted[0].gram.budget - sum(one.gram.held_bytes for one in wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +238,6 @@ class _Solver:
     gram: Gram
     make: Maker
     kind: str
-    reserved: int = 0
 
     def weights(self, values: Tensor, alphas: Tensor) -> tuple[Tensor, Array | None]:
         """Weights of responses (n_trs, n_block_voxels), and intercepts (n_block_voxels,)."""
@@ -234,15 +260,13 @@ class _Solver:
             return means
         return (self.gram.X.double() @ means) / self.gram.root
 
-    def width(self, n_rows: int) -> int:
-        """Voxels to solve for at once; weights have so many rows."""
+    def bytes_per_voxel(self, n_rows: int) -> int:
+        """Memory for each voxel that is worked on; weights have so many rows."""
         gram = self.gram
         itemsize = gram.X.element_size()
         n_trs, n_features = gram.X.shape
         rank = min(n_trs, n_features)
-        per_voxel = n_trs * (4 * itemsize + 16) + 3 * rank * itemsize + 3 * n_rows * itemsize
-        left_over = gram.budget - self.reserved - gram.held_bytes - self.make.n_bytes
-        return block_width(per_voxel, left_over, gram.X.device)
+        return n_trs * (4 * itemsize + 16) + 3 * rank * itemsize + 3 * n_rows * itemsize
 
 
 def _spread(values: Tensor, kept: Tensor, gram: Gram) -> Tensor:
