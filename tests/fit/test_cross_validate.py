@@ -414,7 +414,9 @@ def test_a_budget_for_the_decomposition_but_not_a_voxel_is_said(make):
 def work_like(gram, n_voxels):
     splits = contiguous_folds(len(gram.X), 3)
     shape = (len(gram.X), gram.X.shape[1])
-    return work_of(shape, n_voxels, splits, len(ALPHAS), tolerance=1e-12, itemsize=8, kind="cpu")
+    return work_of(
+        shape, n_voxels, splits, len(ALPHAS), tolerance=1e-12, itemsize=8, kind="cpu", weights=None
+    )
 
 
 def test_more_alphas_and_longer_parts_leave_room_for_fewer_voxels(make):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from voxscale.errors import FitError
-from voxscale.fit import Gram, _decompose
+from voxscale.fit import Gram, _design
 
 SHAPES = [(30, 8), (8, 30), (12, 12)]
 
@@ -148,7 +148,7 @@ def test_products_summed_in_parts_are_the_same(rng, monkeypatch, shape):
     X = rng.standard_normal(shape)
     train, validation = split_rows(shape[0])
     whole = Gram.of(X, device="cpu", dtype="float64")
-    monkeypatch.setattr(_decompose, "_CHUNK", 17)
+    monkeypatch.setattr(_design, "_CHUNK", 17)
     parts = Gram.of(X, device="cpu", dtype="float64")
     torch.testing.assert_close(whole.products, parts.products, rtol=1e-12, atol=1e-12)
     for gram in (whole, parts):
@@ -192,7 +192,7 @@ def test_centring_comes_before_rounding_to_float32(rng):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_the_first_bad_number_of_x_is_named(rng, monkeypatch, value):
-    monkeypatch.setattr(_decompose, "_CHUNK", 10)  # rows are looked at in several parts
+    monkeypatch.setattr(_design, "_CHUNK", 10)  # rows are looked at in several parts
     X = rng.standard_normal((9, 4))
     X[7, 2] = X[8, 0] = value
     with pytest.raises(FitError, match=f"X is {value} at row 7, column 2; expected finite"):

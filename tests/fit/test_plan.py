@@ -140,14 +140,21 @@ def test_a_device_that_decomposes_badly_has_rates_of_its_own(monkeypatch):
         assert device_kind(cuda) == kind
         assert kind in _RATES
     work = work_of(
-        (300, 400), 10, contiguous_folds(300, 5), 6, tolerance=1e-6, itemsize=4, kind=kind
+        (300, 400),
+        10,
+        contiguous_folds(300, 5),
+        6,
+        tolerance=1e-6,
+        itemsize=4,
+        kind=kind,
+        weights=None,
     )
     assert cheapest(work, 2**40) != "split"
 
 
 def test_work_is_summed_up_from_splits():
     splits = [(np.arange(10, 30), np.arange(5)), (np.arange(20), np.arange(25, 30))]
-    work = work_of((30, 8), 100, splits, 5, tolerance=0.0, itemsize=4, kind="cpu")
+    work = work_of((30, 8), 100, splits, 5, tolerance=0.0, itemsize=4, kind="cpu", weights=None)
     assert work.parts == ((20, 5), (20, 5))
     assert work.n_left_out == 20  # rows 0..9 and 20..29
     assert work.is_exact
@@ -155,5 +162,5 @@ def test_work_is_summed_up_from_splits():
     plan = plan_fit(work, solver="auto", budget=2**30, n_weight_rows=8, device=torch.device("cpu"))
     assert plan.weight_bytes == 100 * 8 * 4
     assert not work_of(
-        (30, 8), 1, contiguous_folds(30, 3), 5, tolerance=1e-6, itemsize=4, kind="cpu"
+        (30, 8), 1, contiguous_folds(30, 3), 5, tolerance=1e-6, itemsize=4, kind="cpu", weights=None
     ).is_exact

@@ -340,7 +340,7 @@ def test_holdout_is_not_chosen_where_its_systems_are_all_but_singular(rng):
     X, Y = rng.standard_normal((n_trs, n_features)), rng.standard_normal((n_trs, 300))
     cv = contiguous_folds(n_trs, 40)
     work = work_of(
-        X.shape, Y.shape[1], cv, 8, tolerance=1e-6, itemsize=4, kind="cpu"
+        X.shape, Y.shape[1], cv, 8, tolerance=1e-6, itemsize=4, kind="cpu", weights=None
     )  # 117 training rows: fewer than 1.25 for each feature
     costs = {name: cost(work).flop for name, cost in SOLVERS.items()}
     assert min(costs, key=costs.get) == "holdout"

@@ -121,6 +121,7 @@ def cv_scores_of_designs(
     solver: str = "auto",
     tolerance: float | None = None,
     results: Sequence[Results] | None = None,
+    weights: str | None = None,
 ) -> list[Scored]:
     """Score several designs against the same responses, which are read once for all of them.
 
@@ -133,6 +134,9 @@ def cv_scores_of_designs(
     results : sequence of Results, optional
         Where the scores of each design go; what is done there already is not done again.
         Default: memory.
+    weights : {"primal", "dual"} or None
+        What will be solved for once alphas are chosen. It counts in the choice of the solver,
+        which may leave behind what that needs.
 
     Returns
     -------
@@ -157,7 +161,7 @@ def cv_scores_of_designs(
     kept = [InMemory() for _ in grams] if results is None else list(results)
     shape = (len(penalties), blocks.n_voxels, len(splits))
     arrays = [one.array("cv_scores", shape=shape, dtype="float64", voxel_axis=1) for one in kept]
-    work = Scoring.of(grams, blocks, splits, penalties, scoring, solver, tolerance)
+    work = Scoring.of(grams, blocks, splits, penalties, scoring, solver, tolerance, weights)
     for design, i, block, found in work.scores(kept):
         arrays[design][:, block, i] = found
     return [
@@ -206,6 +210,7 @@ class Scoring:
         scoring: str,
         solver: str,
         tolerance: float | None,
+        weights: str | None = None,
     ) -> Scoring:
         """Choose a solver for every design."""
         precision = default_tolerance(blocks.dtype_name) if tolerance is None else tolerance
@@ -222,6 +227,7 @@ class Scoring:
                     tolerance=precision,
                     itemsize=gram.X.element_size(),
                     kind=device_kind(device),
+                    weights=weights,
                     root=gram.samples.root,
                 ),
                 solver=solver,

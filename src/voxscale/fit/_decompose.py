@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns
 from voxscale.arrays._linalg import eigh, gram, matmul
-from voxscale.errors import FitError
 from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, resolve_dtype
+from voxscale.fit._design import bytes_needed, chunks, means_of, read_design
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import centred
 
-__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole", "bytes_needed"]
+__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole"]
 
 Form = Literal["dual", "primal"]
-
-# Numbers converted to float64 at a time while products are summed.
-_CHUNK = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +171,8 @@ class Gram:
         needed = bytes_needed(n_trs, n_features, torch_dtype.itemsize)
         name = str(torch_dtype).removeprefix("torch.")
         check_budget(needed, budget, f"decomposing X ({n_trs} × {n_features}, {name})")
-        means = _means(columns, samples) if fit_intercept else None
-        values = _read(columns, samples, name, means)
+        means = means_of(columns, samples) if fit_intercept else None
+        values = read_design(columns, samples, name, means)
         design = torch.from_numpy(values).to(chosen)
         products = gram(design, of_columns=n_trs > n_features)
         on_device = None if means is None else torch.from_numpy(means).to(chosen)
@@ -324,7 +319,7 @@ class Gram:
             sum(
                 (
                     root[rows] @ self.X[train[rows]].double()
-                    for rows in _chunks(len(train), self.X.shape[1])
+                    for rows in chunks(len(train), self.X.shape[1])
                 ),
                 start=self.X.new_zeros(self.X.shape[1], dtype=torch.float64),
             )
@@ -376,7 +371,7 @@ class Gram:
 
     def _project(self, rows: Tensor, mean: Tensor | None, onto: Tensor) -> Tensor:
         projected = torch.empty((len(rows), onto.shape[1]), dtype=torch.float64, device=onto.device)
-        for chunk in _chunks(len(rows), self.X.shape[1]):
+        for chunk in chunks(len(rows), self.X.shape[1]):
             values = self.X[rows[chunk]].double()
             if mean is not None:
                 values -= torch.outer(self.root[rows[chunk]], mean)
@@ -384,87 +379,10 @@ class Gram:
         return projected
 
 
-def design_tensor(
-    X: Any,
-    device: torch.device,
-    dtype: torch.dtype,
-    kept: Array | None = None,
-    means: Array | None = None,
-) -> Tensor:
-    """Check a design matrix and copy it to a device, about means where they are given.
-
-    Only the kept rows; the others are 0.
-    """
-    columns = Columns.of(X, "X")
-    name = str(dtype).removeprefix("torch.")
-    samples = Samples(columns.shape[0], kept, None)
-    values = _read(columns, samples, name, means)
-    if kept is not None:
-        every = np.zeros(columns.shape, dtype=values.dtype)
-        every[kept] = values
-        values = every
-    return torch.from_numpy(values).to(device)
-
-
-def _read(columns: Columns, samples: Samples, dtype: str, means: Array | None) -> Array:
-    """Read the rows that count, less the means, times the roots of their weights."""
-    kept, root = _kept_rows(columns, samples)
-    n_features = columns.shape[1]
-    values = np.empty((len(kept), n_features), dtype=dtype)
-    is_as_read = means is None and samples.root is None
-    for part in _chunks(len(kept), n_features):
-        exact = columns.rows(kept[part], dtype if is_as_read else "float64")
-        if means is not None:
-            exact = exact - means
-        if samples.root is not None:
-            exact = exact * root[part, None]
-        with np.errstate(over="ignore"):  # too large for float32: found right below
-            values[part] = exact
-        _check_finite(values[part], columns, kept[part])
-    return values
-
-
-def _kept_rows(columns: Columns, samples: Samples) -> tuple[Array, Array]:
-    """Numbers of the rows that count, and the roots of their weights."""
-    if not columns.shape[1] or not samples.n_kept:
-        msg = f"X has shape {columns.shape}; expected one row and one feature, or more."
-        raise ValueError(msg)
-    kept = np.arange(samples.n_trs) if samples.kept is None else samples.kept
-    return kept, np.ones(len(kept)) if samples.root is None else samples.root
-
-
-def _means(columns: Columns, samples: Samples) -> Array:
-    """Weighted means of the features, float64."""
-    kept, root = _kept_rows(columns, samples)
-    weights, total = root**2, np.zeros(columns.shape[1])
-    for part in _chunks(len(kept), columns.shape[1]):
-        values = columns.rows(kept[part], "float64")
-        _check_finite(values, columns, kept[part])
-        total += weights[part] @ values
-    means: Array = total / weights.sum()
-    return means
-
-
-def _check_finite(values: Array, columns: Columns, rows: Array) -> None:
-    """Raise a FitError that names the first number that is none, and why it is none."""
-    bad = ~np.isfinite(values)
-    if not bad.any():
-        return
-    row, column = (int(i) for i in np.argwhere(bad)[0])
-    given = columns.rows(rows[row : row + 1], "float64")[0, column]
-    too_large = f" (too large for {values.dtype}: scale X, or choose float64)"
-    msg = (
-        f"{columns.name} is {given} at row {rows[row]}, column {column}"
-        f"{too_large * bool(np.isfinite(given))}; expected finite numbers. Repair the features, "
-        "or leave that TR out."
-    )
-    raise FitError(msg)
-
-
 def _cross_products(X: Tensor, other: Tensor) -> Tensor:
     """Sum ``X otherᵀ`` in float64, some columns at a time."""
     total = torch.zeros((len(X), len(other)), dtype=torch.float64, device=X.device)
-    for columns in _chunks(X.shape[1], len(X) + len(other)):
+    for columns in chunks(X.shape[1], len(X) + len(other)):
         total += matmul(X[:, columns].double(), other[:, columns].double().T)
     return total
 
@@ -494,15 +412,3 @@ def _above_rounding(products: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     cutoff = eigenvalues[-1].clamp_min(0) * len(products) * torch.finfo(torch.float64).eps
     n_lost = int((eigenvalues <= cutoff).sum())
     return eigenvalues[n_lost:], vectors[:, n_lost:], vectors[:, :n_lost]
-
-
-def _chunks(n_rows: int, row_length: int) -> Iterator[slice]:
-    step = max(1, _CHUNK // max(1, row_length))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
-
-
-def bytes_needed(n_trs: int, n_features: int, itemsize: int) -> int:
-    """Bytes of X, of its products while they are summed, and of what is converted for that."""
-    converted = 8 * min(_CHUNK, n_trs * n_features)
-    return itemsize * n_trs * n_features + 2 * 8 * min(n_trs, n_features) ** 2 + converted

@@ -19,7 +19,7 @@ from voxscale.errors import AlignmentError, FitError
 from voxscale.fit._blocks import budget_bytes, resolve_device, resolve_dtype
 from voxscale.fit._choose import check_alphas
 from voxscale.fit._cross_validate import check_same_rows, cv_scores, voxel_blocks
-from voxscale.fit._decompose import design_tensor
+from voxscale.fit._design import design_tensor
 from voxscale.fit._fingerprint import fingerprint_of
 from voxscale.fit._fit_each import (
     as_columns,
@@ -289,6 +289,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             tolerance=default_tolerance(name) if self.tolerance is None else self.tolerance,
             itemsize=dtype.itemsize,
             kind=device_kind(device),
+            weights=self.weights,
         )
         n_rows = {"primal": n_features, "dual": n_trs, None: 0}[self.weights]
         budget = budget_bytes(self.memory_gib, device)

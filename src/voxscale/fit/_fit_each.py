@@ -61,6 +61,7 @@ def fit_each(
         solver=settings.solver,
         tolerance=settings.tolerance,
         results=kept,
+        weights=settings.weights,
     )
     # What each solver leaves behind: the decomposition of these rows.
     known = {

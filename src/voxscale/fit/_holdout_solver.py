@@ -13,7 +13,6 @@ of rows follow from the inverse of a partitioned matrix.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,9 +21,9 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays import Array
-from voxscale.arrays._linalg import few_threads, inverse, matmul
-from voxscale.arrays._linalg import gram as products_of_rows
+from voxscale.arrays._linalg import matmul
 from voxscale.fit._decompose import Gram
+from voxscale.fit._holdout_systems import Node, Rows, System, solve_systems
 from voxscale.fit._products import AlphaSums, Products, Workspace, as_tensor, tiles, voxel_tiles
 from voxscale.fit._scoring import Moments, centred, rounding_noise
 from voxscale.fit._shrinkage import (
@@ -40,50 +39,6 @@ __all__ = ["HoldoutPaths", "rows_left_out"]
 
 # Predictions below this share of the responses would drown in the rounding of a difference.
 _TINY = 0.03
-# Where the least eigenvalue of a system is above this, float32 loses no digit that counts.
-_WELL_CONDITIONED = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class _Node:
-    """An alpha at which the small systems are solved."""
-
-    alpha: float
-    scale: float  # what its predictions are divided by
-    is_tiny: bool  # they are made from ``A Y``, and not as responses less residuals
-
-
-@dataclass(frozen=True, eq=False)
-class _System:
-    """A split's small system at one node.
-
-    Parameters
-    ----------
-    solve : tensor of shape (n_validation + 1, n_left_out)
-        Takes the right side to predictions, about their mean over the validation rows; the last
-        row takes it to the mean.
-    own : tensor of shape (n_validation + 1, n_left_out), or None
-        Takes the rows' own responses to predictions; None: they are their own.
-    """
-
-    solve: Tensor
-    own: Tensor | None
-
-    @property
-    def size(self) -> int:
-        """Numbers held."""
-        return self.solve.numel() + (0 if self.own is None else self.own.numel())
-
-
-@dataclass(frozen=True, eq=False)
-class _Split:
-    """Rows of one split."""
-
-    train: Tensor
-    validation: Tensor
-    left_out: Tensor
-    among: Tensor  # places of the rows left out among those that any split leaves out
-    scored: Tensor  # places of the validation rows among those left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +72,9 @@ class HoldoutPaths:
     rows: Tensor
     to_inputs: Tensor
     right_side: list[tuple[slice, Products]]
-    nodes: list[_Node]
-    splits: list[_Split]
-    systems: list[list[_System]]
+    nodes: list[Node]
+    splits: list[Rows]
+    systems: list[list[System]]
     mixing: Tensor
     scale: Tensor
     curves: Curves
@@ -139,11 +94,11 @@ class HoldoutPaths:
         along = curves(table, weights, tolerance)
         chosen, mixing = chosen_alphas(table, weights, tolerance)
         nodes = [
-            _Node(float(alphas[i]), float(scale[i, 0]), bool(scale[i, 0] < _TINY)) for i in chosen
+            Node(float(alphas[i]), float(scale[i, 0]), bool(scale[i, 0] < _TINY)) for i in chosen
         ]
         is_complete = gram.form == "dual"
         rows, places = _places(splits, len(gram.X))
-        systems = _systems(gram, places, nodes, basis[rows], spectrum, rows)
+        systems = solve_systems(gram, places, nodes, basis[rows], spectrum, rows)
         factors = np.stack([_factors(node, eigenvalues, gram.form) for node in nodes])
         # The systems enlarge an error of their right side, so that no digit is given away here.
         precision = 0.0 if tolerance == 0 else torch.finfo(dtype).eps
@@ -225,12 +180,12 @@ class _Sums:
     Parameters
     ----------
     paths : HoldoutPaths
-    split : _Split
+    split : Rows
     values : tensor of shape (n_trs, n_voxels)
         Responses; with an intercept, about their mean.
     """
 
-    def __init__(self, paths: HoldoutPaths, split: _Split, values: Tensor) -> None:
+    def __init__(self, paths: HoldoutPaths, split: Rows, values: Tensor) -> None:
         self._paths, self._split, gram = paths, split, paths.gram
         y, self._y_mean = centred(gram.unweighted(values[split.validation], split.validation))
         self._yy, self._y = y.square().sum(0), y.to(values.dtype)
@@ -245,7 +200,7 @@ class _Sums:
         voxels: slice,
         right: Tensor,
         tile: Tensor,
-        systems: list[_System],
+        systems: list[System],
         workspace: Workspace,
     ) -> None:
         """Add some voxels: right sides (n_nodes, n_rows, n_tile_voxels), all responses."""
@@ -294,12 +249,12 @@ def rows_left_out(n_trs: int, train: Tensor) -> Tensor:
     return is_left_out.nonzero()[:, 0]
 
 
-def _places(splits: Sequence[tuple[Tensor, Tensor]], n_trs: int) -> tuple[Tensor, list[_Split]]:
+def _places(splits: Sequence[tuple[Tensor, Tensor]], n_trs: int) -> tuple[Tensor, list[Rows]]:
     """Rows that any split leaves out, and where each split finds its own among them."""
     left_out = [rows_left_out(n_trs, train) for train, _ in splits]
     rows = torch.unique(torch.cat(left_out))
     return rows, [
-        _Split(
+        Rows(
             train,
             validation,
             out,
@@ -330,102 +285,7 @@ def _for_responses(gram: Gram, basis: Tensor) -> Tensor:
     return basis - torch.outer(root, root @ basis)
 
 
-def _systems(
-    gram: Gram,
-    splits: list[_Split],
-    nodes: list[_Node],
-    held: Tensor,
-    eigenvalues: Tensor,
-    rows: Tensor,
-) -> list[list[_System]]:
-    """Solve the system of every split at every node, splits side by side."""
-    largest = float(eigenvalues[-1]) if len(eigenvalues) else 0.0
-    narrow = held.to(gram.X.dtype)
-    systems: list[list[_System]] = [[] for _ in splits]
-    alike = _leaving_out_the_same(splits)
-    # About a mean, a system is worse where few of the weights are on the rows that train.
-    weights = gram.root.square()
-    share = min(float(weights[one.train].sum() / weights.sum()) for one in splits)
-    share = 1.0 if gram.means is None else share
-    size = max(len(one.left_out) for one in splits)
-    with few_threads(size, held.device) as n_at_once, ThreadPoolExecutor(n_at_once) as pool:
-        for node in nodes:
-            is_easy = share * node.alpha > _WELL_CONDITIONED * (largest + node.alpha)
-            remaining, shrunk = _remaining(
-                gram, narrow if is_easy else held, eigenvalues, rows, node
-            )
-
-            def solved(
-                same: list[int],
-                node: _Node = node,
-                remaining: Tensor = remaining,
-                shrunk: Tensor = shrunk,
-            ) -> None:
-                among = splits[same[0]].among
-                inverted = inverse(remaining[among[:, None], among])
-                for i in same:
-                    systems[i].append(_solved(gram, splits[i], node, inverted, shrunk))
-
-            list(pool.map(solved, alike))
-    return systems
-
-
-def _leaving_out_the_same(splits: list[_Split]) -> list[list[int]]:
-    """Group the numbers of splits by the rows that they leave out."""
-    groups: dict[bytes, list[int]] = {}
-    for i, split in enumerate(splits):
-        groups.setdefault(split.among.cpu().numpy().tobytes(), []).append(i)
-    return list(groups.values())
-
-
-def _remaining(
-    gram: Gram, held: Tensor, eigenvalues: Tensor, rows: Tensor, node: _Node
-) -> tuple[Tensor, Tensor]:
-    """``I - A`` on the rows that any split leaves out, and ``A`` itself, in the dtype of ``held``.
-
-    ``A`` is that about the mean; where predictions are tiny, it keeps all its digits.
-    """
-    dtype = held.dtype
-    if gram.form == "dual" and not node.is_tiny:
-        kept = (node.alpha / (eigenvalues + node.alpha)).sqrt()
-        remaining = products_of_rows(held * kept.to(dtype), dtype=dtype)
-        shrunk = -remaining
-        shrunk.diagonal().add_(1)
-    else:
-        kept = (eigenvalues / (eigenvalues + node.alpha)).sqrt()
-        shrunk = products_of_rows(held * kept.to(dtype), dtype=dtype)
-        remaining = -shrunk
-        remaining.diagonal().add_(1)
-    if gram.means is not None:
-        mean = torch.outer(gram.root[rows], gram.root[rows]) / gram.root.square().sum()
-        remaining -= mean.to(dtype)
-    return remaining, shrunk
-
-
-def _solved(gram: Gram, split: _Split, node: _Node, inverted: Tensor, shrunk: Tensor) -> _System:
-    """Keep what the scored rows need of the inverse of what remains on the rows left out."""
-    dtype = gram.X.dtype
-    wanted = gram.unweighted(inverted[split.scored], split.validation)
-    solve = _about_mean(wanted if node.is_tiny else -wanted / node.scale, dtype)
-    if not node.is_tiny:
-        return _System(solve, None)
-    # The inverse less what it is at an infinite penalty, where it predicts the mean, which is
-    # added elsewhere; a difference of the two would be rounding alone.
-    rest = matmul(inverted[split.scored], shrunk[split.among][:, split.among])
-    if gram.means is not None:
-        root, size = gram.root[split.left_out], gram.root[split.train].square().sum()
-        rest += (torch.outer(rest.double() @ root, root) / size).to(rest.dtype)
-    own = -gram.unweighted(rest, split.validation) / node.scale
-    return _System(solve, _about_mean(own, dtype))
-
-
-def _about_mean(rows: Tensor, dtype: torch.dtype) -> Tensor:
-    """Rows about their mean, and the mean as one more row."""
-    about, mean = centred(rows)
-    return torch.cat([about, mean[None]]).to(dtype)
-
-
-def _factors(node: _Node, eigenvalues: Array, form: str) -> Array:
+def _factors(node: Node, eigenvalues: Array, form: str) -> Array:
     """Give what the right side of a node multiplies each direction of the responses with."""
     shrunk: Array = eigenvalues / (eigenvalues + node.alpha)
     if node.is_tiny:

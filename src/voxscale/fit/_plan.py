@@ -11,7 +11,7 @@ import torch
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import eigh_place
 from voxscale.fit._blocks import block_width, check_budget, readable
-from voxscale.fit._decompose import bytes_needed
+from voxscale.fit._design import bytes_needed
 from voxscale.fit._solvers import SOLVERS, Work, cheapest, check_solver
 from voxscale.fit._splits import Split
 
@@ -141,17 +141,18 @@ def work_of(
     tolerance: float,
     itemsize: int,
     kind: str,
+    weights: str | None,
     root: Array | None = None,
 ) -> Work:
-    """Sum up what there is to do with a design of some shape; ``root`` are weights of rows."""
+    """Sum up what there is to do with a design of some shape; ``root²`` are weights of rows."""
     n_trs, n_features = shape
     is_left_out = np.zeros(n_trs, dtype=bool)
     for train, _ in splits:
         trains = np.zeros(n_trs, dtype=bool)
         trains[train] = True
         is_left_out |= ~trains
-    weights = np.ones(n_trs) if root is None else root**2
-    shares = [weights[train].sum() / weights.sum() for train, _ in splits]
+    square = np.ones(n_trs) if root is None else root**2
+    shares = [square[train].sum() / square.sum() for train, _ in splits]
     least_share = float(min(shares, default=1.0))
     parts = tuple((len(train), len(validation)) for train, validation in splits)
     n_left_out = int(is_left_out.sum())
@@ -166,6 +167,7 @@ def work_of(
         tolerance == 0,
         kind,
         least_share,
+        weights,
     )
 
 

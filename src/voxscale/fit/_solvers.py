@@ -65,6 +65,8 @@ class Work:
         Of the device: "cpu", "cuda", or "cuda, eigh on cpu".
     least_share : float
         Of the weights of all rows, those of the training rows, in the split with the least.
+    weights : {"primal", "dual"} or None
+        What is made once alphas are chosen: it may use what a solver leaves behind.
     """
 
     n_trs: int
@@ -77,6 +79,7 @@ class Work:
     is_exact: bool
     kind: str
     least_share: float = 1.0
+    weights: str | None = "primal"
 
     @property
     def rank(self) -> int:
@@ -275,6 +278,8 @@ def cheapest_way(work: WeightsWork, available: int, among: Sequence[str] | None 
 
 def _weights_cost(work: Work, n_known: int = 0) -> Cost:
     """Cost of weights by the cheapest way, the same products for all ways included."""
+    if work.weights is None:
+        return Cost(0.0, 0)
     weights = WeightsWork(
         work.n_trs,
         work.n_features,
@@ -282,7 +287,7 @@ def _weights_cost(work: Work, n_known: int = 0) -> Cost:
         work.n_alphas,
         work.itemsize,
         work.kind,
-        "primal",
+        work.weights,
         n_known,
     )
     return min(ways_to_weights(weights).values(), key=lambda cost: cost.flop)
