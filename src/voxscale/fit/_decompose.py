@@ -118,7 +118,7 @@ class Gram:
 
     Examples
     --------
-    >>> Gram.of(np.eye(2, 3), device="cpu").form
+    >>> Gram.of([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], device="cpu").form
     'dual'
     """
 
