@@ -13,11 +13,9 @@ from torch import Tensor
 
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError, FitError
+from voxscale.fit._design import chunks
 
 __all__ = ["Bands", "column_chunks", "kernels", "stack"]
-
-# Numbers converted to float64 at a time.
-_CHUNK = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,12 +161,12 @@ def stack(bands: Bands, X: Any, dtype: str, *, center: bool = False) -> tuple[Ar
     design = np.empty((len(parts[0][1]), bands.n_features), dtype=dtype)
     means = np.zeros(bands.n_features)
     for columns, values in parts:
-        for rows in _row_chunks(*values.shape):
+        for rows in chunks(*values.shape):
             design[rows, columns] = _cast(values[rows], dtype)
         _check_finite(bands, columns, design[:, columns], values)
         if center:
             means[columns] = values.mean(axis=0, dtype=np.float64)
-            for rows in _row_chunks(*values.shape):
+            for rows in chunks(*values.shape):
                 design[rows, columns] = _cast(values[rows] - means[columns], dtype)
             _check_finite(bands, columns, design[:, columns], values)
     return design, means if center else None
@@ -187,9 +185,8 @@ def kernels(X: Tensor, columns: tuple[Array, ...]) -> Tensor:
 
 def column_chunks(columns: Array, n_rows: int) -> Iterator[Tensor]:
     """Yield column numbers, as many at a time as are held in float64."""
-    step = max(1, _CHUNK // max(1, n_rows))
-    for start in range(0, len(columns), step):
-        yield torch.from_numpy(columns[start : start + step])
+    for part in chunks(len(columns), n_rows):
+        yield torch.from_numpy(columns[part])
 
 
 def _matrix(values: Any, name: str) -> Array:
@@ -224,7 +221,7 @@ def _cast(values: Array, dtype: str) -> Array:
 
 
 def _check_finite(bands: Bands, columns: slice, cast: Array, values: Array) -> None:
-    for rows in _row_chunks(*cast.shape):
+    for rows in chunks(*cast.shape):
         bad = ~np.isfinite(cast[rows])
         if bad.any():
             row, column = (int(i) for i in np.argwhere(bad)[0])
@@ -236,9 +233,3 @@ def _check_finite(bands: Bands, columns: slice, cast: Array, values: Array) -> N
                 "features, or leave that TR out."
             )
             raise FitError(msg)
-
-
-def _row_chunks(n_rows: int, row_length: int) -> Iterator[slice]:
-    step = max(1, _CHUNK // max(1, row_length))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))

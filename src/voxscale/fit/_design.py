@@ -98,6 +98,7 @@ def _check_finite(values: Array, columns: Columns, rows: Array) -> None:
 
 
 def chunks(n_rows: int, row_length: int) -> Iterator[slice]:
+    """Yield rows, as many at a time as are held in float64."""
     step = max(1, _CHUNK // max(1, row_length))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
