@@ -640,7 +640,7 @@ def test_an_intercept_of_an_earlier_fit_is_forgotten(bands, Y):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alphas": [0.0, 1.0]}, r"alphas hold 0\.0; expected finite numbers of more than 0"),
+        ({"alphas": [0.0, 1.0]}, r"alphas hold 0\.0; expected finite numbers above 0"),
         ({"alphas": [-1.0]}, r"alphas hold -1\.0"),
         ({"alphas": [1e-60], "dtype": "float32"}, "alphas hold 1e-60; .* in float32"),
         ({"alphas": 1.0}, r"alphas have shape \(\)"),

@@ -13,9 +13,9 @@ ALPHAS = np.logspace(-1, 5, 18)
 FORMS = {"primal": (80, 9), "dual": (50, 70)}
 
 
-def paths_of(gram, splits, alphas=ALPHAS, tolerance=1e-12):
+def paths_of(gram, splits, alphas=ALPHAS, tolerance=1e-12, **options):
     rows = [tuple(torch.from_numpy(part) for part in pair) for pair in splits]
-    return HoldoutPaths.of(gram, rows, alphas, tolerance)
+    return HoldoutPaths.of(gram, rows, alphas, tolerance, **options)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -52,6 +52,44 @@ def test_sums_are_those_of_the_predictions(rng, naive_fit, shape, fit_intercept,
             np.testing.assert_allclose(off, expected.y_mean - expected.p_mean, atol=1e-8)
 
 
+@pytest.mark.parametrize("gap", [0, 2])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("shape", [(900, 60), (400, 700)], ids=["primal", "dual"])
+def test_errors_alone_are_those_of_the_predictions(rng, shape, fit_intercept, weighted, gap):
+    w = rng.uniform(0.2, 2, shape[0]) if weighted else np.ones(shape[0])
+    X, Y = rng.standard_normal(shape) + 1, rng.standard_normal((shape[0], 3)) + 2
+    splits = chunk_holdout(shape[0], chunk_len=20, n_chunks=8, n_repeats=2, seed=0, gap=gap)
+    gram = Gram.of(
+        X,
+        sample_weight=w if weighted else None,
+        fit_intercept=fit_intercept,
+        device="cpu",
+        dtype="float64",
+    )
+    values = torch.tensor(Y * np.sqrt(w)[:, None])
+    alphas = np.logspace(-2, 9, 30)
+    sums = paths_of(gram, splits, alphas)
+    errors = paths_of(gram, splits, alphas, only_errors=True)
+    for found, expected in zip(errors.moments(values), sums.moments(values), strict=True):
+        np.testing.assert_allclose(found.yy, expected.yy, rtol=1e-12)
+        np.testing.assert_allclose(found.error, expected.error, rtol=1e-8)
+
+
+def test_triangles_are_taken_where_every_row_left_out_is_scored(rng):
+    gram = Gram.of(rng.standard_normal((600, 900)), device="cpu")
+    alphas = np.array([1e-4, 1e3, 1e4, 1e9])
+    for gap, is_cut in ((0, True), (2, False)):
+        splits = chunk_holdout(600, chunk_len=20, n_chunks=15, n_repeats=1, seed=0, gap=gap)
+        paths = paths_of(gram, splits, alphas, 0, only_errors=True)
+        n_scored, n_left_out = len(splits[0][1]), 600 - len(splits[0][0])
+        hard, *easy, tiny = paths.systems[0]
+        assert [len(one.parts) for one in (hard, *easy)] == [1, *(3 if is_cut else 1,) * 2]
+        assert hard.size == n_scored * n_left_out
+        assert all((one.size < 0.75 * hard.size) == is_cut for one in easy)
+        assert tiny.own is not None
+
+
 def test_rows_that_do_not_train_are_left_out():
     assert rows_left_out(6, torch.tensor([4, 0, 2])).tolist() == [1, 3, 5]
     assert rows_left_out(2, torch.tensor([0, 1])).tolist() == []
@@ -75,6 +113,8 @@ def test_few_alphas_tell_of_all(rng):
     splits, alphas = contiguous_folds(60, 5), np.logspace(-1, 5, 60)
     assert len(paths_of(gram, splits, alphas, 1e-6).nodes) < 16
     assert len(paths_of(gram, splits, alphas, 0).nodes) == 60
+    assert len(paths_of(gram, splits, alphas, 1e-6, only_errors=True).nodes) < 25
+    assert len(paths_of(gram, splits, alphas, 0, only_errors=True).nodes) == 60
 
 
 @pytest.mark.parametrize("seed", [5, 8, 11])

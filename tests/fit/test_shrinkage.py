@@ -11,6 +11,7 @@ from voxscale.fit._shrinkage import (
     chosen_alphas,
     curves,
     default_tolerance,
+    error_curves,
     possible_eigenvalues,
     shrinkages,
     stretches,
@@ -258,3 +259,26 @@ def test_the_spectrum_of_a_real_design_is_ascending(rng):
     assert (np.diff(eigenvalues) >= 0).all()
     table, _ = shrinkages(eigenvalues, np.array([1.0, 100.0]))
     assert table.max() == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_alphas=st.integers(2, 60),
+    decades=st.floats(1, 10),
+    log_tolerance=st.floats(-10, -4),
+)
+def test_errors_of_any_voxel_are_those_at_all_alphas(seed, n_alphas, decades, log_tolerance):
+    rng = np.random.default_rng(seed)
+    alphas = np.logspace(0, decades, n_alphas)
+    places = np.geomspace(1e-2, 1e6, 300)
+    tolerance = 10**log_tolerance
+    along = error_curves(places, alphas, tolerance)
+    # Residuals of 40 rows, each a sum over directions anywhere along the spectrum, or beside it.
+    spectrum = np.append(0.0, 10 ** rng.uniform(-2, 6, 200))
+    left_over = alphas[:, None] / (spectrum + alphas[:, None])
+    residuals = (rng.standard_normal((40, 201)) * left_over[:, None]) @ rng.standard_normal(201)
+    errors = np.square(residuals).sum(axis=1)
+    estimated = along.squared @ errors[along.at]
+    assert np.abs(estimated - errors).max() <= 300 * tolerance * errors.max()
+    np.testing.assert_array_equal(estimated[along.at], errors[along.at])

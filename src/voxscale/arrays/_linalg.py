@@ -25,9 +25,11 @@ __all__ = [
     "few_threads",
     "gram",
     "inverse",
+    "inverse_of_triangle",
     "matmul",
     "one_torch_thread",
     "row_sums",
+    "square_part",
 ]
 
 Place = Literal["device", "cpu"]
@@ -36,6 +38,8 @@ Place = Literal["device", "cpu"]
 _CHUNK = 2**24
 # Smaller matrices are inverted sooner by one thread of torch than by all of them.
 _LARGE = 2000
+# Larger triangles are inverted by halves, most of it by products.
+_LEAST_HALVED = 96
 # Rows whose products are summed in their own dtype.
 _ROWS = 64
 # Of the self-test: the size, the residual allowed, and how much slower than a CPU is too slow.
@@ -126,6 +130,21 @@ def gram(X: Tensor, *, of_columns: bool = False, dtype: torch.dtype = torch.floa
     return X.new_zeros((kept, kept), dtype=dtype) if total is None else total
 
 
+def square_part(matrix: Tensor, rows: Tensor) -> Tensor:
+    """Take some rows of a matrix, and the same columns.
+
+    Examples
+    --------
+    >>> square_part(torch.arange(9).view(3, 3), torch.tensor([0, 2]))
+    tensor([[0, 2],
+            [6, 8]])
+    """
+    if matrix.device.type != "cpu":
+        return matrix[rows][:, rows]
+    places = rows.numpy()  # numpy gathers several times as fast
+    return torch.from_numpy(matrix.numpy().take(places, 0).take(places, 1))
+
+
 @contextmanager
 def one_torch_thread(device: torch.device) -> Iterator[None]:
     """Keep torch's own threads still on a CPU, while numpy's BLAS has all cores.
@@ -183,6 +202,29 @@ def inverse(matrix: Tensor) -> Tensor:
         If the matrix is not positive definite to rounding.
     """
     inverted: Tensor = torch.cholesky_inverse(cholesky(matrix))
+    return inverted
+
+
+def inverse_of_triangle(factor: Tensor) -> Tensor:
+    """Inverse of a lower triangular matrix, itself lower triangular.
+
+    Examples
+    --------
+    >>> inverse_of_triangle(torch.tensor([[2.0, 0.0], [2.0, 1.0]]))
+    tensor([[ 0.5000,  0.0000],
+            [-1.0000,  1.0000]])
+    """
+    size = len(factor)
+    if size <= _LEAST_HALVED:
+        identity = torch.eye(size, dtype=factor.dtype, device=factor.device)
+        solved: Tensor = torch.linalg.solve_triangular(factor, identity, upper=False)
+        return solved
+    half = size // 2
+    upper = inverse_of_triangle(factor[:half, :half])
+    lower = inverse_of_triangle(factor[half:, half:])
+    inverted = torch.zeros_like(factor)
+    inverted[:half, :half], inverted[half:, half:] = upper, lower
+    inverted[half:, :half] = -lower @ (factor[half:, :half] @ upper)
     return inverted
 
 

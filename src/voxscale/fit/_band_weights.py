@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays import Array
+from voxscale.arrays._linalg import cholesky, eigh
 from voxscale.fit._bands import Bands, column_chunks
 from voxscale.fit._responses import Block
 from voxscale.fit._scoring import centred
@@ -112,8 +113,8 @@ def _solved(kernel: Tensor, Y: Tensor) -> Tensor:
     """Solve ``(kernel + 1) dual = Y``, but for what the kernel's own rounding hides."""
     if kernel.trace() < _LARGEST_TRACE:
         kernel.diagonal().add_(1)
-        return torch.cholesky_solve(Y, torch.linalg.cholesky(kernel))
-    eigenvalues, vectors = torch.linalg.eigh(kernel)
+        return torch.cholesky_solve(Y, cholesky(kernel))
+    eigenvalues, vectors = eigh(kernel)
     cutoff = eigenvalues[-1] * len(kernel) * torch.finfo(torch.float64).eps
     known = eigenvalues > cutoff
     solution: Tensor = vectors[:, known] @ (

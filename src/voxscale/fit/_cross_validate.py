@@ -21,7 +21,7 @@ from voxscale.fit._decompose import Gram
 from voxscale.fit._holdout_solver import HoldoutPaths
 from voxscale.fit._plan import FitPlan, device_kind, plan_fit, work_of
 from voxscale.fit._results import InMemory, Results
-from voxscale.fit._scoring import Moments, scoring_function
+from voxscale.fit._scoring import Errors, Moments, needs_only_errors, scoring_function
 from voxscale.fit._shrinkage import check_tolerance, default_tolerance
 from voxscale.fit._split_solver import SplitPath
 from voxscale.fit._splits import Split, as_splits
@@ -195,7 +195,7 @@ class Scoring:
     blocks: VoxelBlocks
     splits: Sequence[Split]
     alphas: Array
-    score: Callable[[Moments], Tensor]
+    score: Callable[..., Tensor]
     tolerance: float
     plans: list[FitPlan]
     flops: list[float]
@@ -229,6 +229,7 @@ class Scoring:
                     kind=device_kind(device),
                     weights=weights,
                     root=gram.samples.root,
+                    only_errors=needs_only_errors(score),
                 ),
                 solver=solver,
                 budget=room,
@@ -310,7 +311,8 @@ class Scoring:
             for train, held in (self.splits[i] for i in one.splits)
         ]
         if one.solver == "holdout":
-            return HoldoutPaths.of(gram, rows, self.alphas, self.tolerance)
+            only_errors = needs_only_errors(self.score)
+            return HoldoutPaths.of(gram, rows, self.alphas, self.tolerance, only_errors=only_errors)
         make = SplitPath.by_eigh if one.solver == "split" else SplitPath.by_cholesky
         return make(gram, *rows[0], self.alphas, self.tolerance)
 
@@ -342,7 +344,7 @@ class _Job:
     splits: list[int]
     path: SplitPath | HoldoutPaths
 
-    def moments(self, values: Tensor) -> Iterator[Moments]:
+    def moments(self, values: Tensor) -> Iterator[Moments | Errors]:
         if isinstance(self.path, HoldoutPaths):
             return self.path.moments(values)
         return iter([self.path.moments(values)])

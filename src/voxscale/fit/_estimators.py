@@ -16,7 +16,7 @@ from voxscale.arrays._columns import Columns
 from voxscale.arrays._linalg import matmul
 from voxscale.arrays._stacked import Stacked
 from voxscale.errors import AlignmentError, FitError
-from voxscale.fit._blocks import budget_bytes, resolve_device, resolve_dtype
+from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, resolve_dtype
 from voxscale.fit._choose import check_alphas
 from voxscale.fit._cross_validate import check_same_rows, cv_scores, voxel_blocks
 from voxscale.fit._design import design_tensor
@@ -32,7 +32,7 @@ from voxscale.fit._plan import FitPlan, device_kind, plan_fit, work_of
 from voxscale.fit._predict import Predictor
 from voxscale.fit._results import Results
 from voxscale.fit._samples import Samples
-from voxscale.fit._scoring import scoring_function
+from voxscale.fit._scoring import needs_only_errors, scoring_function
 from voxscale.fit._shrinkage import default_tolerance
 from voxscale.fit._solve import Weights
 from voxscale.fit._splits import as_splits
@@ -290,6 +290,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             itemsize=dtype.itemsize,
             kind=device_kind(device),
             weights=self.weights,
+            only_errors=needs_only_errors(scoring_function(self.scoring)),
         )
         n_rows = {"primal": n_features, "dual": n_trs, None: 0}[self.weights]
         budget = budget_bytes(self.memory_gib, device)
@@ -399,7 +400,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         AlignmentError
             If the number of features differs from the fit's, or ``out`` has another shape.
         FitError
-            If X is not finite, or the fit has kept no weights.
+            If X is not finite or does not fit the memory budget, or the fit has kept no weights.
         """
         predictions = self._predictor(X).into(out)
         return predictions[:, 0] if out is None and self._is_single else predictions
@@ -448,13 +449,16 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         # About the mean of the fit: float32 would lose in a large mean what the intercept takes
         # away again.
         means = self._fit_means if hasattr(self, "intercept_") else None
-        n_features = Columns.of(X, "X").shape[1]
+        n_trs, n_features = Columns.of(X, "X").shape
         if n_features != self.n_features_in_:
             msg = (
                 f"X has {n_features} features; expected the {self.n_features_in_} features of the "
                 "fit."
             )
             raise AlignmentError(msg)
+        budget = budget_bytes(self.memory_gib, device)
+        n_read = n_trs + (np.shape(self.X_fit_)[0] if self.weights == "dual" else 0)
+        check_budget(dtype.itemsize * n_read * n_features, budget, f"X of {n_trs} TRs to predict")
         design = design_tensor(X, device, dtype, means=means)
         at_mean = None if means is None else torch.from_numpy(means).to(device)
         coef = self.dual_coef_ if self.weights == "dual" else self.coef_
@@ -465,5 +469,4 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             at_mean = None if at_mean is None else fitted.double() @ at_mean
         coef = coef[:, None] if self._is_single else coef
         intercept = np.atleast_1d(self.intercept_) if hasattr(self, "intercept_") else None
-        budget = budget_bytes(self.memory_gib, device)
         return Predictor(design, Weights(coef, intercept), budget, at_mean)

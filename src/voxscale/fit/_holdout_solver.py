@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -23,22 +22,21 @@ from torch import Tensor
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import matmul
 from voxscale.fit._decompose import Gram
-from voxscale.fit._holdout_systems import Node, Rows, System, solve_systems
-from voxscale.fit._products import AlphaSums, Products, Workspace, as_tensor, tiles, voxel_tiles
-from voxscale.fit._scoring import Moments, centred, rounding_noise
+from voxscale.fit._holdout_sums import TINY, ErrorSums, PredictionSums, SplitRows
+from voxscale.fit._holdout_systems import Node, Rows, Solved, solve_systems
+from voxscale.fit._products import Products, Workspace, as_tensor, tiles, voxel_tiles
+from voxscale.fit._scoring import Errors, Moments
 from voxscale.fit._shrinkage import (
     Curves,
     chosen_alphas,
     curves,
+    error_curves,
     possible_eigenvalues,
     shrinkages,
     stretches,
 )
 
 __all__ = ["HoldoutPaths", "rows_left_out"]
-
-# Predictions below this share of the responses would drown in the rounding of a difference.
-_TINY = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +46,6 @@ class HoldoutPaths:
     Parameters
     ----------
     gram : Gram
-    is_complete : bool
-        The eigenvectors span all rows: nothing of the responses lies beside them.
     rows : tensor of int64
         Rows that some split leaves out, ascending.
     to_inputs : tensor of shape (rank, n_trs)
@@ -60,28 +56,37 @@ class HoldoutPaths:
     nodes : list
     splits, systems : list
         A system for each node of each split.
-    mixing : tensor of shape (n_alphas, n_nodes)
-        From predictions at the nodes to those at all alphas, each divided by its scale.
+    mixing : tensor of shape (n_alphas, n_nodes), float64
+        From predictions at the nodes to those at all alphas, each divided by its scale; or from
+        errors at the nodes.
     scale : tensor of shape (n_alphas, 1), float64
     curves : Curves
-        Alphas at which predictions are summed.
+        Alphas at which predictions, or their errors, are summed.
+    only_errors : bool
+        Squared errors are all that is summed: the systems are cheaper.
     """
 
     gram: Gram
-    is_complete: bool
     rows: Tensor
     to_inputs: Tensor
     right_side: list[tuple[slice, Products]]
     nodes: list[Node]
     splits: list[Rows]
-    systems: list[list[System]]
+    systems: list[list[Solved]]
     mixing: Tensor
     scale: Tensor
     curves: Curves
+    only_errors: bool
 
     @classmethod
     def of(
-        cls, gram: Gram, splits: Sequence[tuple[Tensor, Tensor]], alphas: Array, tolerance: float
+        cls,
+        gram: Gram,
+        splits: Sequence[tuple[Tensor, Tensor]],
+        alphas: Array,
+        tolerance: float,
+        *,
+        only_errors: bool = False,
     ) -> HoldoutPaths:
         """Solve the small systems of all splits at some alphas, from which the others follow."""
         dtype = gram.X.dtype
@@ -91,21 +96,23 @@ class HoldoutPaths:
         largest = float(eigenvalues[-1]) if len(eigenvalues) else 0.0
         at, weights = possible_eigenvalues(largest, alphas)
         table, scale = shrinkages(at, alphas)
-        along = curves(table, weights, tolerance)
-        chosen, mixing = chosen_alphas(table, weights, tolerance)
-        nodes = [
-            Node(float(alphas[i]), float(scale[i, 0]), bool(scale[i, 0] < _TINY)) for i in chosen
-        ]
-        is_complete = gram.form == "dual"
+        if only_errors:
+            along = error_curves(at, alphas, tolerance)
+            chosen, mixing = along.at, along.squared
+        else:
+            along = curves(table, weights, tolerance)
+            chosen, mixing = chosen_alphas(table, weights, tolerance)
+        nodes = [_node(gram, float(alphas[i]), float(scale[i, 0]), largest) for i in chosen]
         rows, places = _places(splits, len(gram.X))
-        systems = solve_systems(gram, places, nodes, basis[rows], spectrum, rows)
-        factors = np.stack([_factors(node, eigenvalues, gram.form) for node in nodes])
+        systems = solve_systems(
+            gram, places, nodes, basis[rows], spectrum, rows, only_errors=only_errors
+        )
+        factors = np.stack([_factors(node, eigenvalues) for node in nodes])
         # The systems enlarge an error of their right side, so that no digit is given away here.
         precision = 0.0 if tolerance == 0 else torch.finfo(dtype).eps
         cuts = stretches(factors, np.ones(len(eigenvalues)), precision)
         return cls(
             gram,
-            is_complete,
             rows,
             _for_responses(gram, basis).T.to(dtype).contiguous(),
             [
@@ -115,9 +122,10 @@ class HoldoutPaths:
             nodes,
             places,
             systems,
-            as_tensor(mixing, basis, dtype),
+            as_tensor(mixing, basis),
             as_tensor(scale, basis),
             along,
+            only_errors,
         )
 
     @property
@@ -129,17 +137,19 @@ class HoldoutPaths:
     @property
     def flop_per_voxel(self) -> float:
         """Floating-point operations for the scores of one voxel, sums aside."""
-        mixed = sum(len(split.validation) for split in self.splits) * len(self.curves.at)
-        numbers = self.to_inputs.numel() + self._system_size + mixed * len(self.nodes)
+        numbers = self.to_inputs.numel() + self._system_size
+        if not self.only_errors:
+            mixed = sum(len(split.validation) for split in self.splits) * len(self.curves.at)
+            numbers += mixed * len(self.nodes)
         return 2.0 * numbers + sum(one.flop_per_voxel for _, one in self.right_side)
 
-    def moments(self, values: Tensor) -> Iterator[Moments]:
+    def moments(self, values: Tensor) -> Iterator[Moments | Errors]:
         """Sum over each split's validation rows, for responses of shape (n_trs, n_voxels)."""
         if self.gram.means is not None:
             every = torch.arange(len(values), device=values.device)
             values, _ = self.gram.about_mean(values, every)
         inputs = matmul(self.to_inputs, values)
-        sums = [_Sums(self, split, values) for split in self.splits]
+        sums = [self._sums(split, values) for split in self.splits]
         workspace = Workspace(values)
         for voxels in voxel_tiles(values.shape[1], self._bytes_per_voxel, values.device):
             tile = values[:, voxels]
@@ -147,19 +157,18 @@ class HoldoutPaths:
             for part, products in self.right_side:
                 right[:, part] = products(inputs[:, voxels], workspace)
             for j, node in enumerate(self.nodes):
-                if not (node.is_tiny or self.is_complete):
+                if node.is_difference:
                     right[j] += tile[self.rows]
             for gathered, solved in zip(sums, self.systems, strict=True):
                 gathered.add(voxels, right, tile, solved, workspace)
         for gathered in sums:
             yield gathered.moments()
 
-    @cached_property
-    def few(self) -> Tensor | None:
-        """From predictions at the nodes to those that are summed; None: they are the same."""
-        few = self.mixing[torch.from_numpy(self.curves.at).to(self.mixing.device)]
-        is_same = few.shape[0] == few.shape[1] and bool((few == torch.eye(len(few)).to(few)).all())
-        return None if is_same else few
+    def _sums(self, split: Rows, values: Tensor) -> ErrorSums | PredictionSums:
+        rows = SplitRows.of(self.gram, split, values)
+        if self.only_errors:
+            return ErrorSums(rows, self.nodes, self.mixing)
+        return PredictionSums(rows, self.nodes, self.mixing, self.scale, self.curves)
 
     @property
     def _system_size(self) -> int:
@@ -172,74 +181,6 @@ class HoldoutPaths:
         return (
             made + len(self.rows) * len(self.nodes) + most * (len(self.nodes) + len(self.curves.at))
         ) * self.to_inputs.element_size()
-
-
-class _Sums:
-    """Sums of one split, gathered tile by tile.
-
-    Parameters
-    ----------
-    paths : HoldoutPaths
-    split : Rows
-    values : tensor of shape (n_trs, n_voxels)
-        Responses; with an intercept, about their mean.
-    """
-
-    def __init__(self, paths: HoldoutPaths, split: Rows, values: Tensor) -> None:
-        self._paths, self._split, gram = paths, split, paths.gram
-        y, self._y_mean = centred(gram.unweighted(values[split.validation], split.validation))
-        self._yy, self._y = y.square().sum(0), y.to(values.dtype)
-        self._offset = torch.zeros_like(self._y_mean)
-        if gram.means is not None:
-            self._offset = gram.about_mean(values[split.train], split.train)[1]
-        self._sums = AlphaSums(len(paths.curves.at), values.shape[1], values.device)
-        self._means = self._y_mean.new_empty((len(paths.nodes), values.shape[1]))
-
-    def add(
-        self,
-        voxels: slice,
-        right: Tensor,
-        tile: Tensor,
-        systems: list[System],
-        workspace: Workspace,
-    ) -> None:
-        """Add some voxels: right sides (n_nodes, n_rows, n_tile_voxels), all responses."""
-        paths, split, y = self._paths, self._split, self._y[:, voxels]
-        above_offset = (self._y_mean - self._offset)[voxels]
-        n_rows, own = len(y), tile[split.left_out]
-        predictions = workspace.take("predictions", len(paths.nodes), n_rows + 1, y.shape[1])
-        mine = workspace.take("mine", len(split.among), y.shape[1])
-        for j, (node, system) in enumerate(zip(paths.nodes, systems, strict=True)):
-            torch.index_select(right[j], 0, split.among, out=mine)
-            matmul(system.solve, mine, out=predictions[j])
-            if system.own is None:
-                predictions[j, :n_rows].add_(y, alpha=1 / node.scale)
-                predictions[j, n_rows] += above_offset / node.scale
-            else:
-                predictions[j] += matmul(system.own, own)
-        self._means[:, voxels] = predictions[:, n_rows].double()
-        if paths.few is not None:
-            mixed = matmul(paths.few, predictions.view(len(predictions), -1))
-            predictions = mixed.view(len(paths.few), *predictions.shape[1:])
-        self._sums.add(voxels, predictions[:, :n_rows], y)
-
-    def moments(self) -> Moments:
-        """Sum up all voxels, at every alpha."""
-        paths, n_trs = self._paths, len(self._split.validation)
-        yp, pp = self._sums.along(paths.curves)
-        mean = paths.scale * matmul(paths.mixing.double(), self._means)
-        # A difference of responses and residuals is as exact as the responses are.
-        share = torch.where(paths.scale < _TINY, paths.scale, 1.0)
-        noise = rounding_noise(n_trs, (self._yy / n_trs).sqrt() * share, self._y.dtype)
-        return Moments(
-            n_trs,
-            self._yy,
-            paths.scale * yp,
-            paths.scale.square() * pp,
-            self._y_mean,
-            self._offset + mean,
-            noise.expand_as(mean),
-        )
 
 
 def rows_left_out(n_trs: int, train: Tensor) -> Tensor:
@@ -285,9 +226,21 @@ def _for_responses(gram: Gram, basis: Tensor) -> Tensor:
     return basis - torch.outer(root, root @ basis)
 
 
-def _factors(node: Node, eigenvalues: Array, form: str) -> Array:
+def _node(gram: Gram, alpha: float, scale: float, largest: float) -> Node:
+    """Say how the right side of an alpha keeps its digits.
+
+    In the primal form something of the responses lies beside the eigenvectors, and only a
+    difference has it.
+    """
+    is_tiny = scale < TINY
+    return Node(
+        alpha, scale, is_tiny, not is_tiny and (gram.form == "primal" or 0 < largest < alpha)
+    )
+
+
+def _factors(node: Node, eigenvalues: Array) -> Array:
     """Give what the right side of a node multiplies each direction of the responses with."""
     shrunk: Array = eigenvalues / (eigenvalues + node.alpha)
     if node.is_tiny:
         return shrunk / node.scale
-    return node.alpha / (eigenvalues + node.alpha) if form == "dual" else -shrunk
+    return -shrunk if node.is_difference else node.alpha / (eigenvalues + node.alpha)

@@ -1,4 +1,8 @@
-"""The small systems of splits: what takes a right side to the predictions of rows left out."""
+"""The small systems of splits: from a right side to predictions, or to squared errors.
+
+With ``G`` the matrix of a system, residuals are ``G⁻¹ g`` for a right side ``g``. Their sum of
+squares is ``‖C⁻¹ g‖²`` with ``C Cᵀ = G²``: a triangle, with half the multiplications.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from voxscale.arrays._linalg import few_threads, inverse, matmul
+from voxscale.arrays._linalg import (
+    cholesky,
+    few_threads,
+    inverse,
+    inverse_of_triangle,
+    matmul,
+    square_part,
+)
 from voxscale.arrays._linalg import gram as products_of_rows
 from voxscale.fit._decompose import Gram
 from voxscale.fit._scoring import centred
 
-__all__ = ["Node", "Rows", "System", "solve_systems"]
+__all__ = ["Node", "Residuals", "Rows", "Solved", "System", "solve_systems"]
 
 # Where the least eigenvalue of a system is above this, float32 loses no digit that counts.
 _WELL_CONDITIONED = 1e-3
+# And where it is above this, its square has a Cholesky factor in float64 that loses none of the
+# digits of the dtype.
+_SQUARABLE = {torch.float32: 1e-4, torch.float64: 1e-2}
+# Rows of a triangle that are multiplied together: what lies above their diagonal is wasted.
+_TRIANGLE_ROWS = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +42,7 @@ class Node:
     alpha: float
     scale: float  # what its predictions are divided by
     is_tiny: bool  # they are made from ``A Y``, and not as responses less residuals
+    is_difference: bool  # its right side is made as ``Y - A Y``, exact where ``A`` is small
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +68,28 @@ class System:
 
 
 @dataclass(frozen=True, eq=False)
+class Residuals:
+    """Takes the right side of a split at one node to numbers as large as its residuals.
+
+    Parameters
+    ----------
+    parts : list of tensor of shape (n_rows, n_inner)
+        Each for the first ``n_inner`` rows of the right side; the sum of squares of all products
+        is that of the residuals of the validation rows.
+    """
+
+    parts: list[Tensor]
+
+    @property
+    def size(self) -> int:
+        """Numbers held."""
+        return sum(part.numel() for part in self.parts)
+
+
+Solved = System | Residuals
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Rows of one split."""
 
@@ -68,11 +107,13 @@ def solve_systems(
     held: Tensor,
     eigenvalues: Tensor,
     rows: Tensor,
-) -> list[list[System]]:
+    *,
+    only_errors: bool,
+) -> list[list[Solved]]:
     """Solve the system of every split at every node, splits side by side."""
     largest = float(eigenvalues[-1]) if len(eigenvalues) else 0.0
     narrow = held.to(gram.X.dtype)
-    systems: list[list[System]] = [[] for _ in splits]
+    systems: list[list[Solved]] = [[] for _ in splits]
     alike = _leaving_out_the_same(splits)
     # About a mean, a system is worse where few of the weights are on the rows that train.
     weights = gram.root.square()
@@ -81,24 +122,115 @@ def solve_systems(
     size = max(len(one.left_out) for one in splits)
     with few_threads(size, held.device) as n_at_once, ThreadPoolExecutor(n_at_once) as pool:
         for node in nodes:
-            is_easy = share * node.alpha > _WELL_CONDITIONED * (largest + node.alpha)
-            remaining, shrunk = _remaining(
-                gram, narrow if is_easy else held, eigenvalues, rows, node
-            )
-
-            def solved(
-                same: list[int],
-                node: Node = node,
-                remaining: Tensor = remaining,
-                shrunk: Tensor = shrunk,
-            ) -> None:
-                among = splits[same[0]].among
-                inverted = inverse(remaining[among[:, None], among])
-                for i in same:
-                    systems[i].append(_solved(gram, splits[i], node, inverted, shrunk))
-
-            list(pool.map(solved, alike))
+            least = share * node.alpha / (largest + node.alpha)
+            basis = narrow if least > _WELL_CONDITIONED else held
+            is_squarable = least > _SQUARABLE[gram.X.dtype]
+            at = _AtNode.of(gram, basis, eigenvalues, rows, node, is_squarable=is_squarable)
+            make = at.residuals if only_errors and not node.is_tiny else at.predictions
+            of_groups = pool.map(make, [[splits[i] for i in same] for same in alike])
+            for same, made in zip(alike, of_groups, strict=True):
+                for i, system in zip(same, made, strict=True):
+                    systems[i].append(system)
     return systems
+
+
+@dataclass(frozen=True, eq=False)
+class _AtNode:
+    """What all systems of a node are cut from.
+
+    Parameters
+    ----------
+    gram : Gram
+    node : Node
+    remaining : tensor of shape (n_rows, n_rows)
+        ``I - A`` on the rows that any split leaves out; ``A`` is that about the mean.
+    shrunk : tensor of shape (n_rows, n_rows), or None
+        ``A`` itself with all its digits, where predictions are tiny.
+    is_squarable : bool
+        Squares of the systems keep the digits that count, in float64.
+    """
+
+    gram: Gram
+    node: Node
+    remaining: Tensor
+    shrunk: Tensor | None
+    is_squarable: bool
+
+    @classmethod
+    def of(
+        cls,
+        gram: Gram,
+        held: Tensor,
+        eigenvalues: Tensor,
+        rows: Tensor,
+        node: Node,
+        *,
+        is_squarable: bool,
+    ) -> _AtNode:
+        """Multiply out, in the dtype of the eigenvectors ``held``."""
+        is_from_shrunk = node.is_tiny or node.is_difference
+        kept = (eigenvalues if is_from_shrunk else node.alpha) / (eigenvalues + node.alpha)
+        products = products_of_rows(held * kept.sqrt().to(held.dtype), dtype=held.dtype)
+        remaining, shrunk = products, products if node.is_tiny else None
+        if is_from_shrunk:
+            remaining = products.neg() if node.is_tiny else products.neg_()
+            remaining.diagonal().add_(1)
+        if gram.means is not None:
+            mean = torch.outer(gram.root[rows], gram.root[rows]) / gram.root.square().sum()
+            remaining -= mean.to(held.dtype)
+        return cls(gram, node, remaining, shrunk, is_squarable)
+
+    def predictions(self, same: list[Rows]) -> list[Solved]:
+        """Solve for what predicts the validation rows of splits that leave out the same rows."""
+        inverted = inverse(square_part(self.remaining, same[0].among))
+        return [self._system(split, inverted) for split in same]
+
+    def residuals(self, same: list[Rows]) -> list[Solved]:
+        """Solve for what sums up the squared errors of such splits."""
+        gram, dtype, system = (
+            self.gram,
+            self.gram.X.dtype,
+            square_part(self.remaining, same[0].among),
+        )
+        if self.is_squarable and all(len(one.scored) == len(one.left_out) for one in same):
+            triangle = Residuals(_triangle(gram, system, same[0].left_out))
+            return [triangle] * len(same)
+        inverted = inverse(system)
+        return [
+            Residuals([gram.unweighted(inverted[one.scored], one.validation).to(dtype)])
+            for one in same
+        ]
+
+    def _system(self, split: Rows, inverted: Tensor) -> System:
+        """Keep what the scored rows need of the inverse of what remains on the rows left out."""
+        gram, node, dtype = self.gram, self.node, self.gram.X.dtype
+        wanted = gram.unweighted(inverted[split.scored], split.validation)
+        solve = _about_mean(wanted if node.is_tiny else -wanted / node.scale, dtype)
+        if self.shrunk is None:
+            return System(solve, None)
+        # The inverse less what it is at an infinite penalty, where it predicts the mean, which is
+        # added elsewhere; a difference of the two would be rounding alone.
+        rest = matmul(inverted[split.scored], square_part(self.shrunk, split.among))
+        if gram.means is not None:
+            root, size = gram.root[split.left_out], gram.root[split.train].square().sum()
+            rest += (torch.outer(rest.double() @ root, root) / size).to(rest.dtype)
+        own = -gram.unweighted(rest, split.validation) / node.scale
+        return System(solve, _about_mean(own, dtype))
+
+
+def _triangle(gram: Gram, system: Tensor, left_out: Tensor) -> list[Tensor]:
+    """Invert the Cholesky factor of the square of a system, and cut it into bands of rows."""
+    system = system.double()
+    if gram.samples.root is not None:
+        system = system * gram.root[left_out]
+    # By torch, whose single thread stays out of the way of the other splits'.
+    inverted = inverse_of_triangle(cholesky(system @ system.T))
+    return [
+        inverted[start : start + _TRIANGLE_ROWS, : start + _TRIANGLE_ROWS]
+        .to(gram.X.dtype)
+        .contiguous()
+        for start in range(0, len(inverted), _TRIANGLE_ROWS)
+    ]
 
 
 def _leaving_out_the_same(splits: list[Rows]) -> list[list[int]]:
@@ -107,47 +239,6 @@ def _leaving_out_the_same(splits: list[Rows]) -> list[list[int]]:
     for i, split in enumerate(splits):
         groups.setdefault(split.among.cpu().numpy().tobytes(), []).append(i)
     return list(groups.values())
-
-
-def _remaining(
-    gram: Gram, held: Tensor, eigenvalues: Tensor, rows: Tensor, node: Node
-) -> tuple[Tensor, Tensor]:
-    """``I - A`` on the rows that any split leaves out, and ``A`` itself, in the dtype of ``held``.
-
-    ``A`` is that about the mean; where predictions are tiny, it keeps all its digits.
-    """
-    dtype = held.dtype
-    if gram.form == "dual" and not node.is_tiny:
-        kept = (node.alpha / (eigenvalues + node.alpha)).sqrt()
-        remaining = products_of_rows(held * kept.to(dtype), dtype=dtype)
-        shrunk = -remaining
-        shrunk.diagonal().add_(1)
-    else:
-        kept = (eigenvalues / (eigenvalues + node.alpha)).sqrt()
-        shrunk = products_of_rows(held * kept.to(dtype), dtype=dtype)
-        remaining = -shrunk
-        remaining.diagonal().add_(1)
-    if gram.means is not None:
-        mean = torch.outer(gram.root[rows], gram.root[rows]) / gram.root.square().sum()
-        remaining -= mean.to(dtype)
-    return remaining, shrunk
-
-
-def _solved(gram: Gram, split: Rows, node: Node, inverted: Tensor, shrunk: Tensor) -> System:
-    """Keep what the scored rows need of the inverse of what remains on the rows left out."""
-    dtype = gram.X.dtype
-    wanted = gram.unweighted(inverted[split.scored], split.validation)
-    solve = _about_mean(wanted if node.is_tiny else -wanted / node.scale, dtype)
-    if not node.is_tiny:
-        return System(solve, None)
-    # The inverse less what it is at an infinite penalty, where it predicts the mean, which is
-    # added elsewhere; a difference of the two would be rounding alone.
-    rest = matmul(inverted[split.scored], shrunk[split.among][:, split.among])
-    if gram.means is not None:
-        root, size = gram.root[split.left_out], gram.root[split.train].square().sum()
-        rest += (torch.outer(rest.double() @ root, root) / size).to(rest.dtype)
-    own = -gram.unweighted(rest, split.validation) / node.scale
-    return System(solve, _about_mean(own, dtype))
 
 
 def _about_mean(rows: Tensor, dtype: torch.dtype) -> Tensor:

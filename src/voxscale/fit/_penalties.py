@@ -14,6 +14,7 @@ from torch import Tensor
 from voxscale.arrays import Array
 from voxscale.errors import did_you_mean
 from voxscale.fit._blocks import complaint
+from voxscale.fit._choose import check_alphas
 from voxscale.fit._himalaya import Found, Problem, hyper_gradient, random_search, score_candidates
 from voxscale.fit._responses import Block, Responses
 from voxscale.fit._search_memory import Bytes, Sizes, gradient_bytes, search_bytes
@@ -110,15 +111,7 @@ def positive_alphas(alphas: ArrayLike, dtype: torch.dtype) -> Array:
     ValueError
         If they are not a sequence of finite numbers that are more than 0 in that dtype.
     """
-    name = str(dtype).removeprefix("torch.")
-    values = np.asarray(alphas)
-    if values.ndim != 1 or not len(values) or values.dtype.kind not in "fiu":
-        msg = (
-            f"alphas have shape {values.shape} and dtype {values.dtype}; expected a sequence of "
-            "one number or more, such as np.logspace(2, 8, 15)."
-        )
-        raise ValueError(msg)
-    values = values.astype(np.float64)
+    values, name = check_alphas(alphas), str(dtype).removeprefix("torch.")
     with np.errstate(over="ignore"):
         used = values.astype(name)
     bad = values[~(np.isfinite(used) & (used > 0))]

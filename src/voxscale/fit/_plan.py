@@ -143,6 +143,7 @@ def work_of(
     kind: str,
     weights: str | None,
     root: Array | None = None,
+    only_errors: bool = False,
 ) -> Work:
     """Sum up what there is to do with a design of some shape; ``root²`` are weights of rows."""
     n_trs, n_features = shape
@@ -168,6 +169,7 @@ def work_of(
         kind,
         least_share,
         weights,
+        only_errors,
     )
 
 

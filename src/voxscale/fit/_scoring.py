@@ -10,7 +10,16 @@ from torch import Tensor
 
 from voxscale.errors import did_you_mean
 
-__all__ = ["SCORINGS", "Moments", "correlation", "huth2023", "r2", "scoring_function"]
+__all__ = [
+    "SCORINGS",
+    "Errors",
+    "Moments",
+    "correlation",
+    "huth2023",
+    "needs_only_errors",
+    "r2",
+    "scoring_function",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +62,25 @@ class Moments:
         """Sum of squares of response minus prediction, about its mean."""
         return (self.yy - 2 * self.yp + self.pp).clamp_min(0)
 
+    @property
+    def error(self) -> Tensor:
+        """Sum of squares of response minus prediction; an offset counts."""
+        return self.residual + self.n_trs * (self.y_mean - self.p_mean).square()
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """As :class:`Moments`, for scorings that ask for no more.
+
+    Parameters
+    ----------
+    yy : tensor of shape (n_voxels,)
+    error : tensor of shape (..., n_voxels)
+    """
+
+    yy: Tensor
+    error: Tensor
+
 
 def centred(values: Tensor) -> tuple[Tensor, Tensor]:
     """Subtract the mean of each column in float64; a constant column becomes exactly 0."""
@@ -68,10 +96,9 @@ def rounding_noise(n_trs: int, mean: Tensor, dtype: torch.dtype) -> Tensor:
     return n_trs * (10 * torch.finfo(dtype).eps * mean).square()
 
 
-def r2(sums: Moments) -> Tensor:
+def r2(sums: Moments | Errors) -> Tensor:
     """Share of the variance explained, 1 at best, unbounded below; an offset counts as error."""
-    error = sums.residual + sums.n_trs * (sums.y_mean - sums.p_mean).square()
-    return _where_responses_vary(sums, 1 - error / sums.yy)
+    return _where_responses_vary(sums, 1 - sums.error / sums.yy)
 
 
 def correlation(sums: Moments) -> Tensor:
@@ -122,5 +149,10 @@ def scoring_function(name: str) -> Callable[[Moments], Tensor]:
     return SCORINGS[name]
 
 
-def _where_responses_vary(sums: Moments, scores: Tensor) -> Tensor:
+def needs_only_errors(scoring: Callable[..., Tensor]) -> bool:
+    """Tell whether a scoring takes :class:`Errors`."""
+    return scoring is r2
+
+
+def _where_responses_vary(sums: Moments | Errors, scores: Tensor) -> Tensor:
     return torch.where(sums.yy > 0, scores, torch.nan)

@@ -25,6 +25,7 @@ __all__ = [
     "chosen_alphas",
     "curves",
     "default_tolerance",
+    "error_curves",
     "possible_eigenvalues",
     "shrinkages",
     "stretches",
@@ -252,6 +253,30 @@ def curves(table: Array, weights: Array, tolerance: float) -> Curves:
     linear = scipy.linalg.lstsq(directions[at].T, directions.T)[0].T
     linear[at] = squared[at] = np.eye(n_few)
     return Curves(at, linear, squared)
+
+
+def error_curves(places: Array, alphas: Array, tolerance: float) -> Curves:
+    """Choose the few alphas whose squared errors give those of all alphas.
+
+    An error is a sum of products of what is left of the responses, ``alpha / (s + alpha)`` in
+    each direction, and all of them in the directions that no prediction reaches.
+
+    Parameters
+    ----------
+    places : array of shape (n_places,)
+        Where eigenvalues may be.
+    alphas : array of shape (n_alphas,)
+    tolerance : float
+        As in :func:`stretches`. 0: all alphas.
+
+    Returns
+    -------
+    Curves
+        Its ``squared`` takes the errors at some alphas to those at all.
+    """
+    left_over = alphas[:, None] / (np.append(0.0, places) + alphas[:, None])
+    # A hundredth: errors are larger than the small predictions that they tell apart.
+    return curves(left_over, np.ones(left_over.shape[1]), 0.01 * tolerance)
 
 
 def _best_cuts(weighted: Array, cutoff: float) -> Sequence[tuple[int, int]]:

@@ -38,6 +38,9 @@ _STRETCHES = 3.3
 _EXACT_STRETCHES = 4.5
 _MOST_NODES = 13
 _MOST_CURVES = 16
+# Errors alone are told by more alphas, each by a triangle: its share of the multiplications.
+_MOST_ERRORS = 30
+_TRIANGLE = 0.6
 # Of the weights of rows, below which float32 would not tell what the others do to a mean.
 _LEAST_SHARE = 0.01
 # Voxels of a tile, at least.
@@ -67,6 +70,8 @@ class Work:
         Of the weights of all rows, those of the training rows, in the split with the least.
     weights : {"primal", "dual"} or None
         What is made once alphas are chosen: it may use what a solver leaves behind.
+    only_errors : bool
+        Scores ask for squared errors alone.
     """
 
     n_trs: int
@@ -80,6 +85,7 @@ class Work:
     kind: str
     least_share: float = 1.0
     weights: str | None = "primal"
+    only_errors: bool = False
 
     @property
     def rank(self) -> int:
@@ -163,7 +169,8 @@ def _holdout_cost(work: Work) -> Cost:
     """Decompose all rows once; a small system for each split and node."""
     weights = _weights_cost(work, work.n_trs)
     rates, flop = work.rates, weights.flop + work.rates["eigh"] * work.rank**3
-    n_nodes, n_left_out = work.few(_MOST_NODES), work.n_left_out
+    n_nodes = work.few(_MOST_ERRORS if work.only_errors else _MOST_NODES)
+    n_left_out = work.n_left_out
     stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _EXACT_STRETCHES)
     flop += n_nodes * rates["product64"] * n_left_out**2 * work.rank
     flop += 2 * work.n_voxels * work.rank * (work.n_trs + stretches * n_left_out)
@@ -171,11 +178,14 @@ def _holdout_cost(work: Work) -> Cost:
     held += stretches * n_left_out * work.rank * work.itemsize
     for n_train, n_validation in work.parts:
         left_out = work.n_trs - n_train
-        flop += n_nodes * (
-            rates["inverse"] * left_out**3 + 2 * work.n_voxels * n_validation * left_out
-        )
-        flop += _sums_flop(work, n_validation)
-        held += n_nodes * n_validation * left_out * work.itemsize
+        system = float(n_validation * left_out)
+        if work.only_errors:
+            system *= _TRIANGLE if n_validation == left_out else 1.0
+            flop += n_nodes * rates["sum"] / 2 * n_validation * work.n_voxels
+        else:
+            flop += _sums_flop(work, n_validation)
+        flop += n_nodes * (rates["inverse"] * left_out**3 + 2 * work.n_voxels * system)
+        held += n_nodes * system * work.itemsize
         most = max(most, left_out)
     # What a tile of voxels is worked on in.
     held += _TILE * work.itemsize * n_nodes * (n_left_out + 2 * most)
