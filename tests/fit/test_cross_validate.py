@@ -440,12 +440,13 @@ def test_more_alphas_and_longer_parts_leave_room_for_fewer_voxels(make):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("shape", [(400, 60), (200, 500)])
+@pytest.mark.parametrize("shape", [(900, 60), (700, 1000)])
 @pytest.mark.parametrize("fit_intercept", [False, True])
-def test_an_accelerator_gives_the_same(rng, language_like, shape, solver, fit_intercept):
+@pytest.mark.parametrize("gap", [0, 2])
+def test_an_accelerator_gives_the_same(rng, language_like, shape, solver, fit_intercept, gap):
     X, Y = language_like(rng, shape[0], shape[1] // 4, 4, 300)
     w = rng.uniform(0.1, 1, shape[0]) * (rng.random(shape[0]) > 0.2)
-    splits = chunk_holdout(shape[0], chunk_len=10, n_chunks=5, n_repeats=3, seed=0, gap=2)
+    splits = chunk_holdout(shape[0], chunk_len=10, n_chunks=20, n_repeats=3, seed=0, gap=gap)
     alphas = np.logspace(0, 6, 15)
     for dtype, limit in (("float64", 1e-8), ("float32", 2e-4)):
         here, there = (

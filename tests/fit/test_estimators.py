@@ -576,12 +576,14 @@ def test_a_path_counts_voxels_without_a_score(data):
     assert np.isnan(scores).all(axis=0).tolist() == [False, True] + [False] * 4
 
 
-@pytest.mark.parametrize("weights", ["primal", "dual"])
-def test_a_design_too_large_to_predict_from_is_refused_before_it_is_read(rng, counting, weights):
+@pytest.mark.parametrize(("weights", "n_trs"), [("primal", 2000), ("dual", 600)])
+def test_a_design_too_large_to_predict_from_is_refused_before_it_is_read(
+    rng, counting, weights, n_trs
+):
     X, Y = rng.standard_normal((30, 10)), rng.standard_normal((30, 2))
     model = RidgeCV([1.0], 2, device="cpu", weights=weights).fit(X, Y)
-    model.memory_gib = 1e-5
-    many = counting(np.zeros((2000, 10)))
-    with pytest.raises(FitError, match=r"X of 2000 TRs to predict needs .* may be used"):
+    model.memory_gib = 7e-5  # 75 kB: X of 600 TRs, and no products of it
+    many = counting(np.zeros((n_trs, 10)))
+    with pytest.raises(FitError, match=rf"X of {n_trs} TRs to predict needs .* may be used"):
         model.predict(many)
     assert not many.asked

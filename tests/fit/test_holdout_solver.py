@@ -8,6 +8,7 @@ from voxscale.errors import FitError
 from voxscale.fit import Gram, chunk_holdout, contiguous_folds, cv_scores
 from voxscale.fit._holdout_solver import HoldoutPaths, rows_left_out
 from voxscale.fit._scoring import Moments
+from voxscale.fit._solvers import residuals_size
 
 ALPHAS = np.logspace(-1, 5, 18)
 FORMS = {"primal": (80, 9), "dual": (50, 70)}
@@ -88,6 +89,33 @@ def test_triangles_are_taken_where_every_row_left_out_is_scored(rng):
         assert hard.size == n_scored * n_left_out
         assert all((one.size < 0.75 * hard.size) == is_cut for one in easy)
         assert tiny.own is not None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_systems_hold_what_costs_count(rng, dtype):
+    gram = Gram.of(rng.standard_normal((600, 900)), device="cpu", dtype=dtype)
+    splits = [
+        *chunk_holdout(600, chunk_len=20, n_chunks=15, n_repeats=1, seed=0),
+        *chunk_holdout(600, chunk_len=20, n_chunks=5, n_repeats=1, seed=1, gap=2),
+    ]
+    paths = paths_of(gram, splits, np.array([2e3, 8e3]), 0, only_errors=True)
+    for (train, held), solved in zip(splits, paths.systems, strict=True):
+        for system in solved:
+            assert system.size == residuals_size(len(held), 600 - len(train))
+            stored = sum(part.untyped_storage().nbytes() for part in system.parts)
+            assert stored == system.size * torch.finfo(gram.X.dtype).bits // 8
+
+
+@pytest.mark.parametrize("gap", [0, 2])
+@pytest.mark.parametrize("n_alphas", [15, 60])
+def test_errors_are_summed_where_that_is_less_work(rng, n_alphas, gap):
+    gram = Gram.of(rng.standard_normal((600, 900)), device="cpu")
+    splits = chunk_holdout(600, chunk_len=20, n_chunks=15, n_repeats=3, seed=0, gap=gap)
+    alphas = np.logspace(0, 6, n_alphas)
+    either = paths_of(gram, splits, alphas, 1e-6, only_errors=True)
+    predictions = paths_of(gram, splits, alphas, 1e-6)
+    assert either.only_errors == (gap == 0)
+    assert either.flop_per_voxel <= predictions.flop_per_voxel
 
 
 def test_rows_that_do_not_train_are_left_out():

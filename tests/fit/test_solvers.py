@@ -320,6 +320,28 @@ def test_cost_grows_with_the_work():
         assert cost(exact).held_bytes >= cost(WORK).held_bytes
 
 
+def test_errors_alone_cost_less_where_all_rows_left_out_are_scored():
+    work = dataclasses.replace(WORK, parts=((2250, 750),) * 15, n_left_out=3000)
+    with_gap = dataclasses.replace(work, parts=((2250, 500),) * 15, n_alphas=60)
+    for one, is_less in ((work, True), (with_gap, False)):
+        errors = dataclasses.replace(one, only_errors=True)
+        flops = [SOLVERS["holdout"](each).flop for each in (errors, one)]
+        assert (flops[0] < flops[1]) == is_less
+        assert is_less or flops[0] == flops[1]
+        for name in ("split", "cholesky"):
+            assert SOLVERS[name](errors) == SOLVERS[name](one)
+
+
+def test_a_plan_knows_which_scores_ask_for_errors_alone():
+    X, Y = np.zeros((3000, 4000)), np.zeros((3000, 500))
+    splits = chunk_holdout(3000, chunk_len=20, n_chunks=30, n_repeats=4, seed=0)
+    r2, correlation = (
+        RidgeCV(ALPHAS, splits, scoring=scoring, solver="holdout", device="cpu").plan(X, Y)
+        for scoring in ("r2", "correlation")
+    )
+    assert r2.flop < correlation.flop
+
+
 @pytest.mark.parametrize(
     ("shape", "n_train", "is_well_posed"),
     [

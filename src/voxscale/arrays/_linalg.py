@@ -6,6 +6,7 @@ above all for narrow blocks, and computes ``A Aᵀ`` at half the price.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from torch import Tensor
 from voxscale.errors import FitError
 
 __all__ = [
+    "at_once",
     "cholesky",
     "eigh",
     "eigh_place",
@@ -38,6 +40,8 @@ Place = Literal["device", "cpu"]
 _CHUNK = 2**24
 # Smaller matrices are inverted sooner by one thread of torch than by all of them.
 _LARGE = 2000
+# So many of them at once, since their memory is counted.
+_MOST_AT_ONCE = 8
 # Larger triangles are inverted by halves, most of it by products.
 _LEAST_HALVED = 96
 # Rows whose products are summed in their own dtype.
@@ -171,7 +175,12 @@ def few_threads(size: int, device: torch.device) -> Iterator[int]:
         return
     n_threads = torch.get_num_threads()
     with one_torch_thread(device):
-        yield n_threads
+        yield min(n_threads, _MOST_AT_ONCE)
+
+
+def at_once(size: int) -> int:
+    """Say how many matrices of a size :func:`few_threads` lets be worked on at once, at most."""
+    return 1 if size >= _LARGE else min(_MOST_AT_ONCE, os.cpu_count() or 1)
 
 
 def cholesky(matrix: Tensor) -> Tensor:

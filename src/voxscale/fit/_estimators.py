@@ -426,7 +426,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         AlignmentError
             If X, Y and the fit do not belong together.
         FitError
-            If X is not finite, or the fit has kept no weights.
+            If X is not finite or does not fit the memory budget, or the fit has kept no weights.
         """
         scoring_function(self.scoring)
         predictor, responses = self._predictor(X), Columns.of(as_columns(Y), "Y")
@@ -457,8 +457,11 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             )
             raise AlignmentError(msg)
         budget = budget_bytes(self.memory_gib, device)
-        n_read = n_trs + (np.shape(self.X_fit_)[0] if self.weights == "dual" else 0)
-        check_budget(dtype.itemsize * n_read * n_features, budget, f"X of {n_trs} TRs to predict")
+        numbers = n_trs * n_features
+        if self.weights == "dual":  # the rows that trained, a part of them, and products with them
+            n_fitted = np.shape(self.X_fit_)[0]
+            numbers += n_fitted * (2 * n_features + n_trs)
+        check_budget(dtype.itemsize * numbers, budget, f"X of {n_trs} TRs to predict")
         design = design_tensor(X, device, dtype, means=means)
         at_mean = None if means is None else torch.from_numpy(means).to(device)
         coef = self.dual_coef_ if self.weights == "dual" else self.coef_

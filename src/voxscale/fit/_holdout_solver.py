@@ -35,6 +35,7 @@ from voxscale.fit._shrinkage import (
     shrinkages,
     stretches,
 )
+from voxscale.fit._solvers import errors_pay
 
 __all__ = ["HoldoutPaths", "rows_left_out"]
 
@@ -63,7 +64,7 @@ class HoldoutPaths:
     curves : Curves
         Alphas at which predictions, or their errors, are summed.
     only_errors : bool
-        Squared errors are all that is summed: the systems are cheaper.
+        Squared errors are all that is summed.
     """
 
     gram: Gram
@@ -88,7 +89,10 @@ class HoldoutPaths:
         *,
         only_errors: bool = False,
     ) -> HoldoutPaths:
-        """Solve the small systems of all splits at some alphas, from which the others follow."""
+        """Solve the small systems of all splits at some alphas, from which the others follow.
+
+        ``only_errors`` lets squared errors alone be summed, where that is cheaper.
+        """
         dtype = gram.X.dtype
         basis, spectrum = _basis(gram)
         eigenvalues = spectrum.cpu().numpy()
@@ -96,12 +100,14 @@ class HoldoutPaths:
         largest = float(eigenvalues[-1]) if len(eigenvalues) else 0.0
         at, weights = possible_eigenvalues(largest, alphas)
         table, scale = shrinkages(at, alphas)
+        along = curves(table, weights, tolerance)
+        chosen, mixing = chosen_alphas(table, weights, tolerance)
         if only_errors:
-            along = error_curves(at, alphas, tolerance)
-            chosen, mixing = along.at, along.squared
-        else:
-            along = curves(table, weights, tolerance)
-            chosen, mixing = chosen_alphas(table, weights, tolerance)
+            sizes = [(len(held), len(gram.X) - len(train)) for train, held in splits]
+            errors = error_curves(at, alphas, tolerance)
+            only_errors = errors_pay(sizes, len(errors.at), len(chosen), n_curves=len(along.at))
+            if only_errors:
+                along, chosen, mixing = errors, errors.at, errors.squared
         nodes = [_node(gram, float(alphas[i]), float(scale[i, 0]), largest) for i in chosen]
         rows, places = _places(splits, len(gram.X))
         systems = solve_systems(
@@ -156,9 +162,10 @@ class HoldoutPaths:
             right = workspace.take("right", len(self.nodes), len(self.rows), tile.shape[1])
             for part, products in self.right_side:
                 right[:, part] = products(inputs[:, voxels], workspace)
+            own = tile[self.rows]
             for j, node in enumerate(self.nodes):
                 if node.is_difference:
-                    right[j] += tile[self.rows]
+                    right[j] += own
             for gathered, solved in zip(sums, self.systems, strict=True):
                 gathered.add(voxels, right, tile, solved, workspace)
         for gathered in sums:
@@ -178,9 +185,9 @@ class HoldoutPaths:
     def _bytes_per_voxel(self) -> int:
         most = max(len(split.left_out) for split in self.splits)
         made = max(one.n_rows * (one.n_products + len(self.nodes)) for _, one in self.right_side)
-        return (
-            made + len(self.rows) * len(self.nodes) + most * (len(self.nodes) + len(self.curves.at))
-        ) * self.to_inputs.element_size()
+        sums = 2 if self.only_errors else len(self.nodes) + len(self.curves.at)
+        numbers = made + len(self.rows) * (len(self.nodes) + 1) + most * sums
+        return numbers * self.to_inputs.element_size()
 
 
 def rows_left_out(n_trs: int, train: Tensor) -> Tensor:

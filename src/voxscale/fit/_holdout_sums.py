@@ -166,9 +166,9 @@ class ErrorSums:
     ) -> Tensor:
         """Errors of predictions so small that residuals would not tell them from none."""
         rows, y = self._rows, self._rows.y[:, voxels]
+        assert system.own is not None
         predictions = matmul(system.solve, right)
-        if system.own is not None:
-            predictions += matmul(system.own, tile[rows.split.left_out])
+        predictions += matmul(system.own, tile[rows.split.left_out])
         about_mean, mean = predictions[:-1], node.scale * predictions[-1].double()
         yp, pp = row_sums(about_mean, y), row_sums(about_mean, about_mean)
         offset = (rows.y_mean - rows.offset)[voxels] - mean

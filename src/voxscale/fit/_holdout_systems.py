@@ -1,7 +1,8 @@
 """The small systems of splits: from a right side to predictions, or to squared errors.
 
-With ``G`` the matrix of a system, residuals are ``G⁻¹ g`` for a right side ``g``. Their sum of
-squares is ``‖C⁻¹ g‖²`` with ``C Cᵀ = G²``: a triangle, with half the multiplications.
+With ``G`` the matrix of a system, residuals are ``D⁻¹ G⁻¹ g`` for a right side ``g``, where ``D``
+are the roots of the rows' weights. Their sum of squares is ``‖C⁻¹ g‖²`` with ``C Cᵀ = G D² G``: a
+triangle, with little more than half the multiplications.
 """
 
 from __future__ import annotations
@@ -23,16 +24,22 @@ from voxscale.arrays._linalg import (
 from voxscale.arrays._linalg import gram as products_of_rows
 from voxscale.fit._decompose import Gram
 from voxscale.fit._scoring import centred
+from voxscale.fit._solvers import TRIANGLE_ROWS
 
-__all__ = ["Node", "Residuals", "Rows", "Solved", "System", "solve_systems"]
+__all__ = [
+    "Node",
+    "Residuals",
+    "Rows",
+    "Solved",
+    "System",
+    "solve_systems",
+]
 
 # Where the least eigenvalue of a system is above this, float32 loses no digit that counts.
 _WELL_CONDITIONED = 1e-3
-# And where it is above this, its square has a Cholesky factor in float64 that loses none of the
-# digits of the dtype.
+# And where it is above this, the Cholesky factor of its square, in float64, keeps 1e-8 in float32
+# and 1e-12 in float64.
 _SQUARABLE = {torch.float32: 1e-4, torch.float64: 1e-2}
-# Rows of a triangle that are multiplied together: what lies above their diagonal is wasted.
-_TRIANGLE_ROWS = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +76,7 @@ class System:
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Takes the right side of a split at one node to numbers as large as its residuals.
+    """Takes the right side of a split at one node to numbers whose squares add up to its errors.
 
     Parameters
     ----------
@@ -176,8 +183,8 @@ class _AtNode:
             remaining = products.neg() if node.is_tiny else products.neg_()
             remaining.diagonal().add_(1)
         if gram.means is not None:
-            mean = torch.outer(gram.root[rows], gram.root[rows]) / gram.root.square().sum()
-            remaining -= mean.to(held.dtype)
+            root, size = gram.root[rows].to(held.dtype), gram.root.square().sum()
+            remaining.addr_(root, root, alpha=-1 / float(size))
         return cls(gram, node, remaining, shrunk, is_squarable)
 
     def predictions(self, same: list[Rows]) -> list[Solved]:
@@ -187,19 +194,13 @@ class _AtNode:
 
     def residuals(self, same: list[Rows]) -> list[Solved]:
         """Solve for what sums up the squared errors of such splits."""
-        gram, dtype, system = (
-            self.gram,
-            self.gram.X.dtype,
-            square_part(self.remaining, same[0].among),
-        )
+        gram, dtype = self.gram, self.gram.X.dtype
+        system = square_part(self.remaining, same[0].among)
         if self.is_squarable and all(len(one.scored) == len(one.left_out) for one in same):
-            triangle = Residuals(_triangle(gram, system, same[0].left_out))
-            return [triangle] * len(same)
+            return [Residuals(_triangle(gram, system, same[0].left_out))] * len(same)
         inverted = inverse(system)
-        return [
-            Residuals([gram.unweighted(inverted[one.scored], one.validation).to(dtype)])
-            for one in same
-        ]
+        wanted = (gram.unweighted(inverted[one.scored], one.validation) for one in same)
+        return [Residuals([rows.to(dtype)]) for rows in wanted]
 
     def _system(self, split: Rows, inverted: Tensor) -> System:
         """Keep what the scored rows need of the inverse of what remains on the rows left out."""
@@ -224,13 +225,11 @@ def _triangle(gram: Gram, system: Tensor, left_out: Tensor) -> list[Tensor]:
     if gram.samples.root is not None:
         system = system * gram.root[left_out]
     # By torch, whose single thread stays out of the way of the other splits'.
-    inverted = inverse_of_triangle(cholesky(system @ system.T))
-    return [
-        inverted[start : start + _TRIANGLE_ROWS, : start + _TRIANGLE_ROWS]
-        .to(gram.X.dtype)
-        .contiguous()
-        for start in range(0, len(inverted), _TRIANGLE_ROWS)
-    ]
+    square = system @ system.T
+    inverted = inverse_of_triangle(cholesky(square))
+    bands = (slice(at, at + TRIANGLE_ROWS) for at in range(0, len(inverted), TRIANGLE_ROWS))
+    # Copies: what a part of the inverse refers to would be held whole.
+    return [inverted[rows, : rows.stop].to(gram.X.dtype, copy=True).contiguous() for rows in bands]
 
 
 def _leaving_out_the_same(splits: list[Rows]) -> list[list[int]]:

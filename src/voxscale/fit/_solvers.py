@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from voxscale.arrays._linalg import at_once
 from voxscale.errors import did_you_mean
 
 __all__ = [
     "SOLVERS",
+    "TRIANGLE_ROWS",
     "Cost",
     "WeightsWork",
     "Work",
     "cheapest",
     "cheapest_way",
     "check_solver",
+    "errors_pay",
+    "residuals_size",
     "ways_to_weights",
 ]
 
@@ -36,11 +40,14 @@ _RATES = {
 # spectrum, their right sides at full precision as so many, and so many alphas tell of all others.
 _STRETCHES = 3.3
 _EXACT_STRETCHES = 4.5
-_MOST_NODES = 13
+_MOST_NODES = 22
 _MOST_CURVES = 16
-# Errors alone are told by more alphas, each by a triangle: its share of the multiplications.
+# Errors alone are told by more alphas, each by a triangle, multiplied so many rows at a time: what
+# lies above the diagonal of these is wasted.
 _MOST_ERRORS = 30
-_TRIANGLE = 0.6
+TRIANGLE_ROWS = 128
+# Bytes for each number of a system while it is solved, and so many are solved at once.
+_SOLVING = 48
 # Of the weights of rows, below which float32 would not tell what the others do to a mean.
 _LEAST_SHARE = 0.01
 # Voxels of a tile, at least.
@@ -169,27 +176,60 @@ def _holdout_cost(work: Work) -> Cost:
     """Decompose all rows once; a small system for each split and node."""
     weights = _weights_cost(work, work.n_trs)
     rates, flop = work.rates, weights.flop + work.rates["eigh"] * work.rank**3
-    n_nodes = work.few(_MOST_ERRORS if work.only_errors else _MOST_NODES)
-    n_left_out = work.n_left_out
+    sizes = [(n_validation, work.n_trs - n_train) for n_train, n_validation in work.parts]
+    n_nodes, n_errors, n_left_out = work.few(_MOST_NODES), work.few(_MOST_ERRORS), work.n_left_out
+    by_errors = work.only_errors and errors_pay(
+        sizes, n_errors, n_nodes, n_curves=work.few(_MOST_CURVES)
+    )
+    n_nodes = n_errors if by_errors else n_nodes
     stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _EXACT_STRETCHES)
     flop += n_nodes * rates["product64"] * n_left_out**2 * work.rank
     flop += 2 * work.n_voxels * work.rank * (work.n_trs + stretches * n_left_out)
-    most, held = 0, float(work.n_trs * work.rank * (8 + work.itemsize) + 16 * n_left_out**2)
+    held = float(work.n_trs * work.rank * (8 + work.itemsize))
     held += stretches * n_left_out * work.rank * work.itemsize
-    for n_train, n_validation in work.parts:
-        left_out = work.n_trs - n_train
-        system = float(n_validation * left_out)
-        if work.only_errors:
-            system *= _TRIANGLE if n_validation == left_out else 1.0
+    for n_validation, left_out in sizes:
+        system = residuals_size(n_validation, left_out) if by_errors else n_validation * left_out
+        if by_errors:
             flop += n_nodes * rates["sum"] / 2 * n_validation * work.n_voxels
         else:
             flop += _sums_flop(work, n_validation)
         flop += n_nodes * (rates["inverse"] * left_out**3 + 2 * work.n_voxels * system)
         held += n_nodes * system * work.itemsize
-        most = max(most, left_out)
-    # What a tile of voxels is worked on in.
-    held += _TILE * work.itemsize * n_nodes * (n_left_out + 2 * most)
+    most = max((left_out for _, left_out in sizes), default=0)
+    # What a node is solved in, and then what a tile of voxels is worked on in.
+    solving = 8 * n_left_out * (work.rank + 2 * n_left_out) + at_once(most) * _SOLVING * most**2
+    held += max(solving, _TILE * work.itemsize * n_nodes * (n_left_out + 2 * most))
     return Cost(flop, int(max(held, weights.held_bytes)))
+
+
+def residuals_size(n_validation: int, n_left_out: int) -> int:
+    """Count the numbers by which the errors of a split are told at a node."""
+    if n_validation < n_left_out:
+        return n_validation * n_left_out
+    n_bands, rest = divmod(n_left_out, TRIANGLE_ROWS)
+    return TRIANGLE_ROWS**2 * n_bands * (n_bands + 1) // 2 + rest * n_left_out
+
+
+def errors_pay(
+    sizes: Sequence[tuple[int, int]], n_errors: int, n_predictions: int, *, n_curves: int
+) -> bool:
+    """Tell whether errors take fewer multiplications than predictions and their sums.
+
+    Parameters
+    ----------
+    sizes : sequence of (n_validation, n_left_out)
+        Of every split.
+    n_errors, n_predictions : int
+        Alphas at which systems would be solved.
+    n_curves : int
+        Alphas at which predictions would be summed.
+    """
+    errors = n_errors * sum(residuals_size(*size) for size in sizes)
+    mixed = n_curves if n_curves > n_predictions else 0
+    predictions = n_predictions * sum(
+        n_validation * (n_left_out + mixed) for n_validation, n_left_out in sizes
+    )
+    return errors <= predictions
 
 
 @dataclass(frozen=True)
