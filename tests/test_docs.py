@@ -225,6 +225,7 @@ def test_the_entry_point_that_the_page_shows_is_found(tmp_path, recordings, myst
     [
         ("alice.py", "alice_stim_shared/one.TextGrid", "alice_data_shared/10mm/s*-timecourses.txt"),
         ("lebel_components.py", "lebel_tr_text.json.gz", "lebel_uts01_pc200_f16.npz"),
+        ("lebel_stacking.py", "lebel_tr_text.json.gz", "lebel_uts02_pc200_f16.npz"),
     ],
 )
 def test_an_example_says_which_file_it_lacks(script, first, then, tmp_path):
