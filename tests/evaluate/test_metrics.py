@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxscale.errors import AlignmentError
@@ -84,6 +84,7 @@ def test_tables_have_words_for_every_row():
     assert {name for name, row in METRICS.items() if not row.is_variance} == {"r", "cc_norm"}
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(METRICS)),
     st.none() | st.floats(0, 1, exclude_min=True),

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxscale.evaluate._named import known_name, parse_named, written
@@ -31,6 +31,7 @@ def test_names_and_their_numbers_are_read(text, expected):
     assert parse_named("thing", text, TABLE) == expected
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_what_is_written_is_read_as_the_same(number):
     assert parse_named("thing", written("must", number), TABLE) == ("must", number)

@@ -2,7 +2,7 @@ from itertools import chain, combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -35,6 +35,7 @@ def example(rng, frozen):
     return {cell: frozen(score) for cell, score in add_up(parts, NAMES[:3]).items()}
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(2, 4))
 def test_parts_that_were_added_up_are_found_again(data, n_spaces):
     names = NAMES[:n_spaces]
@@ -53,6 +54,7 @@ def test_parts_that_were_added_up_are_found_again(data, n_spaces):
         np.testing.assert_array_equal(found.part(*reversed(cell)), found.parts[cell])
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(2, 4))
 def test_scores_are_sums_of_the_parts_that_touch_them(data, n_spaces):
     """For any scores whatever: of noise, of models that get worse with more features."""
@@ -189,7 +191,11 @@ def test_a_voxel_without_one_score_has_no_part(example):
     assert "(2 without an answer)" in str(found)
     assert found.table[-1]["mean"] == pytest.approx(clean.total[kept].mean())
     assert np.isfinite(found.mean_unique_share("lm"))
-    assert np.isfinite(found.clipped().table[0]["mean"])
+    clipped = found.clipped()
+    assert np.isfinite(clipped.table[0]["mean"])
+    assert "of 336 parts" in clipped.note
+    for part in clipped.parts.values():
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(part)), [3, 5])
 
 
 def test_the_share_beyond_the_baselines(example):

@@ -4,7 +4,7 @@ import statistics
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -30,6 +30,7 @@ def by_hand(scores, name, threshold, cc_max):
     return statistic(kept) if kept else math.nan, len(kept), n_without, n_not_chosen
 
 
+@settings(deadline=None)
 @given(
     arrays(np.float64, (3, 7), elements=scores_or_nan),
     arrays(np.float64, (7,), elements=st.floats(0, 1) | st.just(math.nan)),
@@ -124,6 +125,7 @@ def test_the_mean_is_that_of_studies(rng):
     )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(REDUCERS)), st.floats(0, 1, exclude_max=True))
 def test_a_reducer_is_read_as_it_is_written(name, threshold):
     reducer = Reducer(name, threshold if name in THRESHOLDED else None)

@@ -127,6 +127,20 @@ def autocorrelated_features(
     to other runs predicts exactly 0: its r2 about 0, its correlation undefined. Few columns of
     noise find less of what a shuffled split gives away.
 
+    For five runs of about 100 TRs of autoregressive noise, z-scored per run, in five folds, the
+    mean correlation over 200 voxels was, with the smoothness that was measured in them:
+
+    ==============================  =====  =====  =====
+    correlation from TR to TR       0.5    0.7    0.9
+    ==============================  =====  =====  =====
+    shuffled TRs, default           0.57   0.74   0.91
+    shuffled TRs, 200 columns       0.21   0.44   0.81
+    a run left out, 200 columns     0.00   0.00   0.01
+    ==============================  =====  =====  =====
+
+    A shuffled split of runs that were z-scored whole gives away their mean as well: white noise
+    of such runs was predicted with a correlation of 0.17 (smoothness 0.3).
+
     References
     ----------
     Feghhi, Hadidi, Song, Blank & Kao 2024, "What are large language models mapping to in the
