@@ -1,25 +1,52 @@
 """From predictions to scores: correlation, explained variance, noise ceilings, significance.
 
 Responses and predictions are plain arrays of shape (n_trs, n_voxels) on the same TRs; every
-answer is one number per voxel, in float64, and NaN where there is none.
+answer is one number per voxel, in float64, and NaN where there is none. What makes one number
+of many voxels, or of several feature spaces, says by which rule.
 """
 
+from voxscale.evaluate._baselines import (
+    autocorrelated_features,
+    estimate_smoothness,
+    position_features,
+)
 from voxscale.evaluate._ceiling import NoiseCeiling, noise_ceiling
+from voxscale.evaluate._metrics import METRICS, STORY_MODES, Metric, score_voxels
+from voxscale.evaluate._nested_fits import variance_partition
+from voxscale.evaluate._partition import VariancePartition, partition
 from voxscale.evaluate._position import score_by_position, state_drift
+from voxscale.evaluate._product_measure import ProductMeasure, product_measure
+from voxscale.evaluate._reducers import REDUCERS, Reduced, Reducer, reduce_scores
 from voxscale.evaluate._scores import correlation, r2, signed_r2
 from voxscale.evaluate._significance import PermutationTest, permutation_test
 from voxscale.evaluate._stacked import StackedScores, stacked_scores
 
 __all__ = [
+    "METRICS",
+    "REDUCERS",
+    "STORY_MODES",
+    "Metric",
     "NoiseCeiling",
     "PermutationTest",
+    "ProductMeasure",
+    "Reduced",
+    "Reducer",
     "StackedScores",
+    "VariancePartition",
+    "autocorrelated_features",
     "correlation",
+    "estimate_smoothness",
     "noise_ceiling",
+    "partition",
     "permutation_test",
+    "position_features",
+    "product_measure",
     "r2",
+    "reduce_scores",
     "score_by_position",
+    "score_voxels",
     "signed_r2",
     "stacked_scores",
     "state_drift",
+    "variance_partition",
 ]
