@@ -80,7 +80,8 @@ class NoiseCeiling:
         power = self._usable_signal_power()
         if self.variance_of_mean is not None:
             return np.asarray(np.sqrt(power / self.variance_of_mean))
-        return np.asarray(1.0 / np.sqrt(1.0 + (self.total_power / power - 1.0) / np.asarray(self.n_repeats)))
+        noise = (self.total_power / power - 1.0) / np.asarray(self.n_repeats)
+        return np.asarray(1.0 / np.sqrt(1.0 + noise))
 
     @property
     def explainable_variance(self) -> Array:

@@ -123,8 +123,8 @@ def unbiased_root(value: Array, error: Array) -> tuple[Array, Array]:
 
 def _cylinder(order: float, x: Array) -> Array:
     """Compute exp(x²/4) · D_{-order}(x), which is near x**-order where x is large."""
-    large = x > 15
-    near, far = np.where(large, 1.0, x), np.where(large, x, 15.0)
+    large = x > 30
+    near, far = np.where(large, 1.0, x), np.where(large, x, 30.0)
     small = np.exp(near**2 / 4) * special.pbdv(-order, near)[0]
     second = order * (order + 1) / 2 / far**2
     fourth = second * (order + 2) * (order + 3) / 4 / far**2

@@ -107,7 +107,7 @@ def root_of(squared: Interval) -> Interval:
 def split_half(
     trials: Trials,
     *,
-    n_splits: int = 100,
+    n_splits: int = 150,
     level: float = 0.95,
     n_bootstraps: int = 400,
     block_trs: int | None = None,
@@ -121,7 +121,8 @@ def split_half(
         Repeats of one subject, or subjects. The same number in every story; stories count as
         one long response, each about its own mean.
     n_splits : int
-        How many splits to average over, drawn at random where more exist.
+        How many splits to average over, drawn at random where more exist: all of up to ten
+        repeats.
     level : float
     n_bootstraps : int
     block_trs : int, in TRs, optional
