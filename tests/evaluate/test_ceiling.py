@@ -393,9 +393,7 @@ def test_powers_of_stories_are_pooled_by_their_trs(stories):
         w * one.mean_response.var(axis=0, ddof=1) for w, one in zip(weights, single, strict=True)
     )
     np.testing.assert_allclose(pooled.cc_max, np.sqrt(pooled.signal_power / of_mean))
-    left = sum(
-        w * one.noise_power / one.n_repeats for w, one in zip(weights, single, strict=True)
-    )
+    left = sum(w * one.noise_power / one.n_repeats for w, one in zip(weights, single, strict=True))
     np.testing.assert_allclose(of_mean, pooled.signal_power + left)
     assert pooled.n_repeats == (10, 5, 5)
     assert pooled.run_lengths == (90, 60, 75)

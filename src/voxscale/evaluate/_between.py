@@ -94,13 +94,15 @@ def interval_over_voxels(
     """
     n_voxels = stories[0].shape[2]
     plans = bootstrap.plans([story.shape[1] for story in stories])
-    n_blocks = sum(plan.n_blocks - 1 for plan in plans)
+    n_blocks = sum(plan.n_blocks for plan in plans)
     limits = np.full((3, n_voxels), np.nan)
     reasons = np.full(n_voxels, "", dtype="U20")
     for voxels, usable, draws, why in pooled_covariances(stories, plans, work):
         reasons[voxels] = why
         whole, deleted = statistic(draws)
-        error = spread(whole, deleted, np.zeros(deleted.shape[1], dtype=np.intp), n_blocks)
+        groups = np.zeros(deleted.shape[1], dtype=np.intp)
+        error = spread(whole, deleted, groups, n_blocks, len(plans))
         reach = error.reach(bootstrap.level)
         limits[:, voxels.start + usable] = whole[0], whole[0] - reach, whole[0] + reach
-    return Interval(*limits, reasons, bootstrap.level)
+    estimate, low, high = limits
+    return Interval(estimate, low, high, reasons, bootstrap.level)

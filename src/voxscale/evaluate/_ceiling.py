@@ -257,9 +257,7 @@ def why_no_ceiling(finite: Array, varies: Array, has_signal: Array) -> Array:
     return np.select(missing, names, default="")
 
 
-def noise_ceiling(
-    trials: Trials, *, total_power: float | ArrayLike | None = None
-) -> NoiseCeiling:
+def noise_ceiling(trials: Trials, *, total_power: float | ArrayLike | None = None) -> NoiseCeiling:
     """Separate signal from noise in repeats of one stimulus, or of several.
 
     Works on the trials as they are: z-score each trial first where sessions differ in scale.

@@ -13,9 +13,9 @@ from voxscale.errors import AlignmentError
 from voxscale.evaluate._between import Bootstrap
 from voxscale.evaluate._block_bootstrap import BlockPlan, covariance_draws
 from voxscale.evaluate._ceiling import ceiling_with, why_no_ceiling
+from voxscale.evaluate._ceiling_limits import ceiling_limits, judge_of, prediction_limits
 from voxscale.evaluate._columns import as_numbers, voxel_blocks
 from voxscale.evaluate._interval import Interval, warn_undefined
-from voxscale.evaluate._ceiling_limits import ceiling_limits, judge_of, prediction_limits
 from voxscale.evaluate._moments import pooled_moments
 from voxscale.evaluate._repeats import Trials, as_stories, centered_series, tr_weights
 
@@ -26,6 +26,7 @@ _ALWAYS = (
     "cc_max",
 )  # fmt: skip
 _OF_PREDICTIONS = ("cc_abs", "cc_norm", "spe", "cc_norm_corrected")
+
 
 @dataclass(frozen=True, eq=False)
 class CeilingIntervals:
@@ -206,8 +207,8 @@ def _block_limits(
     whole, deleted, groups = pooled_moments(
         draws, numbers, weights, with_prediction=with_prediction
     )
-    n_blocks = sum(plan.n_blocks - 1 for plan in plans)
-    judge = judge_of(whole, deleted, groups, n_blocks)
+    n_blocks = sum(plan.n_blocks for plan in plans)
+    judge = judge_of(whole, deleted, groups, n_blocks, len(plans))
     found = ceiling_limits(whole, judge, level)
     if with_prediction:
         found |= prediction_limits(whole, judge, level, found)
@@ -237,7 +238,7 @@ def _collected(
     found: dict[str, Array], reasons: Array, level: float, plans: list[BlockPlan]
 ) -> CeilingIntervals:
     """Make intervals of estimates and limits, and say why any is missing."""
-    intervals = {}
+    intervals: dict[str, Any] = dict.fromkeys(("cc_abs", "cc_norm", "spe"))
     for name, (estimate, low, high) in found.items():
         needs_signal = name not in ("cc_abs", *_ALWAYS[:-1])
         known = np.where((reasons == "without signal power") & (not needs_signal), "", reasons)
@@ -247,10 +248,7 @@ def _collected(
     intervals.pop("cc_norm_corrected", None)
     corrected = found["cc_norm_corrected"][0] if "cc_norm_corrected" in found else None
     block = round(plans[0].n_trs / plans[0].n_blocks)
-    optional = dict.fromkeys(("cc_abs", "cc_norm", "spe"))
-    return CeilingIntervals(
-        **(optional | intervals), cc_norm_corrected=corrected, block_trs=block
-    )
+    return CeilingIntervals(**intervals, cc_norm_corrected=corrected, block_trs=block)
 
 
 def _ceilings(signal_to_noise: Interval, n_repeats: float) -> Interval:

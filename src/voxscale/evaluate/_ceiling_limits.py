@@ -29,12 +29,14 @@ _NO_NOISE = 1e-14
 _ROUNDING = 8 * np.finfo(np.float64).eps
 
 
-def judge_of(whole: Moments, deleted: Moments, groups: Array, n_blocks: int) -> Judge:
+def judge_of(
+    whole: Moments, deleted: Moments, groups: Array, n_blocks: int, n_stories: int
+) -> Judge:
     """Make a function that takes a statistic to its draws and their spread."""
 
     def judge(statistic: Callable[[Moments], Array]) -> tuple[Array, Spread]:
         draws = statistic(whole)
-        return draws, spread(draws, statistic(deleted), groups, n_blocks)
+        return draws, spread(draws, statistic(deleted), groups, n_blocks, n_stories)
 
     return judge
 
@@ -79,11 +81,12 @@ def prediction_limits(
     varies = whole.prediction[0] > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         r_draws, r_spread = judge(_fisher)
-        r = _limits(np.tanh(r_draws[0]), r_draws, r_spread, level, np.tanh)
-        r = tuple(np.where(varies, values, np.nan) for values in r)
+        tops = _limits(np.tanh(r_draws[0]), r_draws, r_spread, level, np.tanh)
+        r, r_low, r_high = (np.where(varies, values, np.nan) for values in tops)
         ratio_draws = _half_log_ratio(whole)
         ceiling, low, high = found["cc_max"]
-        norm = quotient_limits(r, (ceiling, low, high), correlation_of_draws(r_draws, ratio_draws))
+        together = correlation_of_draws(r_draws, ratio_draws)
+        norm = quotient_limits((r, r_low, r_high), (ceiling, low, high), together)
         gain_draws, gain_spread = judge(_gain)
         gain = _limits(gain_draws[0], gain_draws, gain_spread, level, np.asarray)
         power, low, high = found["signal_power"]
@@ -92,8 +95,8 @@ def prediction_limits(
         explained = quotient_limits(gain, (power, np.maximum(low, 0.0), high), together)
         corrected = np.where(varies & np.isfinite(ceiling), _without_bias(whole), np.nan)
         return {
-            "cc_abs": r,
-            "cc_norm": (r[0] / ceiling, *norm),
+            "cc_abs": (r, r_low, r_high),
+            "cc_norm": (r / ceiling, *norm),
             "spe": (gain[0] / power, *explained),
             "cc_norm_corrected": (corrected, corrected, corrected),
         }
@@ -128,7 +131,7 @@ def _cylinder(order: float, x: Array) -> Array:
     small = np.exp(near**2 / 4) * special.pbdv(-order, near)[0]
     second = order * (order + 1) / 2 / far**2
     fourth = second * (order + 2) * (order + 3) / 4 / far**2
-    return np.where(large, far**-order * (1 - second + fourth), small)
+    return np.asarray(np.where(large, far**-order * (1 - second + fourth), small))
 
 
 def _without_bias(whole: Moments) -> Array:

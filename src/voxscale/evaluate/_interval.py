@@ -64,9 +64,7 @@ class Interval:
         -------
         Interval
         """
-        estimate, low, high = (
-            function(values) for values in (self.estimate, self.low, self.high)
-        )
+        estimate, low, high = (function(values) for values in (self.estimate, self.low, self.high))
         lost = np.isnan(estimate) & self.is_defined
         reasons = np.where(lost, why or "no answer", self.why_undefined)
         return Interval(estimate, low, high, reasons, self.level)
@@ -92,7 +90,9 @@ class Spread:
         return np.asarray(self.error * special.stdtrit(self.freedom, 0.5 + level / 2))
 
 
-def spread(draws: Array, deleted: Array, groups: Array, n_blocks: int) -> Spread:
+def spread(
+    draws: Array, deleted: Array, groups: Array, n_blocks: int, n_stories: int = 1
+) -> Spread:
     """Add the variance between repeats to that over time, without counting noise twice.
 
     Blocks of TRs are drawn for all repeats together, so the variance over draws holds both the
@@ -108,26 +108,30 @@ def spread(draws: Array, deleted: Array, groups: Array, n_blocks: int) -> Spread
     groups : array of int of shape (n_deletions,)
         Which story each deletion belongs to; repeats are exchangeable within.
     n_blocks : int
-        Blocks of a sample, less one for each story.
+        Blocks that a sample consists of.
+    n_stories : int
+        Each story's own mean costs a block.
 
     Returns
     -------
     Spread
         Degrees of freedom by Satterthwaite's approximation.
     """
-    time = _variance(draws[1:])
+    n_free = max(n_blocks - n_stories, 1)
+    lost = n_blocks / n_free
+    time = lost * _variance(draws[1:])
     excess, between_freedom = np.zeros_like(time), 0
     for group in np.unique(groups):
         members = deleted[:, groups == group]
         n_members = members.shape[1]
         apart = members - members.mean(axis=1, keepdims=True)
-        by_noise = _variance(apart[1:])
+        by_noise = lost * _variance(apart[1:])
         factor = (n_members - 1) / n_members
         excess += factor * (apart[0] ** 2 - by_noise).sum(axis=0)
         between_freedom += n_members - 1
     excess = np.maximum(excess, 0.0)
     variance = time + excess
-    time_freedom = _FREEDOM_PER_BLOCK * n_blocks
+    time_freedom = _FREEDOM_PER_BLOCK * n_free
     parts = time**2 / time_freedom + excess**2 / max(between_freedom, 1)
     known = parts > 0
     freedom = np.where(known, variance**2 / np.where(known, parts, 1.0), time_freedom)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import index
@@ -78,9 +79,7 @@ class LeaveOneOut:
             single = _single_reliability(r, self.n_repeats)
             if np.isinf(n_repeats):
                 return np.asarray(np.sqrt(single))
-            return np.asarray(
-                single * np.sqrt((n_repeats - 1) / (1 + (n_repeats - 2) * single))
-            )
+            return np.asarray(single * np.sqrt((n_repeats - 1) / (1 + (n_repeats - 2) * single)))
 
         found = self.correlation.map(grown, "without signal power")
         return found.from_zero(self.correlation)
@@ -101,7 +100,7 @@ def leave_one_out(
     level: float = 0.95,
     n_bootstraps: int = 400,
     block_trs: int | None = None,
-    seed: int = 0,
+    seed: int | np.random.Generator = 0,
 ) -> LeaveOneOut:
     """Correlate each repeat, or each subject, with the mean of the others.
 
@@ -118,7 +117,7 @@ def leave_one_out(
     level : float
     n_bootstraps : int
     block_trs : int, in TRs, optional
-    seed : int
+    seed : int or numpy.random.Generator
         All four as for :func:`ceiling_intervals`.
 
     Returns
@@ -234,7 +233,7 @@ def leave_one_out_growth(
 
 
 def _n_of(n_pairs: int) -> int:
-    return round((np.sqrt(1 + 8 * n_pairs) - 1) / 2)
+    return (math.isqrt(1 + 8 * n_pairs) - 1) // 2
 
 
 def _correlations(draws: Array) -> Array:

@@ -15,7 +15,7 @@ from voxscale.evaluate._between import Bootstrap, interval_over_voxels
 from voxscale.evaluate._interval import Interval, warn_undefined
 from voxscale.evaluate._repeats import Trials, one_stack
 
-__all__ = ["SplitHalf", "spearman_brown", "root_of", "split_half"]
+__all__ = ["SplitHalf", "root_of", "spearman_brown", "split_half"]
 
 _LARGEST_R = 1 - 1e-12
 _SMALLEST = 1e-3
@@ -111,7 +111,7 @@ def split_half(
     level: float = 0.95,
     n_bootstraps: int = 400,
     block_trs: int | None = None,
-    seed: int = 0,
+    seed: int | np.random.Generator = 0,
 ) -> SplitHalf:
     """Correlate the means of two halves of the repeats, or of the subjects.
 
@@ -126,7 +126,7 @@ def split_half(
     level : float
     n_bootstraps : int
     block_trs : int, in TRs, optional
-    seed : int
+    seed : int or numpy.random.Generator
         The last four as for :func:`ceiling_intervals`.
 
     Returns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,7 +35,7 @@ def as_stories(trials: Trials) -> list[Array]:
     elif isinstance(trials, list | tuple) and all(np.ndim(one) == 3 for one in trials):
         named = {f"trials[{number}]": stack for number, stack in enumerate(trials)}
     else:
-        return [_stacked(trials, "trials")]
+        return [_stacked(cast(ArrayLike, trials), "trials")]
     if not named:
         msg = "trials hold no story; expected at least one stack (n_repeats, n_trs, n_voxels)."
         raise ValueError(msg)
