@@ -260,6 +260,8 @@ def test_trials_have_three_axes_two_trs_and_one_shape(example):
     trials, _ = example
     with pytest.raises(ValueError, match=r"expected \(n_repeats, n_trs, n_voxels\)"):
         noise_ceiling(trials[0])
+    with pytest.raises(ValueError, match=r"shape \(80,\); expected \(n_repeats, n_trs, n_voxels\)"):
+        noise_ceiling(trials[0, :, 0])
     with pytest.raises(ValueError, match="expected at least 2 TRs"):
         noise_ceiling(trials[:, :1])
     with pytest.raises(AlignmentError, match=r"trials have shapes \[\(80, 3\), \(79, 3\)\]"):

@@ -300,6 +300,12 @@ def test_bad_input_is_refused(example):
         ceiling_intervals([trials, trials[:, :, :2]])
 
 
+def test_no_voxel_at_all_may_have_an_answer():
+    with pytest.warns(VoxscaleWarning, match="2 of 2 voxels have no noise ceiling"):
+        found = ceiling_intervals(np.ones((3, 40, 2)), n_bootstraps=5)
+    assert np.isnan(found.signal_power.high).all()
+
+
 def test_the_result_is_of_the_same_kind_for_stories(example):
     trials, _ = example
     assert isinstance(noise_ceiling([trials, trials]), NoiseCeiling)

@@ -150,6 +150,21 @@ def ceiling_intervals(
     ``cc_norm_corrected`` takes the error of signal power to be normal, of the size found, for
     which 1/sqrt(SP) has an unbiased estimate: a parabolic cylinder function of SP.
 
+    *Coverage.* In 2000 simulations each of 280 TRs, 3, 5 or 10 repeats and ceilings from 0.35 to
+    0.9, with signal and noise autocorrelated like BOLD, intervals of 0.95 held the true powers
+    in 93.5 to 97 %, ceilings in 94.5 to 96.5 %, ``cc_abs`` in 94 to 96 %, ``cc_norm`` and
+    ``spe`` in 94 to 99 % (the most where the ceiling is low, and limits infinite). Where noise
+    power differs between repeats (by a factor of 2, one standard deviation) a few repeats tell
+    too little of others: 87 to 92 % for noise power, and 86 to 96 % for ceilings, least with 3
+    repeats.
+
+    *Bias.* The mean ``cc_norm`` of the true model was within 0.005 of 1 over voxels whose
+    ceiling was *found* above 0.35, true ceilings spreading evenly from 0.35 to 0.95. Chance
+    works both ways there: at a true ceiling of 0.35 such voxels were 0.10 to 0.18 too low, and
+    all voxels 0.15 or more too high. ``cc_norm_corrected`` was within 0.012 over all of these
+    voxels, and within 0.01 at any ceiling from 0.5, but 0.10 to 0.14 too low at 0.35 with 280
+    TRs, where every seventh voxel has no signal power by chance (0.01 to 0.035 with 790).
+
     Trials that were z-scored have a total power of 1 by construction, which samples of blocks
     do not know: intervals of powers are then too wide, those of ceilings are not.
 
