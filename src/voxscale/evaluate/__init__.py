@@ -11,12 +11,16 @@ from voxscale.evaluate._baselines import (
     position_features,
 )
 from voxscale.evaluate._ceiling import NoiseCeiling, noise_ceiling
+from voxscale.evaluate._ceiling_intervals import CeilingIntervals, ceiling_intervals
+from voxscale.evaluate._interval import Interval
+from voxscale.evaluate._leave_one_out import LeaveOneOut, leave_one_out, leave_one_out_growth
 from voxscale.evaluate._metrics import METRICS, STORY_MODES, Metric, score_voxels
 from voxscale.evaluate._nested_fits import variance_partition
 from voxscale.evaluate._partition import VariancePartition, partition
 from voxscale.evaluate._position import score_by_position, state_drift
 from voxscale.evaluate._product_measure import ProductMeasure, product_measure
 from voxscale.evaluate._reducers import REDUCERS, Reduced, Reducer, reduce_scores
+from voxscale.evaluate._reliability import SplitHalf, spearman_brown, split_half
 from voxscale.evaluate._scores import correlation, r2, signed_r2
 from voxscale.evaluate._significance import PermutationTest, permutation_test
 from voxscale.evaluate._stacked import StackedScores, stacked_scores
@@ -25,17 +29,24 @@ __all__ = [
     "METRICS",
     "REDUCERS",
     "STORY_MODES",
+    "CeilingIntervals",
+    "Interval",
+    "LeaveOneOut",
     "Metric",
     "NoiseCeiling",
     "PermutationTest",
     "ProductMeasure",
     "Reduced",
     "Reducer",
+    "SplitHalf",
     "StackedScores",
     "VariancePartition",
     "autocorrelated_features",
+    "ceiling_intervals",
     "correlation",
     "estimate_smoothness",
+    "leave_one_out",
+    "leave_one_out_growth",
     "noise_ceiling",
     "partition",
     "permutation_test",
@@ -46,6 +57,8 @@ __all__ = [
     "score_by_position",
     "score_voxels",
     "signed_r2",
+    "spearman_brown",
+    "split_half",
     "stacked_scores",
     "state_drift",
     "variance_partition",
