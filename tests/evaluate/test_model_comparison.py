@@ -194,6 +194,7 @@ def test_predictions_that_vary_in_one_block_only_are_borne(rng):
 def test_offsets_units_and_blocks_of_voxels_change_nothing(rng, statistic, monkeypatch):
     Y, a, b = (smooth(rng, [120, 90], 6) for _ in range(3))
     options = {"run_lengths": [120, 90], "n_permutations": 60, "statistic": statistic}
+    options["block_trs"] = 20
     plain = compare_models(Y, a, b, **options)
     moved = compare_models(*(1e6 + 1e-3 * one for one in (Y, a, b)), **options)
     np.testing.assert_allclose(moved.observed, plain.observed, atol=1e-6)
@@ -209,12 +210,12 @@ def test_few_blocks_are_said_with_what_they_can_show(rng):
     Y, a, b = (smooth(rng, [120], 2) for _ in range(3))
     match = "only 15 different sets of 4 blocks can be swapped, .* no p-value can be below 0.12"
     with pytest.warns(VoxscaleWarning, match=match) as told:
-        found = compare_models(Y, a, b)
+        found = compare_models(Y, a, b, block_trs=30)
     assert told[0].filename == __file__
     assert found.n_permutations == 15
     assert found.p_values.min() >= 2 / 16
     with pytest.warns(VoxscaleWarning, match="no p-value can be below 0.062"):
-        compare_models(Y, a, b, alternative="greater")
+        compare_models(Y, a, b, block_trs=30, alternative="greater")
 
 
 def test_swaps_are_different_and_never_none():
@@ -232,7 +233,7 @@ def test_bad_input_is_refused(rng):
         compare_models(Y, Y, Y[1:])
     with pytest.raises(AlignmentError, match=r"run_lengths are \[30, 31\]"):
         compare_models(Y, Y, Y, run_lengths=[30, 31])
-    with pytest.raises(ValueError, match="a run of 20 TRs is too short for blocks of 30 TRs"):
+    with pytest.raises(ValueError, match="a run of 20 TRs is too short for blocks of 40 TRs"):
         compare_models(Y, Y, Y, run_lengths=[40, 20])
     with pytest.raises(ValueError, match="all rows make 1 block; expected 2 at least"):
         compare_models(Y, Y, Y, block_trs=40)
@@ -248,7 +249,7 @@ def test_a_result_is_frozen_and_short_to_print(rng):
     Y, a, b = rng.standard_normal((3, 200, 2))
     found = compare_models(Y, a, b, n_permutations=20)
     assert repr(found) == (
-        "ModelComparison(n_blocks=6, alternative='two-sided', statistic='correlation')"
+        "ModelComparison(n_blocks=5, alternative='two-sided', statistic='correlation')"
     )
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.n_blocks = 3

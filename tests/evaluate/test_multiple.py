@@ -83,12 +83,14 @@ def test_a_mask_and_regions_make_families_of_their_own(tested):
 def test_a_two_sided_test_takes_magnitudes(rng):
     Y, a, b = rng.standard_normal((3, 300, 20))
     a[:, 3], b[:, 4] = Y[:, 3] + a[:, 3], Y[:, 4] + b[:, 4]
-    test = compare_models(Y, a, b, n_permutations=199)
+    test = compare_models(Y, a, b, block_trs=20, n_permutations=199)
     result = max_statistic(test)
     np.testing.assert_array_equal(result.maxima[:, 0], np.abs(test.null).max(axis=1))
     assert set(np.flatnonzero(result.p_values < 0.05)) == {3, 4}
     assert test.observed[4] < 0
-    one_sided = max_statistic(compare_models(Y, a, b, n_permutations=199, alternative="greater"))
+    one_sided = max_statistic(
+        compare_models(Y, a, b, block_trs=20, n_permutations=199, alternative="greater")
+    )
     assert set(np.flatnonzero(one_sided.p_values < 0.05)) == {3}
 
 

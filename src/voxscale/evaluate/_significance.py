@@ -174,7 +174,22 @@ def permutation_test(
     five of 60 TRs     0.092, 0.034    0.054, 0.012
     =================  ==============  ==============
 
-    @@TABLE@@
+    Blocks break the autocorrelation where they meet, and find too much unless they are long; two
+    blocks a run, on the other hand, show little. The share below p = 0.05 by kind (``min_shift=1``;
+    ``block_trs`` of 20, 30 and 60; 20,000 voxels, 999 permutations) was:
+
+    ========================  ==============  =====  ========  ========  ========
+    autocorrelation, runs     circular-shift  phase  block 20  block 30  block 60
+    ========================  ==============  =====  ========  ========  ========
+    0.7, one of 790 TRs       0.050           0.051  0.057     0.056     0.053
+    0.7, one of 300 TRs       0.050           0.052  0.055     0.053     0.051
+    0.7, three of 250 TRs     0.050           0.050  0.055     0.054     0.058
+    0.7, five of 60 TRs       0.059           0.058  0.055     0.032
+    0.9, one of 790 TRs       0.050           0.052  0.074     0.065     0.056
+    0.9, one of 300 TRs       0.052           0.056  0.075     0.065     0.057
+    0.9, three of 250 TRs     0.053           0.051  0.071     0.064     0.062
+    0.9, five of 60 TRs       0.063           0.060  0.059     0.031
+    ========================  ==============  =====  ========  ========  ========
 
     References
     ----------
