@@ -148,7 +148,7 @@ def compare_models(
 
     So series as slow as the last ones need blocks longer than 60 TRs, and short runs have no
     length that serves: five blocks, as in the cells with 0.000, show no p-value below 0.0625.
-    Two models that predicted equally well gave the same shares to 0.003; those of R² were lower
+    Two models that predicted equally well gave the same shares to 0.004; those of R² were lower
     by 0.003 to 0.02.
 
     The standard error comes from the score without one block at a time, D_j of n blocks:

@@ -81,8 +81,8 @@ def max_statistic(
 ) -> MaxStatistic:
     """Compare each voxel's score with the largest one that chance finds in any voxel.
 
-    The share of such p-values below 0.05 is not what counts: with a probability of at least 0.95
-    not a single one is wrong. Works because a permutation is the same one in all voxels, however
+    Where no voxel is related, not a single such p-value is at most 0.05 with a probability of at
+    least 0.95. Works because a permutation is the same one in all voxels, however
     these depend on each other.
 
     Parameters
@@ -120,7 +120,7 @@ def max_statistic(
     References
     ----------
     Westfall & Young 1993, *Resampling-based multiple testing*, Wiley.
-    Nichols & Holmes 2002, Hum. Brain Mapp. 15:1, doi:10.1002/hbm.1058.
+    Nichols & Holmes 2002, Human Brain Mapping 15:1, doi:10.1002/hbm.1058.
 
     Examples
     --------
