@@ -15,6 +15,12 @@ from voxscale.evaluate._ceiling_intervals import CeilingIntervals, ceiling_inter
 from voxscale.evaluate._interval import Interval
 from voxscale.evaluate._leave_one_out import LeaveOneOut, leave_one_out, leave_one_out_growth
 from voxscale.evaluate._metrics import METRICS, STORY_MODES, Metric, score_voxels
+from voxscale.evaluate._model_comparison import (
+    ModelComparison,
+    compare_models,
+    noise_normalized_difference,
+)
+from voxscale.evaluate._multiple import MaxStatistic, fdr, fdr_threshold, max_statistic
 from voxscale.evaluate._nested_fits import variance_partition
 from voxscale.evaluate._partition import VariancePartition, partition
 from voxscale.evaluate._position import score_by_position, state_drift
@@ -22,6 +28,7 @@ from voxscale.evaluate._product_measure import ProductMeasure, product_measure
 from voxscale.evaluate._reducers import REDUCERS, Reduced, Reducer, reduce_scores
 from voxscale.evaluate._reliability import SplitHalf, spearman_brown, split_half
 from voxscale.evaluate._scores import correlation, r2, signed_r2
+from voxscale.evaluate._selection import BestModels, StoryScores, choose_best, story_scores
 from voxscale.evaluate._significance import PermutationTest, permutation_test
 from voxscale.evaluate._stacked import StackedScores, stacked_scores
 
@@ -29,10 +36,13 @@ __all__ = [
     "METRICS",
     "REDUCERS",
     "STORY_MODES",
+    "BestModels",
     "CeilingIntervals",
     "Interval",
     "LeaveOneOut",
+    "MaxStatistic",
     "Metric",
+    "ModelComparison",
     "NoiseCeiling",
     "PermutationTest",
     "ProductMeasure",
@@ -40,14 +50,21 @@ __all__ = [
     "Reducer",
     "SplitHalf",
     "StackedScores",
+    "StoryScores",
     "VariancePartition",
     "autocorrelated_features",
     "ceiling_intervals",
+    "choose_best",
+    "compare_models",
     "correlation",
     "estimate_smoothness",
+    "fdr",
+    "fdr_threshold",
     "leave_one_out",
     "leave_one_out_growth",
+    "max_statistic",
     "noise_ceiling",
+    "noise_normalized_difference",
     "partition",
     "permutation_test",
     "position_features",
@@ -61,5 +78,6 @@ __all__ = [
     "split_half",
     "stacked_scores",
     "state_drift",
+    "story_scores",
     "variance_partition",
 ]
