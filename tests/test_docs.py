@@ -67,6 +67,14 @@ def test_the_page_on_ridge_runs(tmp_path, monkeypatch):
     assert names["FitStore"](tmp_path / "fit.zarr").is_finished
 
 
+def test_the_page_on_evaluation_runs(capsys):
+    names = {}
+    exec(python_blocks("docs/evaluation.md"), names)
+    assert names["stacked"].weights_.shape == (40, 2)
+    assert names["best"].map([3, 9]).mean() == 9
+    assert "mean_where_cc_max_above(0.35)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("page", "picture"),
     [
