@@ -27,6 +27,9 @@ bench: $(VENV)/bench.installed
 	$(BIN)/python benchmarks/ridge.py
 	$(BIN)/python benchmarks/bench_demo.py
 	$(BIN)/python benchmarks/language_features.py
+	$(BIN)/python benchmarks/stacking.py
+	$(BIN)/python benchmarks/permutation.py
+	$(BIN)/python benchmarks/ceilings.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

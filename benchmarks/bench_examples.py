@@ -13,7 +13,11 @@ from pathlib import Path
 from _machine import machine_facts
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = {"lebel_components.py": "lebel", "alice.py": "alice"}
+EXAMPLES = {
+    "lebel_components.py": "lebel",
+    "lebel_stacking.py": "lebel",
+    "alice.py": "alice",
+}
 
 
 def main() -> None:

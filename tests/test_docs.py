@@ -67,6 +67,14 @@ def test_the_page_on_ridge_runs(tmp_path, monkeypatch):
     assert names["FitStore"](tmp_path / "fit.zarr").is_finished
 
 
+def test_the_page_on_evaluation_runs(capsys):
+    names = {}
+    exec(python_blocks("docs/evaluation.md"), names)
+    assert names["stacked"].weights_.shape == (40, 2)
+    assert names["best"].map([3, 9]).mean() == 9
+    assert "mean_where_cc_max_above(0.35)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("page", "picture"),
     [
@@ -225,6 +233,7 @@ def test_the_entry_point_that_the_page_shows_is_found(tmp_path, recordings, myst
     [
         ("alice.py", "alice_stim_shared/one.TextGrid", "alice_data_shared/10mm/s*-timecourses.txt"),
         ("lebel_components.py", "lebel_tr_text.json.gz", "lebel_uts01_pc200_f16.npz"),
+        ("lebel_stacking.py", "lebel_tr_text.json.gz", "lebel_uts02_pc200_f16.npz"),
     ],
 )
 def test_an_example_says_which_file_it_lacks(script, first, then, tmp_path):

@@ -260,6 +260,8 @@ def test_trials_have_three_axes_two_trs_and_one_shape(example):
     trials, _ = example
     with pytest.raises(ValueError, match=r"expected \(n_repeats, n_trs, n_voxels\)"):
         noise_ceiling(trials[0])
+    with pytest.raises(ValueError, match=r"shape \(80,\); expected \(n_repeats, n_trs, n_voxels\)"):
+        noise_ceiling(trials[0, :, 0])
     with pytest.raises(ValueError, match="expected at least 2 TRs"):
         noise_ceiling(trials[:, :1])
     with pytest.raises(AlignmentError, match=r"trials have shapes \[\(80, 3\), \(79, 3\)\]"):
@@ -308,3 +310,182 @@ def test_a_ceiling_is_frozen_and_short_to_print(example):
     assert isinstance(ceiling, NoiseCeiling)
     with pytest.raises(dataclasses.FrozenInstanceError):
         ceiling.n_repeats = 5
+
+
+def test_an_average_in_place_of_repeats_is_told_what_remains(example):
+    trials, _ = example
+    with pytest.raises(ValueError, match=r"shape \(80, 3\).*or an average over repeats") as told:
+        noise_ceiling(trials.mean(axis=0))
+    assert "impossible without the single repeats" in str(told.value)
+    assert "between subjects who heard the same story: give leave_one_out or split" in str(
+        told.value
+    )
+
+
+def test_explainable_variance_is_that_of_the_voxelwise_tutorials(example):
+    trials, _ = example
+    ceiling = noise_ceiling(trials)
+    # Share of variance left after averaging, corrected for what noise would leave.
+    plain = trials.mean(axis=0).var(axis=0, ddof=1) / trials.var(axis=1, ddof=1).mean(axis=0)
+    corrected = plain - (1 - plain) / (len(trials) - 1)
+    np.testing.assert_allclose(ceiling.explainable_variance, corrected)
+    # Spearman-Brown takes it to the squared ceiling.
+    k = len(trials)
+    expected = k * corrected / (1 + (k - 1) * corrected)
+    np.testing.assert_allclose(ceiling.cc_max**2, expected)
+
+
+def test_the_ceiling_of_more_repeats_is_the_one_that_more_repeats_have(rng):
+    powers = {"signal_power": np.full(400, 1.0), "noise_power": np.full(400, 4.0)}
+    trials, _ = planted(rng, n_repeats=12, n_trs=300, **powers)
+    few, many = noise_ceiling(trials[:4]), noise_ceiling(trials)
+    np.testing.assert_allclose(few.cc_max_with(4), few.cc_max, rtol=1e-12)
+    assert few.cc_max_with(12).mean() == pytest.approx(many.cc_max.mean(), abs=0.005)
+    assert many.cc_max_with(4).mean() == pytest.approx(few.cc_max.mean(), abs=0.01)
+    np.testing.assert_array_equal(few.cc_max_with(np.inf), 1)
+    single = np.sqrt(many.explainable_variance)
+    np.testing.assert_allclose(many.cc_max_with(1), single, rtol=1e-12)
+    for bad in (0, 0.5, np.nan):
+        with pytest.raises(ValueError, match="expected at least 1"):
+            few.cc_max_with(bad)
+
+
+def test_what_has_no_ceiling_has_none_with_more_repeats(rng):
+    half = rng.standard_normal((40, 1))
+    silent = noise_ceiling(np.stack([half, -half]))
+    assert np.isnan(silent.cc_max_with(100)).all()
+    same = noise_ceiling(np.stack([half, half]))
+    np.testing.assert_allclose(same.cc_max_with(1), 1)
+
+
+def test_every_voxel_says_why_it_has_no_ceiling(rng):
+    trials = rng.standard_normal((3, 40, 4)) + 3 * rng.standard_normal((40, 4))
+    trials[0, 0, 0] = np.nan
+    trials[:, :, 1] = 2.5
+    trials[:, :, 2] -= trials[:, :, 2].mean(axis=0)
+    ceiling = noise_ceiling(trials)
+    expected = ["not finite", "constant", "without signal power", ""]
+    assert list(ceiling.why_undefined) == expected
+    np.testing.assert_array_equal(np.isnan(ceiling.cc_max), [True, True, True, False])
+    np.testing.assert_array_equal(
+        np.isnan(ceiling.explainable_variance), [True, True, False, False]
+    )
+    assert ceiling.explainable_variance[2] < 0
+
+
+@pytest.fixture
+def stories(rng, frozen):
+    """Three stories of ten, five and five repeats, each about its own mean."""
+    made = {}
+    for name, n_repeats, n_trs in (("a", 10, 90), ("b", 5, 60), ("c", 5, 75)):
+        powers = {"signal_power": np.full(4, 2.0), "noise_power": np.full(4, 3.0)}
+        trials, _ = planted(rng, n_repeats=n_repeats, n_trs=n_trs, **powers)
+        made[name] = frozen(trials - trials.mean(axis=1, keepdims=True))
+    return made
+
+
+def test_powers_of_stories_are_pooled_by_their_trs(stories):
+    pooled = noise_ceiling(stories)
+    single = [noise_ceiling(story) for story in stories.values()]
+    weights = np.array([89, 59, 74]) / (89 + 59 + 74)
+    for name in ("signal_power", "noise_power", "total_power"):
+        expected = sum(w * getattr(one, name) for w, one in zip(weights, single, strict=True))
+        np.testing.assert_allclose(getattr(pooled, name), expected)
+    of_mean = sum(
+        w * one.mean_response.var(axis=0, ddof=1) for w, one in zip(weights, single, strict=True)
+    )
+    np.testing.assert_allclose(pooled.cc_max, np.sqrt(pooled.signal_power / of_mean))
+    left = sum(w * one.noise_power / one.n_repeats for w, one in zip(weights, single, strict=True))
+    np.testing.assert_allclose(of_mean, pooled.signal_power + left)
+    assert pooled.n_repeats == (10, 5, 5)
+    assert pooled.run_lengths == (90, 60, 75)
+    as_list = noise_ceiling(list(stories.values()))
+    np.testing.assert_array_equal(as_list.cc_max, pooled.cc_max)
+
+
+def test_the_pooled_ceiling_is_the_correlation_of_all_means_with_the_true_signal(rng):
+    numbers, lengths, n_voxels = (10, 5, 2), (300, 200, 250), 300
+    made, signals = [], []
+    for n_repeats, n_trs in zip(numbers, lengths, strict=True):
+        powers = {"signal_power": np.ones(n_voxels), "noise_power": np.full(n_voxels, 3.0)}
+        trials, signal = planted(rng, n_repeats=n_repeats, n_trs=n_trs, **powers)
+        made.append(trials + rng.standard_normal((n_repeats, 1, n_voxels)))
+        signals.append(signal - 3 * rng.standard_normal(n_voxels))
+    ceiling, signal = noise_ceiling(made), np.concatenate(signals)
+    truth = ceiling.cc_abs(signal)
+    assert ceiling.cc_max.mean() == pytest.approx(truth.mean(), abs=0.005)
+    assert ceiling.cc_norm(signal).mean() == pytest.approx(1, abs=0.01)
+    explained = ceiling.spe(signal) * ceiling.signal_power
+    assert explained.mean() == pytest.approx(1, abs=0.01)
+    assert ceiling.signal_power.mean() == pytest.approx(1, abs=0.02)
+    by_hand = []
+    for voxel in range(5):
+        one, other = (
+            np.concatenate([part[:, voxel] - part[:, voxel].mean() for part in parts])
+            for parts in ([trials.mean(axis=0) for trials in made], signals)
+        )
+        by_hand.append(np.corrcoef(one, other)[0, 1])
+    np.testing.assert_allclose(truth[:5], by_hand)
+
+
+def test_stories_of_equal_repeats_are_one_long_response(stories):
+    parts = [story[:5] - story[:5].mean(axis=1, keepdims=True) for story in stories.values()]
+    pooled, whole = noise_ceiling(parts), noise_ceiling(np.concatenate(parts, axis=1))
+    guess = whole.mean_response + 0.1
+    np.testing.assert_allclose(pooled.cc_max, whole.cc_max)
+    np.testing.assert_allclose(pooled.cc_max_with(20), whole.cc_max_with(20))
+    np.testing.assert_allclose(pooled.explainable_variance, whole.explainable_variance)
+    # Each story's mean costs a degree of freedom.
+    np.testing.assert_allclose(pooled.signal_power * (225 - 3), whole.signal_power * (225 - 1))
+    np.testing.assert_allclose(pooled.cc_abs(guess), 1)
+    np.testing.assert_allclose(pooled.spe(guess), whole.spe(guess))
+    assert pooled.n_repeats == 5
+
+
+def test_a_story_spoils_its_voxel_in_all(stories, frozen):
+    spoilt = {name: np.array(story) for name, story in stories.items()}
+    spoilt["b"][1, 2, 3] = np.nan
+    spoilt["c"][:, :, 0] = 0.1  # silent in one story: still a response in the others
+    ceiling = noise_ceiling({name: frozen(story) for name, story in spoilt.items()})
+    assert list(ceiling.why_undefined) == ["", "", "", "not finite"]
+    guess = frozen(np.concatenate([story.mean(axis=0) for story in stories.values()]))
+    np.testing.assert_array_equal(np.isnan(ceiling.cc_abs(guess)), [False] * 3 + [True])
+
+
+def test_a_prediction_constant_within_each_story_explains_nothing(stories):
+    ceiling = noise_ceiling(stories)
+    flat = np.repeat([0.1, 0.7, 1 / 3], [90, 60, 75])[:, None] * np.ones(4)
+    assert np.isnan(ceiling.cc_abs(flat)).all()
+    np.testing.assert_allclose(ceiling.spe(flat), 0, atol=1e-12)
+
+
+def test_the_total_power_may_be_given_for_stories(stories):
+    given = noise_ceiling(stories, total_power=5)
+    np.testing.assert_array_equal(given.total_power, 5)
+    single = [noise_ceiling(story, total_power=5).signal_power for story in stories.values()]
+    np.testing.assert_allclose(
+        given.signal_power, np.tensordot([89 / 222, 59 / 222, 74 / 222], single, axes=1)
+    )
+
+
+def test_stories_are_checked_one_by_one(stories, example):
+    trials, _ = example
+    with pytest.raises(AlignmentError, match="stories have different numbers of voxels"):
+        noise_ceiling([*stories.values(), trials])
+    with pytest.raises(ValueError, match=r"trials\['b'\] have shape \(1, 60, 4\)"):
+        noise_ceiling({**stories, "b": stories["b"][:1]})
+    with pytest.raises(ValueError, match=r"trials\['b'\] have shape \(60, 4\), one response"):
+        noise_ceiling({**stories, "b": stories["b"].mean(axis=0)})
+    with pytest.raises(ValueError, match="trials hold no story"):
+        noise_ceiling({})
+
+
+def test_pooled_ceilings_do_not_depend_on_the_size_of_blocks(stories, monkeypatch):
+    guess = np.concatenate([story[0] for story in stories.values()])
+    whole = noise_ceiling(stories)
+    expected = [whole.cc_max, whole.cc_norm(guess), whole.spe(guess)]
+    monkeypatch.setattr(_columns, "BLOCK_BYTES", 8)
+    by_voxel = noise_ceiling(stories)
+    ours = [by_voxel.cc_max, by_voxel.cc_norm(guess), by_voxel.spe(guess)]
+    for one, other in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)

@@ -229,8 +229,8 @@ def test_unknown_choices_are_listed():
     Y = np.zeros((40, 1))
     with pytest.raises(ValueError, match="kind 'shuffle' is unknown; choose one of circular-shift"):
         permutation_test(Y, Y, kind="shuffle")
-    with pytest.raises(ValueError, match="statistic 'r2' is unknown; choose one of correlation"):
-        permutation_test(Y, Y, statistic="r2")
+    with pytest.raises(ValueError, match="statistic 'rank' is unknown; choose one of correlation"):
+        permutation_test(Y, Y, statistic="rank")
 
 
 def test_bad_runs_and_counts_are_refused():

@@ -10,12 +10,23 @@ from numpy.typing import ArrayLike
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError
 from voxscale.evaluate._columns import as_numbers, rounding_unit, voxel_blocks
+from voxscale.evaluate._repeats import Trials, about_run_means, as_stories, tr_weights
 from voxscale.evaluate._scores import correlation
 
-__all__ = ["NoiseCeiling", "noise_ceiling"]
+__all__ = ["NoiseCeiling", "ceiling_with", "noise_ceiling"]
 
 # Signal power within this many rounding units of the total power is none.
 _ROUNDING_UNITS = 8
+
+
+def ceiling_with(signal_to_noise: Array, n_repeats: float) -> Array:
+    """Compute sqrt(n·q / (1 + n·q)) for n repeats and q = SP / NP; NaN where q is not above 0."""
+    if not n_repeats >= 1:
+        msg = f"n_repeats is {n_repeats}; expected at least 1; numpy.inf is allowed."
+        raise ValueError(msg)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ceiling = 1.0 / np.sqrt(1.0 + 1.0 / (n_repeats * signal_to_noise))
+    return np.where(signal_to_noise > 0, ceiling, np.nan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +40,17 @@ class NoiseCeiling:
     Parameters
     ----------
     mean_response : array of shape (n_trs, n_voxels), float64
-        Mean over repeats, y; what predictions are compared with.
+        Mean over repeats, y; what predictions are compared with. Stories one after another.
     total_power : array of shape (n_voxels,)
         TP, the variance of a single repeat.
     signal_power : array of shape (n_voxels,)
         SP = (K · Var(y) - TP) / (K - 1), for K repeats. Can be negative.
-    n_repeats : int
+    n_repeats : int, or tuple of int
+        A tuple where stories have different numbers of repeats.
+    run_lengths : tuple of int, optional
+        TRs of each story. Variances and correlations are about each story's own mean.
+    variance_of_mean : array of shape (n_voxels,), optional
+        Var(y). By default that which SP, TP and K make.
 
     References
     ----------
@@ -45,7 +61,9 @@ class NoiseCeiling:
     mean_response: Array = field(repr=False)
     total_power: Array = field(repr=False)
     signal_power: Array = field(repr=False)
-    n_repeats: int
+    n_repeats: int | tuple[int, ...]
+    run_lengths: tuple[int, ...] | None = field(default=None, repr=False)
+    variance_of_mean: Array | None = field(default=None, repr=False)
 
     @property
     def noise_power(self) -> Array:
@@ -60,7 +78,59 @@ class NoiseCeiling:
         can reach on average. NaN where there is no signal power.
         """
         power = self._usable_signal_power()
-        return np.asarray(1.0 / np.sqrt(1.0 + (self.total_power / power - 1.0) / self.n_repeats))
+        if self.variance_of_mean is not None:
+            return np.asarray(np.sqrt(power / self.variance_of_mean))
+        noise = (self.total_power / power - 1.0) / np.asarray(self.n_repeats)
+        return np.asarray(1.0 / np.sqrt(1.0 + noise))
+
+    @property
+    def explainable_variance(self) -> Array:
+        """EV = SP / TP, of shape (n_voxels,): the share of a single repeat's variance.
+
+        Corrected for bias, so it can be negative. Not cc_max², the share of the *mean* of K
+        repeats, which is K·EV / (1 + (K - 1)·EV) (Spearman-Brown). NaN without variance.
+        """
+        varies = self.total_power > 0
+        return np.where(varies, self.signal_power / np.where(varies, self.total_power, 1), np.nan)
+
+    @property
+    def why_undefined(self) -> Array:
+        """What keeps each voxel from having a ceiling, array of str of shape (n_voxels,).
+
+        ``"not finite"``, ``"constant"``, ``"without signal power"``, or empty.
+        """
+        return why_no_ceiling(
+            np.isfinite(self.total_power),
+            self.total_power > 0,
+            np.isfinite(self._usable_signal_power()),
+        )
+
+    def cc_max_with(self, n_repeats: float) -> Array:
+        """Extrapolate the ceiling to another number of repeats.
+
+        Parameters
+        ----------
+        n_repeats : float
+            At least 1; ``numpy.inf`` is allowed, and has a ceiling of 1.
+
+        Returns
+        -------
+        array of shape (n_voxels,), float64
+            sqrt(SP / (SP + NP / n_repeats)); NaN where there is no signal power.
+
+        Raises
+        ------
+        ValueError
+            If there is less than one repeat.
+
+        Notes
+        -----
+        Holds as long as more repeats are like those at hand: no habituation, the same scanner.
+        """
+        power = self._usable_signal_power()
+        noise = np.maximum(self.total_power - power, 0.0)
+        with np.errstate(divide="ignore"):
+            return ceiling_with(power / noise, n_repeats)
 
     def spe(self, Y_pred: ArrayLike) -> Array:
         """Compute the share of signal power that a prediction explains.
@@ -89,7 +159,7 @@ class NoiseCeiling:
             response = self.mean_response[:, voxels]
             with np.errstate(invalid="ignore", over="ignore"):
                 residual = response - predictions[:, voxels]
-                explained[voxels] = response.var(axis=0, ddof=1) - residual.var(axis=0, ddof=1)
+                explained[voxels] = self._variance(response) - self._variance(residual)
         explained[~np.isfinite(explained)] = np.nan
         return np.asarray(explained / self._usable_signal_power())
 
@@ -110,7 +180,15 @@ class NoiseCeiling:
         AlignmentError
             If the prediction has other TRs or voxels than the trials.
         """
-        return correlation(self.mean_response, self._checked(Y_pred))
+        predictions = self._checked(Y_pred)
+        if self.run_lengths is None or len(self.run_lengths) < 2:
+            return correlation(self.mean_response, predictions)
+        n_trs, n_voxels = predictions.shape
+        result = np.empty(n_voxels)
+        for voxels in voxel_blocks(n_voxels, 6 * n_trs):
+            both = (self.mean_response[:, voxels], predictions[:, voxels])
+            result[voxels] = correlation(*(about_run_means(one, self.run_lengths) for one in both))
+        return result
 
     def cc_norm(self, Y_pred: ArrayLike, floor: float | None = None) -> Array:
         """Divide the correlation by the best one possible.
@@ -150,6 +228,17 @@ class NoiseCeiling:
         rounding = _ROUNDING_UNITS * np.finfo(np.float64).eps * self.total_power
         return np.where(self.signal_power > rounding, self.signal_power, np.nan)
 
+    def _variance(self, block: Array) -> Array:
+        """Variance over TRs, about each story's own mean."""
+        lengths = self.run_lengths or (len(block),)
+        ends = np.cumsum(lengths)
+        weights = tr_weights(lengths)
+        parts = [
+            block[end - length : end].var(axis=0, ddof=1)
+            for length, end in zip(lengths, ends, strict=True)
+        ]
+        return np.asarray(np.tensordot(weights, np.stack(parts), axes=1))
+
     def _checked(self, Y_pred: ArrayLike) -> Array:
         predictions = as_numbers(Y_pred, "Y_pred")
         if predictions.shape != self.mean_response.shape:
@@ -161,17 +250,24 @@ class NoiseCeiling:
         return predictions
 
 
-def noise_ceiling(
-    trials: ArrayLike, *, total_power: float | ArrayLike | None = None
-) -> NoiseCeiling:
-    """Separate signal from noise in repeats of one stimulus.
+def why_no_ceiling(finite: Array, varies: Array, has_signal: Array) -> Array:
+    """Name what each voxel lacks; empty where nothing."""
+    missing = [~finite, ~varies, ~has_signal]
+    names = ["not finite", "constant", "without signal power"]
+    return np.select(missing, names, default="")
+
+
+def noise_ceiling(trials: Trials, *, total_power: float | ArrayLike | None = None) -> NoiseCeiling:
+    """Separate signal from noise in repeats of one stimulus, or of several.
 
     Works on the trials as they are: z-score each trial first where sessions differ in scale.
 
     Parameters
     ----------
     trials : array of shape (n_repeats, n_trs, n_voxels), or a sequence of (n_trs, n_voxels)
-        May be a memory map; only a block of voxels at a time is taken to float64.
+        May be a memory map; only a block of voxels at a time is taken to float64. For several
+        stories a dict, or a sequence, of such arrays, one each; numbers of repeats and of TRs
+        may differ between stories.
     total_power : float or array of shape (n_voxels,), optional
         Variance of a single repeat, where it is known. By default it is taken from the data:
         the mean over repeats of the variance over TRs (ddof 1). The tutorial of the
@@ -182,14 +278,23 @@ def noise_ceiling(
     -------
     NoiseCeiling
         Powers of shape (n_voxels,). A voxel with a NaN or an infinity in any trial is NaN
-        throughout; the others are not affected.
+        throughout; the others are not affected. No warning counts voxels without a ceiling,
+        which are to be expected: ``why_undefined`` names them.
 
     Raises
     ------
     ValueError
-        If there are fewer than 2 repeats or 2 TRs, or ``total_power`` is not positive.
+        If there are fewer than 2 repeats or 2 TRs, an average in place of repeats, or
+        ``total_power`` is not positive.
     AlignmentError
-        If trials differ in shape.
+        If trials differ in shape, or stories in their voxels.
+
+    Notes
+    -----
+    Powers of several stories are means weighted by TRs (n_trs - 1), each story's about its own
+    mean: SP = Σ w·SP_story, with SP_story from the repeats of that story alone. The ceiling is
+    that of all mean responses one after another: cc_max² = SP / Σ w·Var(y_story), where a story
+    with fewer repeats has the noisier mean.
 
     References
     ----------
@@ -205,17 +310,38 @@ def noise_ceiling(
     >>> ceiling.cc_abs(signal).round(3), ceiling.cc_norm(signal).round(3)
     (array([0.816]), array([1.]))
     """
-    stack = _stacked(trials)
-    n_repeats, n_trs, n_voxels = stack.shape
-    mean = np.empty((n_trs, n_voxels))
-    variance_of_mean = np.empty(n_voxels)
-    total = np.empty(n_voxels)
+    stories = as_stories(trials)
+    lengths = [story.shape[1] for story in stories]
+    n_voxels = stories[0].shape[2]
+    given = None if total_power is None else _given(total_power, n_voxels)
+    mean = np.empty((sum(lengths), n_voxels))
+    pooled = np.zeros((3, n_voxels))
+    end = 0
+    for story, weight in zip(stories, tr_weights(lengths), strict=True):
+        start, end = end, end + story.shape[1]
+        pooled += weight * np.stack(_story_powers(story, given, mean[start:end]))
+    total, signal, variance_of_mean = pooled
+    numbers = tuple(len(story) for story in stories)
+    return NoiseCeiling(
+        mean,
+        total,
+        signal,
+        numbers if len(set(numbers)) > 1 else numbers[0],
+        tuple(lengths),
+        variance_of_mean if len(set(numbers)) > 1 else None,
+    )
+
+
+def _story_powers(story: Array, given: Array | None, mean: Array) -> tuple[Array, Array, Array]:
+    """Return total power, signal power and variance of the mean, and fill in the mean."""
+    n_repeats, n_trs, n_voxels = story.shape
+    variance_of_mean, total = np.empty((2, n_voxels))
     for voxels in voxel_blocks(n_voxels, 3 * n_repeats * n_trs):
-        mean[:, voxels], variance_of_mean[voxels], total[voxels] = _powers(stack[:, :, voxels])
-    if total_power is not None:
-        total = np.where(np.isnan(total), np.nan, _given(total_power, n_voxels))
+        mean[:, voxels], variance_of_mean[voxels], total[voxels] = _powers(story[:, :, voxels])
+    if given is not None:
+        total = np.where(np.isnan(total), np.nan, given)
     signal = (n_repeats * variance_of_mean - total) / (n_repeats - 1)
-    return NoiseCeiling(mean, total, signal, n_repeats)
+    return total, signal, variance_of_mean
 
 
 def _powers(block: Array) -> tuple[Array, Array, Array]:
@@ -237,29 +363,6 @@ def _powers(block: Array) -> tuple[Array, Array, Array]:
     for result in (mean, variance_of_mean, total):
         result[..., ~finite] = np.nan
     return mean, variance_of_mean, total
-
-
-def _stacked(trials: ArrayLike) -> Array:
-    """Check that there are at least two repeats of one shape."""
-    if isinstance(trials, list | tuple):
-        shapes = [np.shape(trial) for trial in trials]
-        if len(set(shapes)) > 1:
-            msg = f"trials have shapes {shapes}; expected the same TRs and voxels in all."
-            raise AlignmentError(msg)
-    stack = as_numbers(trials, "trials")
-    if stack.ndim != 3:
-        msg = f"trials have shape {stack.shape}; expected (n_repeats, n_trs, n_voxels)."
-        raise ValueError(msg)
-    if len(stack) < 2:
-        msg = (
-            f"trials have shape {stack.shape}, that is {len(stack)} repeat(s); a ceiling based on "
-            "repeats is impossible with fewer than 2: choose a stimulus that was played again."
-        )
-        raise ValueError(msg)
-    if stack.shape[1] < 2:
-        msg = f"trials have shape {stack.shape}; expected at least 2 TRs: a variance needs them."
-        raise ValueError(msg)
-    return stack
 
 
 def _given(total_power: float | ArrayLike, n_voxels: int) -> Array:

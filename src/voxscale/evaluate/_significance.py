@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import fft
 
 from voxscale.arrays import Array
-from voxscale.errors import AlignmentError, VoxscaleWarning
+from voxscale.evaluate._choices import known
 from voxscale.evaluate._columns import paired, unit_columns, voxel_blocks
+from voxscale.evaluate._draws import TIE, checked_rank, positive
+from voxscale.evaluate._nulls import NULLS, CircularShifts
+from voxscale.evaluate._runs import as_lengths
+from voxscale.evaluate._scores import r2
 
 __all__ = ["PermutationTest", "permutation_test"]
-
-# Correlations closer than this are ties: a Fourier transform rounds at 1e-16 per term.
-_TIE = 1e-10
-
-# Beyond this many combinations of shifts, drawing the same one twice is out of the question.
-_COUNTABLE = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +31,15 @@ class PermutationTest:
         Score of the prediction as it is. NaN where undefined.
     p_values : array of shape (n_voxels,), float64
         (1 + number of permutations that score at least as high) / (1 + n_permutations), so
-        never 0. One-sided, and not corrected for the number of voxels. NaN where undefined.
+        never 0. One-sided, and not corrected for the number of voxels: see
+        :func:`max_statistic` and :func:`fdr`. NaN where undefined.
     null : array of shape (n_permutations, n_voxels), float32
-        Score of each permutation; kept in float32, since it is large (380 MB for 1000
-        permutations of 95 000 voxels). ``p_values`` are counted before that rounding.
-    shifts : array of int of shape (n_permutations, n_runs), in TRs
-        By how much the prediction of each run was moved later.
+        Score of each permutation, which is the same one in all voxels; kept in float32, since
+        it is large (380 MB for 1000 permutations of 95 000 voxels). ``p_values`` are counted
+        before that rounding.
+    shifts : array of int of shape (n_permutations, n_runs), in TRs, or None
+        By how much the prediction of each run was moved later. None for kinds that do not
+        shift.
     kind : str
     statistic : str
     """
@@ -50,14 +47,19 @@ class PermutationTest:
     observed: Array = field(repr=False)
     p_values: Array = field(repr=False)
     null: Array = field(repr=False)
-    shifts: Array = field(repr=False)
+    shifts: Array | None = field(repr=False)
     kind: str
     statistic: str
 
     @property
     def n_permutations(self) -> int:
         """How many permutations the p-values rest on."""
-        return len(self.shifts)
+        return len(self.null)
+
+    @property
+    def alternative(self) -> str:
+        """What is tested: that scores are greater than by chance."""
+        return "greater"
 
     def threshold(self, p: float) -> Array:
         """Compute the score that a voxel must exceed to have a p-value of at most ``p``.
@@ -78,18 +80,7 @@ class PermutationTest:
         ValueError
             If ``p`` is not between 0 and 1, or smaller than this many permutations can show.
         """
-        if not 0 < p < 1:
-            msg = f"p is {p}; expected a probability between 0 and 1, such as 0.05."
-            raise ValueError(msg)
-        # 0.29 * 100 must count as 29.
-        rank = math.floor(p * (self.n_permutations + 1) + 1e-9)
-        if rank < 1:
-            msg = (
-                f"p is {p}, but {self.n_permutations} permutations show nothing below "
-                f"{1 / (self.n_permutations + 1):.2g}; use more permutations."
-            )
-            raise ValueError(msg)
-        position = self.n_permutations - rank
+        position = self.n_permutations - checked_rank(p, self.n_permutations)
         levels = np.empty(len(self.observed))
         for voxels in voxel_blocks(len(levels), self.n_permutations):
             levels[voxels] = np.partition(self.null[:, voxels], position, axis=0)[position]
@@ -104,13 +95,15 @@ def permutation_test(
     n_permutations: int = 1000,
     run_lengths: Sequence[int] | None = None,
     min_shift: int = 1,
+    block_trs: int = 30,
     seed: int | np.random.Generator = 0,
     statistic: str = "correlation",
 ) -> PermutationTest:
-    """Test each voxel's score against the same prediction moved in time.
+    """Test each voxel's score against the same prediction rearranged in time.
 
     BOLD responses and predictions are both smooth in time, so shuffling TRs would call noise
-    significant. Moving a whole run around in a circle keeps the smoothness and breaks the link.
+    significant. Each kind of rearrangement keeps the smoothness and breaks the link. All voxels
+    are rearranged alike, so the dependence between voxels is kept.
 
     Parameters
     ----------
@@ -118,19 +111,28 @@ def permutation_test(
         Responses. May be a memory map.
     Y_pred : array of the same shape
         Predictions.
-    kind : {"circular-shift"}
-        Each run of the prediction is rotated by its own random number of TRs; all voxels are
-        rotated alike, so the dependence between voxels is kept.
+    kind : {"circular-shift", "block", "phase"}
+        "circular-shift": each run of the prediction is rotated by its own random number of
+        TRs. "block": each run is cut into blocks of ``block_trs``, the last of them shorter
+        where these do not fit, and all its blocks are put in a random order. "phase": each
+        frequency of each run is turned by a random phase, which keeps the power spectrum.
     n_permutations : int
-        How many different combinations of shifts to draw. Where fewer exist, each is used
-        once, with a warning.
+        How many different rearrangements to draw. Where fewer exist, each is used once, with
+        a warning.
     run_lengths : sequence of int, in TRs, optional
         Lengths of the runs in the order of the rows. By default all rows are one run.
     min_shift : int, in TRs
-        Smallest distance, in both directions, of a shift from none at all. More than 1 finds too
-        much unless it stays far below the length of the shortest run (see Notes).
+        Of circular shifts: smallest distance, in both directions, of a shift from none at all.
+        More than 1 finds too much unless it stays far below the length of the shortest run
+        (see Notes).
+    block_trs : int, in TRs
+        Of blocks: their length. Every run must hold two. Blocks that are not far longer than
+        the autocorrelation lasts find too much (see Notes).
     seed : int or numpy.random.Generator
-    statistic : {"correlation"}
+    statistic : {"correlation", "r2"}
+        No rearrangement changes the mean or variance of a prediction, so that R² moves with
+        the correlation alone: p-values are the same, ``observed`` and ``null`` are R². A
+        constant prediction has an R², and a p-value of 1.
 
     Returns
     -------
@@ -142,24 +144,20 @@ def permutation_test(
     AlignmentError
         If the shapes differ, or ``run_lengths`` do not add up to the rows.
     ValueError
-        If ``kind`` or ``statistic`` is unknown, a run is shorter than twice ``min_shift``, or
-        a number is not positive.
+        If ``kind`` or ``statistic`` is unknown, a run is shorter than twice ``min_shift`` or
+        ``block_trs``, or than three TRs for phases, or a number is not positive.
     TypeError
         If a count is not an integer.
 
     Warns
     -----
     VoxscaleWarning
-        If fewer different combinations of shifts exist than permutations were asked for.
+        If fewer different rearrangements exist than permutations were asked for.
 
     Notes
     -----
-    Rotating a run changes neither the mean nor the variance of the whole prediction, so every
-    permuted correlation is a sum over runs of circular cross-covariances, which one Fourier
-    transform per run gives for all shifts at once.
-
     Valid for series that are stationary within a run. Slow drifts in both are "significant"
-    under rotation (Harris 2020), and so are differences between the means of runs: remove
+    under any of these (Harris 2020), and so are differences between the means of runs: remove
     drifts, and z-score responses run by run, as :class:`voxscale.DesignRecipe` does.
 
     The shifts next to none at all resemble the observed score; leaving them out makes
@@ -176,12 +174,31 @@ def permutation_test(
     five of 60 TRs     0.092, 0.034    0.054, 0.012
     =================  ==============  ==============
 
+    Blocks break the autocorrelation where they meet, and find too much unless they are long; two
+    blocks a run, on the other hand, show little. The share below p = 0.05 by kind (``min_shift=1``;
+    ``block_trs`` of 20, 30 and 60; 20,000 voxels, 999 permutations) was:
+
+    ========================  ==============  =====  ========  ========  ========
+    autocorrelation, runs     circular-shift  phase  block 20  block 30  block 60
+    ========================  ==============  =====  ========  ========  ========
+    0.7, one of 790 TRs       0.050           0.051  0.057     0.056     0.053
+    0.7, one of 300 TRs       0.050           0.052  0.055     0.053     0.051
+    0.7, three of 250 TRs     0.050           0.050  0.055     0.054     0.058
+    0.7, five of 60 TRs       0.059           0.058  0.055     0.032
+    0.9, one of 790 TRs       0.050           0.052  0.074     0.065     0.056
+    0.9, one of 300 TRs       0.052           0.056  0.075     0.065     0.057
+    0.9, three of 250 TRs     0.053           0.051  0.071     0.064     0.062
+    0.9, five of 60 TRs       0.063           0.060  0.059     0.031
+    ========================  ==============  =====  ========  ========  ========
+
     References
     ----------
     Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:39, doi:10.2202/1544-6115.1585 (why
     1 is added to both counts, and why the same permutation should not be drawn twice).
     Harris 2020, "Nonsense correlations in neuroscience", bioRxiv,
     doi:10.1101/2020.11.29.402719 (limits of circular shifts).
+    Prichard & Theiler 1994, Phys. Rev. Lett. 73:951, doi:10.1103/PhysRevLett.73.951 (random
+    phases that several series share).
 
     Examples
     --------
@@ -193,100 +210,46 @@ def permutation_test(
     >>> test.p_values < 0.05
     array([ True, False])
     """
-    _known("kind", kind, _NULLS)
-    _known("statistic", statistic, ("correlation",))
+    known("kind", kind, NULLS)
+    known("statistic", statistic, ("correlation", "r2"))
     responses, predictions = paired(Y, Y_pred)
     n_trs, n_voxels = responses.shape
-    lengths = _checked_lengths(run_lengths, n_trs, min_shift)
-    shifts = _draw_shifts(lengths, index(min_shift), _positive(n_permutations), seed)
+    drawn = NULLS[kind](
+        as_lengths(run_lengths, n_trs), positive(n_permutations), np.random.default_rng(seed),
+        min_shift=min_shift, block_trs=block_trs,
+    )  # fmt: skip
     observed = np.full(n_voxels, np.nan)
     p_values = np.full(n_voxels, np.nan)
-    null = np.full((len(shifts), n_voxels), np.nan, dtype=np.float32)
-    for voxels in voxel_blocks(n_voxels, 6 * n_trs + 3 * len(shifts)):
+    null = np.empty((len(drawn), n_voxels), dtype=np.float32)
+    for voxels in voxel_blocks(n_voxels, 6 * n_trs + len(drawn) + drawn.numbers_per_voxel()):
         truth, truth_varies = unit_columns(responses[:, voxels])
         guess, guess_varies = unit_columns(predictions[:, voxels])
         score = np.clip(np.einsum("tv,tv->v", truth, guess), -1.0, 1.0)
-        by_chance = _NULLS[kind](truth, guess, lengths, shifts)
-        n_above = np.count_nonzero(by_chance >= score - _TIE, axis=0)
+        by_chance = drawn.correlate(truth, guess)
+        np.clip(by_chance, -1.0, 1.0, out=by_chance)
+        n_above = np.count_nonzero(by_chance >= score - TIE, axis=0)
         defined = truth_varies & guess_varies
+        if statistic == "r2":
+            score, defined = _as_r2(score, by_chance, responses[:, voxels], predictions[:, voxels])
         observed[voxels] = np.where(defined, score, np.nan)
-        p_values[voxels] = np.where(defined, (1 + n_above) / (1 + len(shifts)), np.nan)
-        null[:, voxels] = np.where(defined, by_chance, np.nan)
+        p_values[voxels] = np.where(defined, (1 + n_above) / (1 + len(drawn)), np.nan)
+        null[:, voxels] = by_chance
+        null[:, voxels][:, ~defined] = np.nan
+    shifts = drawn.shifts if isinstance(drawn, CircularShifts) else None
     return PermutationTest(observed, p_values, null, shifts, kind, statistic)
 
 
-def _circular_shift_null(
-    truth: Array, guess: Array, lengths: Sequence[int], shifts: Array
-) -> Array:
-    """Correlate unit columns after rotating each run of ``guess`` later by its shift."""
-    null = np.zeros((len(shifts), truth.shape[1]))
-    start = 0
-    for length, of_run in zip(lengths, shifts.T, strict=True):
-        rows = slice(start, start + length)
-        spectrum = fft.rfft(truth[rows], axis=0) * np.conj(fft.rfft(guess[rows], axis=0))
-        null += fft.irfft(spectrum, n=length, axis=0)[of_run]
-        start += length
-    return np.clip(null, -1.0, 1.0)
+def _as_r2(score: Array, by_chance: Array, block: Array, predictions: Array) -> tuple[Array, Array]:
+    """Turn correlations by chance into R², in place; return the R² observed, and where it is.
 
-
-# A row per kind: unit columns of responses and predictions, run lengths and shifts -> null.
-_NULLS = {"circular-shift": _circular_shift_null}
-
-
-def _draw_shifts(
-    lengths: Sequence[int], min_shift: int, n_permutations: int, seed: int | np.random.Generator
-) -> Array:
-    """Draw different combinations of one shift per run, or all where there are no more."""
-    rng = np.random.default_rng(seed)
-    choices = [length - 2 * min_shift + 1 for length in lengths]
-    n_combinations = math.prod(choices)
-    if n_combinations < n_permutations:
-        msg = (
-            f"only {n_combinations} different shifts exist for runs of {list(lengths)} TRs with "
-            f"min_shift={min_shift}, fewer than n_permutations={n_permutations}; each is used "
-            f"once, and no p-value can be below {1 / (n_combinations + 1):.2g}."
-        )
-        warnings.warn(msg, VoxscaleWarning, stacklevel=3)
-    if n_combinations < _COUNTABLE:
-        # Without replacement: a repeated shift adds to the count but is no new evidence.
-        size = min(n_permutations, n_combinations)
-        codes = rng.choice(n_combinations, size=size, replace=False)
-        shifts = np.empty((size, len(choices)), dtype=np.int64)
-        for run, n_choices in enumerate(choices):
-            codes, shifts[:, run] = np.divmod(codes, n_choices)
-        return min_shift + shifts
-    return min_shift + rng.integers(0, choices, size=(n_permutations, len(choices)))
-
-
-def _checked_lengths(run_lengths: Sequence[int] | None, n_trs: int, min_shift: int) -> list[int]:
-    lengths = [n_trs] if run_lengths is None else [index(length) for length in run_lengths]
-    if sum(lengths) != n_trs or min(lengths, default=0) < 1:
-        msg = (
-            f"run_lengths are {lengths}, {sum(lengths)} TRs in all, but Y has {n_trs}; expected "
-            "one positive length per run, in the order of the rows."
-        )
-        raise AlignmentError(msg)
-    if index(min_shift) < 1:
-        msg = f"min_shift is {min_shift}; expected at least 1 TR: no shift is no permutation."
-        raise ValueError(msg)
-    if min(lengths) < 2 * min_shift:
-        msg = (
-            f"a run of {min(lengths)} TRs cannot be shifted by {min_shift} TRs or more in both "
-            f"directions; expected runs of at least {2 * min_shift} TRs: lower min_shift, or "
-            "leave the run out."
-        )
-        raise ValueError(msg)
-    return lengths
-
-
-def _positive(n_permutations: int) -> int:
-    if index(n_permutations) < 1:
-        msg = f"n_permutations is {n_permutations}; expected at least 1."
-        raise ValueError(msg)
-    return index(n_permutations)
-
-
-def _known(name: str, value: str, choices: Collection[str]) -> None:
-    if value not in choices:
-        msg = f"{name} {value!r} is unknown; choose one of {', '.join(choices)}."
-        raise ValueError(msg)
+    The squared error of a prediction is a constant less twice its product with the response.
+    """
+    observed = r2(block, predictions)
+    truth, guess = block.astype(np.float64), predictions.astype(np.float64)
+    defined = np.isfinite(observed)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        slope = np.where(defined, 2.0 * guess.std(axis=0) / truth.std(axis=0), 0.0)
+        by_chance -= score
+        by_chance *= slope
+        by_chance += observed
+    return observed, defined

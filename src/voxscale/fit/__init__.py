@@ -12,6 +12,7 @@ from voxscale.fit._choose import choose_alphas
 from voxscale.fit._cross_validate import cv_scores, cv_scores_of_designs
 from voxscale.fit._decompose import Decomposition, Gram
 from voxscale.fit._estimators import RidgeCV
+from voxscale.fit._held_out import held_out_predictions
 from voxscale.fit._nested import NestedScores, nested_scores
 from voxscale.fit._plan import FitPlan
 from voxscale.fit._results import Results
@@ -19,6 +20,13 @@ from voxscale.fit._scoring import SCORINGS
 from voxscale.fit._solve import Weights, solve
 from voxscale.fit._split_scores import correlation_split, r2_split
 from voxscale.fit._splits import as_splits, chunk_holdout, contiguous_folds, leave_run_out
+from voxscale.fit._stacked import StackedRidgeCV
+from voxscale.fit._stacking import (
+    center_of_mass,
+    residual_covariance,
+    stacked_prediction,
+    stacking_weights,
+)
 
 __all__ = [
     "SCORINGS",
@@ -29,16 +37,22 @@ __all__ = [
     "NestedScores",
     "Results",
     "RidgeCV",
+    "StackedRidgeCV",
     "Weights",
     "as_splits",
+    "center_of_mass",
     "choose_alphas",
     "chunk_holdout",
     "contiguous_folds",
     "correlation_split",
     "cv_scores",
     "cv_scores_of_designs",
+    "held_out_predictions",
     "leave_run_out",
     "nested_scores",
     "r2_split",
+    "residual_covariance",
     "solve",
+    "stacked_prediction",
+    "stacking_weights",
 ]

@@ -1,0 +1,78 @@
+"""Stacking against the published notebook, as intended and as it was."""
+
+import numpy as np
+import pytest
+
+from voxscale.errors import VoxscaleWarning
+from voxscale.evaluate import stacked_scores
+from voxscale.fit import center_of_mass, stacked_prediction, stacking_weights
+
+SMALL = ("identity3", "dominated", "psd5", "rankdef6", "asym_lower_sym")
+
+
+@pytest.fixture
+def recorded(golden):
+    with np.load(golden / "stacking.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture
+def small(golden):
+    with np.load(golden / "stacking_small_qp.npz") as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_problems(small, name):
+    R = small[f"{name}/R"]
+    weights = stacking_weights(R)
+    objective = weights @ R @ weights / 2
+    expected = float(small[f"{name}/objective_half_aRa_lowertri"])
+    assert objective <= expected * (1 + 1e-6) + 1e-12
+    if name != "rankdef6":  # several mixes are equally good there
+        np.testing.assert_allclose(weights, small[f"{name}/alpha"], atol=1e-4)
+
+
+def test_the_source_read_the_lower_triangle_alone(small):
+    with pytest.warns(VoxscaleWarning, match="not symmetric"):
+        ours = stacking_weights(small["asymmetric/R"])
+    np.testing.assert_allclose(ours, small["asym_mean_sym/alpha"], atol=1e-4)
+    np.testing.assert_allclose(small["asymmetric/alpha"], small["asym_lower_sym/alpha"], atol=1e-6)
+
+
+def test_weights_without_the_first_source(recorded):
+    weights = stacking_weights(recorded["R"][:, 1:, 1:])
+    np.testing.assert_allclose(weights, recorded["alphas"], atol=1e-4)
+
+
+def test_centers_of_mass(recorded):
+    speech = slice(0, 16)
+    ours = center_of_mass(recorded["alphas"], speech)
+    np.testing.assert_allclose(ours, recorded["com_normalised"], atol=1e-6)
+    ours = center_of_mass(recorded["alphas"], speech, renormalize=False)
+    np.testing.assert_allclose(ours, recorded["com"], atol=1e-6)
+
+
+def test_predictions_as_intended(recorded):
+    mix = stacked_prediction(recorded["layer_preds"], recorded["alphas"])
+    np.testing.assert_allclose(mix, recorded["intended/pred"], atol=1e-7)
+    # The published code gave the language model's weight to the last layer of speech.
+    wrong = [*recorded["layer_preds"][:16], recorded["layer_preds"][15]]
+    ours = stacked_prediction(wrong, recorded["alphas"])
+    np.testing.assert_allclose(ours, recorded["as_source/pred"], atol=1e-7)
+
+
+def test_scores_as_intended(recorded):
+    mix = stacked_prediction(recorded["layer_preds"], recorded["alphas"])
+    is_test = np.arange(len(mix)) < recorded["n_test"]
+    language = recorded["layer_preds"][16]
+    scores = stacked_scores(recorded["gt"], mix, [language], validation=~is_test, test=is_test)
+    ours = {
+        "val_stacked": scores.validation_stacked,
+        "val_semantic": scores.validation_single,
+        "test_stacked": scores.test,  # of the notebook, after its mask
+        "test_semantic": scores.test_single,
+    }
+    for name, values in ours.items():
+        np.testing.assert_allclose(values, recorded[f"intended/{name}"], atol=1e-7, err_msg=name)
+    np.testing.assert_array_equal(scores.is_stacked, recorded["intended/val_mask"])
