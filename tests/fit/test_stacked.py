@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold
 
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.fit import (
@@ -13,6 +14,7 @@ from voxscale.fit import (
     held_out_predictions,
     leave_run_out,
 )
+from voxscale.fit._stacked import _blocks
 
 ALPHAS = np.logspace(0, 3, 5)
 
@@ -37,6 +39,9 @@ def test_rows_are_predicted_by_the_others(rng, data, design, fit_intercept, weig
     model = ridge(fit_intercept=fit_intercept).fit(X, Y, w)
     splits = leave_run_out([25, 20, 15])
     found = held_out_predictions(model, X, Y, splits, sample_weight=w)
+    if w is not None:
+        assert np.isnan(found[w == 0]).all()
+        splits = [(train, held[w[held] > 0]) for train, held in splits]
     for train, held in splits:
         for v, alpha in enumerate(model.best_alphas_):
             other = Ridge(alpha=alpha, fit_intercept=fit_intercept)
@@ -94,12 +99,40 @@ def test_the_true_design_gets_the_weight(rng):
     assert weights.max(axis=1).min() > 0.8
 
 
-def test_less_memory_changes_nothing(data, monkeypatch):
-    designs, Y = data
-    whole = StackedRidgeCV(ridge()).fit(designs, Y)
-    monkeypatch.setattr("voxscale.fit._stacked._blocks", lambda *_: [slice(0, 4), slice(4, 6)])
-    parts = StackedRidgeCV(ridge()).fit(designs, Y)
+def test_less_memory_changes_nothing(rng, monkeypatch):
+    designs = [rng.standard_normal((60, 5)), rng.standard_normal((60, 7))]
+    Y = rng.standard_normal((60, 30))
+    Y[:, 10:20] = 0.0  # more than a block of voxels that cannot be fitted
+    with pytest.warns(VoxscaleWarning, match="10 of 30 voxels"):
+        whole = StackedRidgeCV(ridge()).fit(designs, Y)
+    monkeypatch.setattr("voxscale.fit._stacked._SHARE", 2e-6)
+    stacked = StackedRidgeCV(ridge(memory_gib=8.0))
+    with pytest.warns(VoxscaleWarning, match="10 of 30 voxels"):
+        parts = stacked.fit(designs, Y)
     np.testing.assert_allclose(parts.weights_, whole.weights_, atol=1e-9)
+    blocks = _blocks(stacked.estimator, Y.shape, [5, 7])
+    assert 3 < len(blocks) < 30
+
+
+def test_voxels_that_are_all_constant_have_no_weights(rng):
+    designs = list(rng.standard_normal((2, 60, 5)))
+    with pytest.warns(VoxscaleWarning, match="3 of 3 voxels"):
+        stacked = StackedRidgeCV(ridge()).fit(designs, np.zeros((60, 3)))
+    assert np.isnan(stacked.weights_).all()
+
+
+def test_every_model_leaves_out_the_same_rows(rng):
+    X, Y = rng.standard_normal((60, 5)), rng.standard_normal((60, 3))
+    shuffled = KFold(5, shuffle=True)  # other folds each time it is asked
+    R = StackedRidgeCV(ridge(), shuffled).fit([X, X], Y).residual_covariance_
+    np.testing.assert_allclose(R[:, 0, 0], R[:, 1, 1], rtol=1e-12)
+    pairs = iter(contiguous_folds(60, 4))
+    assert StackedRidgeCV(ridge(), pairs).fit([X, X], Y).weights_.shape == (3, 2)
+
+
+def test_another_estimator_is_refused(data):
+    with pytest.raises(TypeError, match="expected a RidgeCV"):
+        StackedRidgeCV(Ridge()).fit(*data)
 
 
 def test_too_little_memory_is_told(data):
@@ -123,6 +156,9 @@ def test_censored_rows_say_nothing_about_the_mix(data):
     kept[[5, 30]] = 0
     expected = StackedRidgeCV(ridge()).fit(designs, Y, kept)
     Y[[5, 30]] = 1e6
+    designs = [X.copy() for X in designs]
+    for X in designs:
+        X[[5, 30]] = np.nan
     found = StackedRidgeCV(ridge()).fit(designs, Y, kept)
     np.testing.assert_allclose(found.weights_, expected.weights_)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 
 from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.fit import (
@@ -87,6 +88,34 @@ def test_twins_share_and_perfect_models_sum_to_one(rng):
         assert (weights >= 0).all()
         assert weights.sum() == pytest.approx(1)
     assert errors_of(stacking_weights(twins)[None], twins[None]) == pytest.approx(least_error(R))
+
+
+def test_a_very_bad_model_takes_no_digits_from_the_good_ones():
+    for worst in (1e6, 1e13, 1e18):
+        weights = stacking_weights(np.diag([1.0, 3.0, worst]))
+        np.testing.assert_allclose(weights[:2], [0.75, 0.25], atol=1e-5)
+
+
+@pytest.mark.parametrize("error", [-0.5, -2.0])
+def test_no_error_is_negative(error):
+    with pytest.warns(VoxscaleWarning, match="1 of 1 voxels"):
+        assert np.isnan(stacking_weights([[error]])).all()
+
+
+def test_a_voxel_that_is_given_up_is_counted(rng, monkeypatch):
+    R = covariances(rng, 3, 4)
+    calls = []
+
+    def gives_up(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise RuntimeError("Maximum number of iterations reached.")
+        return nnls(*arguments, **options)
+
+    monkeypatch.setattr("voxscale.fit._simplex.nnls", gives_up)
+    with pytest.warns(VoxscaleWarning, match="1 of 3 voxels have no stacking weights"):
+        weights = stacking_weights(R)
+    np.testing.assert_array_equal(np.isnan(weights[:, 0]), [False, True, False])
 
 
 def test_one_model_has_all_the_weight():
@@ -179,7 +208,7 @@ def test_predictions_of_other_shape_are_named(rng):
 
 def test_a_model_without_weight_has_no_say(rng):
     first, second = rng.standard_normal((2, 8, 3))
-    second[:, 0] = np.nan
+    second[:, 0], second[0, 0] = np.nan, np.inf
     mix = stacked_prediction([first, second], [[1.0, 0.0], [0.5, 0.5], [np.nan, np.nan]])
     np.testing.assert_array_equal(mix[:, 0], first[:, 0])
     np.testing.assert_allclose(mix[:, 1], (first[:, 1] + second[:, 1]) / 2)
@@ -217,7 +246,7 @@ def test_without_weight_there_is_no_center():
 
 
 def test_positions_must_be_those_of_the_models():
-    with pytest.raises(ValueError, match="one for each of 2 models"):
+    with pytest.raises(ValueError, match=r"shape \(1,\) for 2 models"):
         center_of_mass([[0.5, 0.5]], positions=[1.0])
-    with pytest.raises(ValueError, match="0 models"):
+    with pytest.raises(ValueError, match="for 0 models"):
         center_of_mass([[0.5, 0.5]], [])

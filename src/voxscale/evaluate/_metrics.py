@@ -128,6 +128,7 @@ class Metric:
                 "above 0 and at most 1, such as 0.25."
             )
             raise ValueError(msg)
+        object.__setattr__(self, "floor", float(self.floor))
 
     @classmethod
     def parse(cls, text: str | Metric) -> Metric:

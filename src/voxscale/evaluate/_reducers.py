@@ -89,6 +89,8 @@ class Reducer:
                 "correlation of 0 or more and below 1, such as 0.35."
             )
             raise ValueError(msg)
+        if self.threshold is not None:  # written as Python writes it, whatever it was
+            object.__setattr__(self, "threshold", float(self.threshold))
 
     @classmethod
     def parse(cls, text: str | Reducer) -> Reducer:

@@ -20,9 +20,9 @@ from voxscale.fit._fit_each import gram_for
 from voxscale.fit._predict import Predictor
 from voxscale.fit._samples import Samples
 from voxscale.fit._solve import solve
-from voxscale.fit._splits import as_splits
+from voxscale.fit._splits import Split, as_splits
 
-__all__ = ["held_out_predictions"]
+__all__ = ["folds", "held_out_predictions"]
 
 
 def held_out_predictions(
@@ -55,7 +55,8 @@ def held_out_predictions(
     Returns
     -------
     array of shape (n_trs, n_chosen), of the model's dtype
-        NaN for rows that no split leaves out, and for voxels without an alpha.
+        NaN for rows that no split leaves out or that are censored, and for voxels without an
+        alpha.
 
     Raises
     ------
@@ -68,8 +69,8 @@ def held_out_predictions(
 
     Notes
     -----
-    The alphas were chosen on all of these rows. One number for each voxel, chosen among a few,
-    tells next to nothing about a row; the weights, which could, have never seen it.
+    The weights have never seen the row that they predict; the alphas, one number for each voxel,
+    were chosen with it among the others, as is usual for stacked regression.
 
     Examples
     --------
@@ -88,16 +89,38 @@ def held_out_predictions(
             f"{model.n_features_in_} and {len(model.best_alphas_)} of the fit."
         )
         raise AlignmentError(msg)
-    splits = [(train, np.sort(held)) for train, held in as_splits(cv, n_trs)]
-    _check_apart([held for _, held in splits], n_trs)
+    splits = folds(cv, n_trs, sample_weight)
     dtype = str(resolve_dtype(model.dtype)).removeprefix("torch.")
     chosen = responses.read(slice(*voxels.indices(n_voxels)), dtype)
     alphas = np.asarray(model.best_alphas_)[voxels]
     weights = Samples.of(sample_weight, n_trs).weights
     found = np.full(chosen.shape, np.nan, dtype=dtype)
-    for train, held in splits:
+    for train, left_out in splits:
+        held = left_out[weights[left_out] > 0]
         found[held] = _predicted(model, X, chosen, alphas, _only(train, weights), held)
     return found
+
+
+def folds(cv: Any, n_trs: int, sample_weight: ArrayLike | None) -> list[Split]:
+    """Resolve splits that leave out no row twice; rows left out ascend.
+
+    Raises
+    ------
+    FitError
+        If a split has too few rows that count.
+    ValueError
+        If two splits leave out the same row.
+    """
+    splits = [(train, np.sort(held)) for train, held in as_splits(cv, n_trs)]
+    counts = np.bincount(np.concatenate([held for _, held in splits]), minlength=n_trs)
+    if counts.max() > 1:
+        msg = (
+            f"{int((counts > 1).sum())} rows are left out by more than one split; expected folds, "
+            "which leave out each row once, such as leave_run_out(run_lengths)."
+        )
+        raise ValueError(msg)
+    Samples.of(sample_weight, n_trs).splits(splits)
+    return splits
 
 
 def _predicted(
@@ -120,13 +143,3 @@ def _only(train: Array, weights: Array) -> Array:
     kept = np.zeros_like(weights)
     kept[train] = weights[train]
     return kept
-
-
-def _check_apart(held: list[Array], n_trs: int) -> None:
-    counts = np.bincount(np.concatenate(held), minlength=n_trs)
-    if counts.max() > 1:
-        msg = (
-            f"{int((counts > 1).sum())} rows are left out by more than one split; expected folds, "
-            "which leave out each row once, such as leave_run_out(run_lengths)."
-        )
-        raise ValueError(msg)

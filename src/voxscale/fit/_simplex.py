@@ -19,6 +19,8 @@ __all__ = ["ROUNDING", "least_on_simplex"]
 ROUNDING = 1e-9
 # Below this share of the largest, an eigenvalue carries no digit of its own.
 _NOTHING = 1e-13
+# Steps for each model, after which a problem is given up; a dozen in all is usual.
+_MOST_STEPS = 30
 
 
 def least_on_simplex(matrices: Array) -> Array:
@@ -40,13 +42,19 @@ def least_on_simplex(matrices: Array) -> Array:
     array([[0.75, 0.25]])
     """
     n_voxels, n_models, _ = matrices.shape
-    # Weights do not depend on the size of R, and numbers near 1 lose no digit beside the 1.
-    size = np.trace(matrices, axis1=1, axis2=2) / n_models
-    shifted = matrices / np.where(size > 0, size, 1.0)[:, None, None] + 1.0
+    # Weights do not depend on the size of R. That of the best model keeps the digits of the good
+    # ones beside the 1, however bad the worst may be.
+    errors = np.diagonal(matrices, axis1=1, axis2=2)
+    size = np.where(errors > 0, errors, np.inf).min(axis=1)
+    shifted = matrices / np.where(np.isfinite(size), size, 1.0)[:, None, None] + 1.0
     factors, sides = _factored(shifted)
+    sides[(errors < 0).any(axis=1)] = np.nan
     weights = np.full((n_voxels, n_models), np.nan)
     for voxel in np.flatnonzero(np.isfinite(sides).all(axis=1)):
-        weights[voxel] = nnls(factors[voxel], sides[voxel])[0]
+        try:
+            weights[voxel] = nnls(factors[voxel], sides[voxel], maxiter=_MOST_STEPS * n_models)[0]
+        except RuntimeError:  # it went around in a circle; counted with the voxels left out
+            continue
     total = weights.sum(axis=1, keepdims=True)
     found: Array = np.divide(weights, total, out=np.full_like(weights, np.nan), where=total > 0)
     return found
@@ -58,9 +66,10 @@ def _factored(matrices: Array) -> tuple[Array, Array]:
     ones = lower.new_ones((len(lower), lower.shape[1], 1))
     sides = torch.linalg.solve_triangular(lower, ones, upper=False)[..., 0].numpy()
     factors = lower.numpy().transpose(0, 2, 1)
-    # Pivots of rounding size would blow rounding up.
+    # Pivots of rounding size, beside what they are the rest of, would blow rounding up.
     pivots = lower.diagonal(dim1=1, dim2=2).square()
-    is_unsafe = (info > 0) | (pivots.amin(1) < _NOTHING * pivots.amax(1))
+    whole = torch.from_numpy(matrices).diagonal(dim1=1, dim2=2)
+    is_unsafe = (info > 0) | (pivots < _NOTHING * whole).any(1)
     for voxel in np.flatnonzero(is_unsafe.numpy()):
         factors[voxel], sides[voxel] = _factored_by_eigh(matrices[voxel])
     return np.asarray(factors), np.asarray(sides)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -13,15 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns
 from voxscale.errors import AlignmentError
-from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, resolve_dtype
+from voxscale.fit._blocks import budget_bytes, check_budget, resolve_dtype
 from voxscale.fit._estimators import RidgeCV
-from voxscale.fit._held_out import held_out_predictions
+from voxscale.fit._held_out import folds, held_out_predictions
+from voxscale.fit._splits import Split
 from voxscale.fit._stacking import residual_covariance, stacked_prediction, stacking_weights
 
 __all__ = ["StackedRidgeCV"]
 
-# Of the memory that may be used: what held-out predictions of a block of voxels may take. The
-# solver of the weights, beside them, has the rest.
+# Of the memory that may be used: what held-out predictions of a block of voxels may take, beside
+# what the solver of their weights takes.
 _SHARE = 0.4
 
 
@@ -91,25 +93,36 @@ class StackedRidgeCV(BaseEstimator):  # type: ignore[misc]
         ------
         AlignmentError, DataError, FitError, ValueError
             As :meth:`RidgeCV.fit`; also if Y has one axis, or splits leave a row out twice.
+        TypeError
+            If the estimator is no RidgeCV.
 
         Warns
         -----
         VoxscaleWarning
             Counts voxels that could not be fitted, and those without weights of the mix.
         """
-        responses = Columns.of(Y, "Y")
         settings = RidgeCV() if self.estimator is None else self.estimator
-        self.models_ = settings.fit_designs(designs, Y, sample_weight)
+        if not isinstance(settings, RidgeCV):
+            msg = (
+                f"estimator is {settings!r}; expected a RidgeCV, whose settings serve all designs."
+            )
+            raise TypeError(msg)
+        responses = Columns.of(Y, "Y")
         n_trs, n_voxels = responses.shape
+        splits = folds(self.cv, n_trs, sample_weight)
+        widths = [Columns.of(X, "X").shape[1] for X in designs]
+        blocks = _blocks(settings, (n_trs, n_voxels), widths)
+        rows = _rows_left_out(splits, sample_weight)
+        self.models_ = settings.fit_designs(designs, Y, sample_weight)
         R = np.empty((n_voxels, len(designs), len(designs)))
-        for voxels in _blocks(settings, (n_trs, n_voxels), len(designs)):
+        for voxels in blocks:
             held = [
                 held_out_predictions(
-                    model, X, Y, self.cv, voxels=voxels, sample_weight=sample_weight
-                )
+                    model, X, Y, splits, voxels=voxels, sample_weight=sample_weight
+                )[rows]
                 for model, X in zip(self.models_, designs, strict=True)
             ]
-            R[voxels] = _covariance(responses.read(voxels, "float64"), held, sample_weight)
+            R[voxels] = residual_covariance(responses.read(voxels, "float64")[rows], held)
         self.residual_covariance_ = R
         self.weights_ = stacking_weights(R)
         return self
@@ -143,23 +156,23 @@ class StackedRidgeCV(BaseEstimator):  # type: ignore[misc]
         return [model.predict(X) for model, X in zip(self.models_, designs, strict=True)]
 
 
-def _covariance(Y: Array, held: Sequence[Array], sample_weight: ArrayLike | None) -> Array:
-    """Use the rows that were left out once, and count."""
-    known = np.isfinite(held[0]).any(axis=1)
-    for one in held[1:]:
-        known |= np.isfinite(one).any(axis=1)
-    if sample_weight is not None:
-        known &= np.asarray(sample_weight) != 0
-    return residual_covariance(Y[known], [one[known] for one in held])
+def _rows_left_out(splits: Sequence[Split], sample_weight: ArrayLike | None) -> Array:
+    """Rows that are left out once, and count."""
+    rows: Array = np.sort(np.concatenate([held for _, held in splits]))
+    return rows if sample_weight is None else rows[np.asarray(sample_weight)[rows] != 0]
 
 
-def _blocks(settings: RidgeCV, shape: tuple[int, int], n_models: int) -> list[slice]:
-    """Cut the voxels so that all models' predictions of a block may be held at once."""
+def _blocks(settings: RidgeCV, shape: tuple[int, int], widths: Sequence[int]) -> list[slice]:
+    """Cut the voxels so that all models' predictions of a block may be held at once.
+
+    They are held in the machine's own memory, wherever the algebra runs.
+    """
     n_trs, n_voxels = shape
     itemsize = resolve_dtype(settings.dtype).itemsize
-    # Beside predictions, a copy of the rows that count, and responses.
-    per_voxel = n_trs * (2 * n_models * itemsize + 16)
-    room = int(_SHARE * budget_bytes(settings.memory_gib, resolve_device(settings.device)))
+    # Beside predictions: the rows that count of one, responses, residuals, and a fold's weights.
+    per_voxel = n_trs * ((len(widths) + 1) * itemsize + 8 * (len(widths) + 2))
+    per_voxel += itemsize * max(widths, default=0)
+    room = int(_SHARE * budget_bytes(settings.memory_gib, torch.device("cpu")))
     check_budget(per_voxel, room, "holding one voxel's predictions by all models")
     width = room // per_voxel
     return [slice(start, min(start + width, n_voxels)) for start in range(0, n_voxels, width)]

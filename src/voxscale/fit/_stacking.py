@@ -62,7 +62,8 @@ def residual_covariance(Y: ArrayLike, predictions: Sequence[Any]) -> Array:
     array([[[1.  , 0.5 ],
             [0.5 , 0.25]]])
     """
-    shape = _checked_shapes(Y, predictions)
+    responses: Any = Y if hasattr(Y, "shape") else np.asarray(Y)
+    shape = _checked_shapes(responses, predictions)
     n_trs, n_voxels = shape
     n_models = len(predictions)
     if n_trs < n_models:
@@ -73,7 +74,7 @@ def residual_covariance(Y: ArrayLike, predictions: Sequence[Any]) -> Array:
         warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     R = np.empty((n_voxels, n_models, n_models))
     for voxels in _blocks(n_voxels, (n_models + 2) * n_trs):
-        truth = np.asarray(Y[:, voxels], dtype=np.float64)  # type: ignore[call-overload, index]
+        truth = np.asarray(responses[:, voxels], dtype=np.float64)
         residuals = np.empty((truth.shape[1], n_models, n_trs))
         for model, one in enumerate(predictions):
             residuals[:, model] = (truth - np.asarray(one[:, voxels], dtype=np.float64)).T
@@ -173,8 +174,8 @@ def stacked_prediction(predictions: Sequence[Any], weights: ArrayLike, *, out: A
     for voxels in _blocks(shape[1], 3 * shape[0]):
         total = np.zeros((shape[0], voxels.stop - voxels.start))
         for one, weight in zip(predictions, mix[voxels].T, strict=True):
-            part = np.asarray(one[:, voxels], dtype=np.float64) * weight
-            total += np.where(weight == 0, 0.0, part)
+            part = np.where(weight == 0, 0.0, np.asarray(one[:, voxels], dtype=np.float64))
+            total += part * weight
         result[:, voxels] = total
     return result
 
@@ -190,7 +191,7 @@ def center_of_mass(
 
     Parameters
     ----------
-    weights : array of shape (n_voxels, n_models)
+    weights : array of shape (n_voxels, n_models), or (n_models,) for one voxel
         From :func:`stacking_weights`.
     models : sequence of int, or slice
         Which models, in their order. Default: all.
@@ -218,11 +219,14 @@ def center_of_mass(
     >>> center_of_mass([[0.25, 0.25, 0.5]], slice(0, 2), renormalize=False)
     array([0.25])
     """
-    chosen = np.asarray(weights, dtype=np.float64)[:, models]
+    chosen = np.atleast_2d(np.asarray(weights, dtype=np.float64))[:, models]
     n_chosen = chosen.shape[1]
     at = np.arange(n_chosen) if positions is None else np.asarray(positions, dtype=np.float64)
     if at.shape != (n_chosen,) or not n_chosen:
-        msg = f"positions have shape {at.shape}; expected one for each of {n_chosen} models (> 0)."
+        msg = (
+            f"positions have shape {at.shape} for {n_chosen} models; expected one for each, and at "
+            "least one model."
+        )
         raise ValueError(msg)
     moment = chosen @ at
     if not renormalize:
