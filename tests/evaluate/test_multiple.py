@@ -16,7 +16,9 @@ from voxscale.evaluate import (
 )
 
 P_VALUES = arrays.arrays(
-    np.float64, st.integers(1, 30), elements=st.one_of(st.floats(0, 1), st.just(np.nan))
+    np.float64,
+    st.integers(1, 30),
+    elements=st.one_of(st.floats(0, 1, allow_subnormal=False), st.just(np.nan)),
 )
 
 

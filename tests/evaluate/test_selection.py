@@ -72,14 +72,36 @@ def test_a_story_under_another_name_cannot_report_either(told):
     Y, guesses = told
     best = choose_best(story_scores(Y, guesses, STORIES, only=["buck"]))
     renamed = {"avatar": 60, "buck, again": 50, "souls": 70}
-    with pytest.raises(ValueError, match=r"\['buck, again'\] has the very responses of one of"):
+    with pytest.raises(
+        ValueError, match=r"\['buck, again'\] hold the very responses of \['buck'\]"
+    ):
         best.scores(story_scores(Y, guesses, renamed, only=["buck, again"]))
     other = story_scores(Y, guesses, renamed, only=["buck, again"])
-    with pytest.raises(ValueError, match="has the very responses"):
+    with pytest.raises(ValueError, match="hold the very responses"):
         best.scores(dataclasses.replace(other, stories=("souls",)))
     low = story_scores(Y.astype(np.float32), guesses, renamed, only=["buck, again"])
-    with pytest.raises(ValueError, match="has the very responses"):
+    with pytest.raises(ValueError, match="hold the very responses"):
         best.scores(low)
+
+
+@pytest.mark.parametrize("n_voxels", [1, 200])
+def test_stories_that_are_cut_otherwise_cannot_report_either(told, n_voxels):
+    Y, guesses = told[0][:, :n_voxels], {k: v[:, :n_voxels] for k, v in told[1].items()}
+    best = choose_best(story_scores(Y, guesses, {"all of them": 180}))
+    with pytest.raises(ValueError, match="hold the very responses"):
+        best.scores(story_scores(Y, guesses, STORIES, only=["souls"]))
+    best = choose_best(story_scores(Y, guesses, STORIES, only=["buck"]))
+    trimmed = {name: one[63:107] for name, one in guesses.items()}
+    with pytest.raises(ValueError, match="hold the very responses"):
+        best.scores(story_scores(Y[63:107], trimmed, {"buck, trimmed": 44}))
+
+
+def test_empty_and_whole_numbers_are_alike_by_chance_alone(rng):
+    Y = rng.integers(0, 3, (180, 1)).astype(float)
+    Y[[10, 100]] = 0.0
+    guesses = {"a": rng.standard_normal((180, 1)), "b": rng.standard_normal((180, 1))}
+    best = choose_best(story_scores(Y, guesses, STORIES, only=["avatar"]))
+    assert best.scores(story_scores(Y, guesses, STORIES, only=["souls"])).shape == (1,)
 
 
 def test_plain_arrays_do_not_say_where_they_are_from(told):

@@ -205,7 +205,7 @@ def warn_undefined(what: str, reasons: Array, stacklevel: int = 3) -> None:
         f"{len(missing)} of {len(reasons)} voxels have no {what} and are NaN: {parts}. Leave "
         "them out of means, and say how many they were."
     )
-    warnings.warn(msg, VoxscaleWarning, stacklevel=stacklevel + 1)
+    warnings.warn(msg, VoxscaleWarning, stacklevel=stacklevel)
 
 
 def correlation_of_draws(one: Array, other: Array) -> Array:

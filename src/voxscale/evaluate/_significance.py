@@ -157,8 +157,10 @@ def permutation_test(
     Notes
     -----
     Valid for series that are stationary within a run. Slow drifts in both are "significant"
-    under any of these (Harris 2020), and so are differences between the means of runs: remove
-    drifts, and z-score responses run by run, as :class:`voxscale.DesignRecipe` does.
+    under any of these (Harris 2020). Differences between the means of runs stay in every
+    permutation: they raise scores and their null alike, and with them the largest score that
+    :func:`max_statistic` compares with. So remove drifts, and z-score responses and predictions
+    run by run, as :class:`voxscale.DesignRecipe` does for responses.
 
     The shifts next to none at all resemble the observed score; leaving them out makes
     p-values too small where they are a large part of a run. In simulations of unrelated series
