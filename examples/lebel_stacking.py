@@ -15,7 +15,7 @@ from _lebel import RECIPE, RESPONSES, TEXT, lacking, responses, transcripts
 
 import voxscale as vs
 from voxscale.evaluate import stacked_scores
-from voxscale.fit import StackedRidgeCV, center_of_mass
+from voxscale.fit import Stacking, center_of_mass
 
 NAME, LAYERS, N_TRAIN, N_VALIDATION = "uts02", [3, 9, 15, 21, 27], 25, 5
 N_DRAWS, BLOCK_TRS = 2000, 20
@@ -37,7 +37,7 @@ spaces = [*(states[layer] for layer in LAYERS), vs.word_rate(heard)]
 joined = [RECIPE.join(space, bold, stories[:N_TRAIN]) for space in spaces]
 n_chunks = len(joined[0][1]) // 20 // 4  # a quarter of the rows, in chunks of 20 TRs
 cv = vs.chunk_holdout(len(joined[0][1]), chunk_len=20, n_chunks=n_chunks, n_repeats=3, seed=0)
-stacked = StackedRidgeCV(vs.RidgeCV(np.logspace(2, 7, 11), cv), cv=5)
+stacked = Stacking(vs.RidgeCV(np.logspace(2, 7, 11), cv), cv=5)
 stacked.fit([X for X, _ in joined], joined[0][1])
 
 joined = [RECIPE.join(space, bold, told) for space in spaces]

@@ -16,7 +16,7 @@ PROMISED = {
     # design
     "EventSeries", "lanczos", "delay", "zscore", "DesignRecipe",
     # fit
-    "chunk_holdout", "RidgeCV", "BandedRidgeCV",
+    "chunk_holdout", "RidgeCV", "BandedRidgeCV", "Stacking", "stacking_weights",
     # evaluate
     "correlation", "r2", "signed_r2", "noise_ceiling", "permutation_test",
     # scaling

@@ -22,6 +22,7 @@ _HOMES = {
     "EventSeries": "arrays",
     "FitError": "errors",
     "RidgeCV": "fit",
+    "Stacking": "fit",
     "StoreError": "errors",
     "Study": "study",
     "TRSeries": "arrays",
@@ -49,6 +50,7 @@ _HOMES = {
     "run": "study",
     "scaling_curve": "reports",
     "signed_r2": "evaluate",
+    "stacking_weights": "fit",
     "word_rate": "features",
     "zscore": "design",
 }
@@ -85,7 +87,9 @@ if TYPE_CHECKING:
     from voxscale.features import word_rate as word_rate
     from voxscale.fit import BandedRidgeCV as BandedRidgeCV
     from voxscale.fit import RidgeCV as RidgeCV
+    from voxscale.fit import Stacking as Stacking
     from voxscale.fit import chunk_holdout as chunk_holdout
+    from voxscale.fit import stacking_weights as stacking_weights
     from voxscale.reports import flatmap as flatmap
     from voxscale.reports import report as report
     from voxscale.reports import scaling_curve as scaling_curve

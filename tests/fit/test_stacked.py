@@ -9,7 +9,7 @@ from sklearn.model_selection import KFold
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.fit import (
     RidgeCV,
-    StackedRidgeCV,
+    Stacking,
     contiguous_folds,
     held_out_predictions,
     leave_run_out,
@@ -76,7 +76,7 @@ def test_another_design_than_that_of_the_fit_is_named(data):
 
 def test_a_mix_is_at_least_as_good_as_each_model_on_rows_left_out(rng, data):
     designs, Y = data
-    stacked = StackedRidgeCV(ridge(), leave_run_out([25, 20, 15])).fit(designs, Y)
+    stacked = Stacking(ridge(), leave_run_out([25, 20, 15])).fit(designs, Y)
     R, weights = stacked.residual_covariance_, stacked.weights_
     errors = np.einsum("vi,vij,vj->v", weights, R, weights)
     assert (errors <= np.diagonal(R, axis1=1, axis2=2).min(axis=1) * (1 + 1e-9)).all()
@@ -94,7 +94,7 @@ def test_the_true_design_gets_the_weight(rng):
     designs = rng.standard_normal((3, 300, 10))
     Y = np.concatenate([X @ rng.standard_normal((10, 5)) for X in designs], axis=1)
     Y += rng.standard_normal(Y.shape)
-    weights = StackedRidgeCV(ridge()).fit(list(designs), Y).weights_
+    weights = Stacking(ridge()).fit(list(designs), Y).weights_
     np.testing.assert_array_equal(weights.argmax(axis=1), np.repeat([0, 1, 2], 5))
     assert weights.max(axis=1).min() > 0.8
 
@@ -104,9 +104,9 @@ def test_less_memory_changes_nothing(rng, monkeypatch):
     Y = rng.standard_normal((60, 30))
     Y[:, 10:20] = 0.0  # more than a block of voxels that cannot be fitted
     with pytest.warns(VoxscaleWarning, match="10 of 30 voxels"):
-        whole = StackedRidgeCV(ridge()).fit(designs, Y)
+        whole = Stacking(ridge()).fit(designs, Y)
     monkeypatch.setattr("voxscale.fit._stacked._SHARE", 2e-6)
-    stacked = StackedRidgeCV(ridge(memory_gib=8.0))
+    stacked = Stacking(ridge(memory_gib=8.0))
     with pytest.warns(VoxscaleWarning, match="10 of 30 voxels"):
         parts = stacked.fit(designs, Y)
     np.testing.assert_allclose(parts.weights_, whole.weights_, atol=1e-9)
@@ -117,34 +117,34 @@ def test_less_memory_changes_nothing(rng, monkeypatch):
 def test_voxels_that_are_all_constant_have_no_weights(rng):
     designs = list(rng.standard_normal((2, 60, 5)))
     with pytest.warns(VoxscaleWarning, match="3 of 3 voxels"):
-        stacked = StackedRidgeCV(ridge()).fit(designs, np.zeros((60, 3)))
+        stacked = Stacking(ridge()).fit(designs, np.zeros((60, 3)))
     assert np.isnan(stacked.weights_).all()
 
 
 def test_every_model_leaves_out_the_same_rows(rng):
     X, Y = rng.standard_normal((60, 5)), rng.standard_normal((60, 3))
     shuffled = KFold(5, shuffle=True)  # other folds each time it is asked
-    R = StackedRidgeCV(ridge(), shuffled).fit([X, X], Y).residual_covariance_
+    R = Stacking(ridge(), shuffled).fit([X, X], Y).residual_covariance_
     np.testing.assert_allclose(R[:, 0, 0], R[:, 1, 1], rtol=1e-12)
     pairs = iter(contiguous_folds(60, 4))
-    assert StackedRidgeCV(ridge(), pairs).fit([X, X], Y).weights_.shape == (3, 2)
+    assert Stacking(ridge(), pairs).fit([X, X], Y).weights_.shape == (3, 2)
 
 
 def test_another_estimator_is_refused(data):
     with pytest.raises(TypeError, match="expected a RidgeCV"):
-        StackedRidgeCV(Ridge()).fit(*data)
+        Stacking(Ridge()).fit(*data)
 
 
 def test_too_little_memory_is_told(data):
     with pytest.raises(FitError, match="may be used"):
-        StackedRidgeCV(ridge(memory_gib=1e-6)).fit(*data)
+        Stacking(ridge(memory_gib=1e-6)).fit(*data)
 
 
 def test_voxels_that_cannot_be_fitted_have_no_weights(data):
     designs, Y = data[0], data[1].copy()
     Y[3, 2] = np.nan
     with pytest.warns(VoxscaleWarning) as warned:
-        stacked = StackedRidgeCV(ridge()).fit(designs, Y)
+        stacked = Stacking(ridge()).fit(designs, Y)
     assert sum("1 of 6 voxels" in str(one.message) for one in warned) == 2
     np.testing.assert_array_equal(np.isnan(stacked.weights_[:, 0]), np.arange(6) == 2)
     assert np.isnan(stacked.predict(designs)[:, 2]).all()
@@ -154,18 +154,18 @@ def test_censored_rows_say_nothing_about_the_mix(data):
     designs, Y = data[0], data[1].copy()
     kept = np.ones(60)
     kept[[5, 30]] = 0
-    expected = StackedRidgeCV(ridge()).fit(designs, Y, kept)
+    expected = Stacking(ridge()).fit(designs, Y, kept)
     Y[[5, 30]] = 1e6
     designs = [X.copy() for X in designs]
     for X in designs:
         X[[5, 30]] = np.nan
-    found = StackedRidgeCV(ridge()).fit(designs, Y, kept)
+    found = Stacking(ridge()).fit(designs, Y, kept)
     np.testing.assert_allclose(found.weights_, expected.weights_)
 
 
 def test_it_can_be_cloned_and_wants_as_many_designs(data):
     designs, Y = data
-    stacked = clone(StackedRidgeCV(ridge(), 4)).fit(designs, Y)
+    stacked = clone(Stacking(ridge(), 4)).fit(designs, Y)
     assert stacked.cv == 4
     with pytest.raises(AlignmentError, match="there are 1 designs; expected the 2 of the fit"):
         stacked.predict(designs[:1])

@@ -20,7 +20,7 @@ from voxscale.fit._scoring import SCORINGS
 from voxscale.fit._solve import Weights, solve
 from voxscale.fit._split_scores import correlation_split, r2_split
 from voxscale.fit._splits import as_splits, chunk_holdout, contiguous_folds, leave_run_out
-from voxscale.fit._stacked import StackedRidgeCV
+from voxscale.fit._stacked import Stacking
 from voxscale.fit._stacking import (
     center_of_mass,
     residual_covariance,
@@ -37,7 +37,7 @@ __all__ = [
     "NestedScores",
     "Results",
     "RidgeCV",
-    "StackedRidgeCV",
+    "Stacking",
     "Weights",
     "as_splits",
     "center_of_mass",

@@ -20,14 +20,14 @@ from voxscale.fit._held_out import folds, held_out_predictions
 from voxscale.fit._splits import Split
 from voxscale.fit._stacking import residual_covariance, stacked_prediction, stacking_weights
 
-__all__ = ["StackedRidgeCV"]
+__all__ = ["Stacking"]
 
 # Of the memory that may be used: what held-out predictions of a block of voxels may take, beside
 # what the solver of their weights takes.
 _SHARE = 0.4
 
 
-class StackedRidgeCV(BaseEstimator):  # type: ignore[misc]
+class Stacking(BaseEstimator):  # type: ignore[misc]
     """Fit a ridge regression to each of several designs, and mix what they predict.
 
     Each voxel has its own mix: weights of at least 0 whose sum is 1, those that err least on
@@ -61,7 +61,7 @@ class StackedRidgeCV(BaseEstimator):  # type: ignore[misc]
     --------
     >>> rng = np.random.default_rng(0)
     >>> true, noise = rng.standard_normal((2, 60, 3))
-    >>> stacked = StackedRidgeCV(RidgeCV([1.0], device="cpu")).fit([true, noise], true)
+    >>> stacked = Stacking(RidgeCV([1.0], device="cpu")).fit([true, noise], true)
     >>> bool((stacked.weights_[:, 0] > 0.9).all())
     True
     """
@@ -72,7 +72,7 @@ class StackedRidgeCV(BaseEstimator):  # type: ignore[misc]
 
     def fit(
         self, designs: Sequence[Any], Y: Any, sample_weight: ArrayLike | None = None
-    ) -> StackedRidgeCV:
+    ) -> Stacking:
         """Fit each design, then weigh them by how they err on rows left out.
 
         Parameters
@@ -86,7 +86,7 @@ class StackedRidgeCV(BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        StackedRidgeCV
+        Stacking
             Itself.
 
         Raises

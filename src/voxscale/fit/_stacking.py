@@ -83,16 +83,16 @@ def residual_covariance(Y: ArrayLike, predictions: Sequence[Any]) -> Array:
     return R
 
 
-def stacking_weights(R: ArrayLike) -> Array:
+def stacking_weights(residual_covariance: ArrayLike) -> Array:
     """Find the weighted mean of models that errs least, voxel by voxel.
 
     Minimises ``αᵀ R α`` over the simplex: weights of at least 0 whose sum is 1.
 
     Parameters
     ----------
-    R : array of shape (n_voxels, n_models, n_models), or (n_models, n_models) for one voxel
-        Residual covariances on rows that did not train, as :func:`residual_covariance` makes
-        them.
+    residual_covariance : array of shape (n_voxels, n_models, n_models)
+        ``R``, on rows that did not train, as the function of that name makes it;
+        (n_models, n_models) for one voxel.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def stacking_weights(R: ArrayLike) -> Array:
     >>> stacking_weights([[1.0, 0.0], [0.0, 3.0]])
     array([0.75, 0.25])
     """
-    matrices, is_single = _checked_matrices(R)
+    matrices, is_single = _checked_matrices(residual_covariance)
     n_voxels, n_models, _ = matrices.shape
     weights = np.full((n_voxels, n_models), np.nan)
     n_skewed = 0
