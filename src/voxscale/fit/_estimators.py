@@ -9,17 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
-from sklearn.utils.validation import check_is_fitted
 
 from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns
-from voxscale.arrays._linalg import matmul
 from voxscale.arrays._stacked import Stacked
-from voxscale.errors import AlignmentError, FitError
-from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, resolve_dtype
+from voxscale.errors import AlignmentError
+from voxscale.fit._blocks import budget_bytes, resolve_device, resolve_dtype
 from voxscale.fit._choose import check_alphas
 from voxscale.fit._cross_validate import check_same_rows, cv_scores, voxel_blocks
-from voxscale.fit._design import design_tensor
 from voxscale.fit._fingerprint import fingerprint_of
 from voxscale.fit._fit_each import (
     as_columns,
@@ -29,12 +26,11 @@ from voxscale.fit._fit_each import (
     gram_for,
 )
 from voxscale.fit._plan import FitPlan, device_kind, plan_fit, work_of
-from voxscale.fit._predict import Predictor
+from voxscale.fit._predict import predictor_of
 from voxscale.fit._results import Results
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import needs_only_errors, scoring_function
 from voxscale.fit._shrinkage import default_tolerance
-from voxscale.fit._solve import Weights
 from voxscale.fit._splits import as_splits
 
 __all__ = ["RidgeCV"]
@@ -402,7 +398,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         FitError
             If X is not finite or does not fit the memory budget, or the fit has kept no weights.
         """
-        predictions = self._predictor(X).into(out)
+        predictions = predictor_of(self, X).into(out)
         return predictions[:, 0] if out is None and self._is_single else predictions
 
     def score(self, X: Any, Y: Any, sample_weight: ArrayLike | None = None) -> Any:
@@ -429,7 +425,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             If X is not finite or does not fit the memory budget, or the fit has kept no weights.
         """
         scoring_function(self.scoring)
-        predictor, responses = self._predictor(X), Columns.of(as_columns(Y), "Y")
+        predictor, responses = predictor_of(self, X), Columns.of(as_columns(Y), "Y")
         n_trs = len(predictor.design)
         if responses.shape != (n_trs, predictor.n_voxels):
             msg = (
@@ -439,37 +435,3 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
             raise AlignmentError(msg)
         scores = predictor.scores(responses, self.scoring, Samples.of(sample_weight, n_trs))
         return scores[0] if self._is_single else scores
-
-    def _predictor(self, X: Any) -> Predictor:
-        check_is_fitted(self)
-        if self.weights is None:
-            msg = 'the fit kept no weights (weights=None); fit with weights="primal" to predict.'
-            raise FitError(msg)
-        device, dtype = resolve_device(self.device), resolve_dtype(self.dtype)
-        # About the mean of the fit: float32 would lose in a large mean what the intercept takes
-        # away again.
-        means = self._fit_means if hasattr(self, "intercept_") else None
-        n_trs, n_features = Columns.of(X, "X").shape
-        if n_features != self.n_features_in_:
-            msg = (
-                f"X has {n_features} features; expected the {self.n_features_in_} features of the "
-                "fit."
-            )
-            raise AlignmentError(msg)
-        budget = budget_bytes(self.memory_gib, device)
-        numbers = n_trs * n_features
-        if self.weights == "dual":  # the rows that trained, a part of them, and products with them
-            n_fitted = np.shape(self.X_fit_)[0]
-            numbers += n_fitted * (2 * n_features + n_trs)
-        check_budget(dtype.itemsize * numbers, budget, f"X of {n_trs} TRs to predict")
-        design = design_tensor(X, device, dtype, means=means)
-        at_mean = None if means is None else torch.from_numpy(means).to(device)
-        coef = self.dual_coef_ if self.weights == "dual" else self.coef_
-        if self.weights == "dual":
-            # Rows that did not count may hold anything, NaN too; their coefficients are 0.
-            fitted = design_tensor(self.X_fit_, device, dtype, self._kept_rows, means)
-            design = matmul(design, fitted.T)
-            at_mean = None if at_mean is None else fitted.double() @ at_mean
-        coef = coef[:, None] if self._is_single else coef
-        intercept = np.atleast_1d(self.intercept_) if hasattr(self, "intercept_") else None
-        return Predictor(design, Weights(coef, intercept), budget, at_mean)
