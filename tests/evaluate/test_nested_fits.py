@@ -60,11 +60,19 @@ def noisy(rng, frozen):
     return spaces, frozen(Y[:80]), frozen(Y[80:])
 
 
-def fit_naively(spaces, Y_train, Y_test, alpha, metric="r2"):
+def join(spaces, union, part, balance):
+    """Put spaces side by side; balanced, with the same sum of squares for each."""
+    arrays = [spaces[name][part] for name in union]
+    width = sum(X.shape[1] for X in arrays)
+    share = width / len(arrays)
+    return np.hstack([X * np.sqrt(share / X.shape[1]) if balance else X for X in arrays])
+
+
+def fit_naively(spaces, Y_train, Y_test, alpha, metric="r2", balance=True):
     """Solve the normal equations of every union."""
     scores = {}
     for union in unions_of(tuple(spaces)):
-        X, X_test = (np.hstack([spaces[name][part] for name in union]) for part in (0, 1))
+        X, X_test = (join(spaces, union, part, balance) for part in (0, 1))
         weights = np.linalg.solve(X.T @ X + alpha * np.eye(X.shape[1]), X.T @ Y_train)
         scores[union] = METRICS[metric].score(Y_test, X_test @ weights)
     return partition(scores, metric=metric)
@@ -104,13 +112,15 @@ def test_suppression_is_a_negative_shared_part(rng):
 
 
 @pytest.mark.parametrize("metric", ["r2", "signed_r2"])
-def test_fits_are_those_of_the_loop(noisy, metric):
-    expected = fit_naively(*noisy, 30.0, metric)
+@pytest.mark.parametrize("balance", [True, False])
+def test_fits_are_those_of_the_loop(noisy, metric, balance):
+    expected = fit_naively(*noisy, 30.0, metric, balance)
     assert sum(expected.n_negative.values()) > 3
-    found = variance_partition(*noisy, RidgeCV([30.0], **EXACT), metric=metric)
+    options = {"metric": metric, "balance": balance}
+    found = variance_partition(*noisy, RidgeCV([30.0], **EXACT), **options)
     assert found.metric == metric
     assert_same(found, expected)
-    found = variance_partition(*noisy, Ridge(alpha=30.0, fit_intercept=False), metric=metric)
+    found = variance_partition(*noisy, Ridge(alpha=30.0, fit_intercept=False), **options)
     assert_same(found, expected)
 
 
@@ -119,7 +129,7 @@ def test_each_union_has_its_own_penalties(noisy):
     model = RidgeCV([1.0, 30.0, 1000.0], **EXACT)
     found = variance_partition(spaces, Y_train, Y_test, model)
     for union in unions_of(tuple(spaces)):
-        X, X_test = (np.hstack([spaces[name][part] for name in union]) for part in (0, 1))
+        X, X_test = (join(spaces, union, part, balance=True) for part in (0, 1))
         score = model.fit(X, Y_train).score(X_test, Y_test)
         np.testing.assert_allclose(found.scores[union], score, atol=1e-10)
 

@@ -31,6 +31,7 @@ from voxscale.evaluate._scores import correlation, r2, signed_r2
 from voxscale.evaluate._selection import BestModels, StoryScores, choose_best, story_scores
 from voxscale.evaluate._significance import PermutationTest, permutation_test
 from voxscale.evaluate._stacked import StackedScores, stacked_scores
+from voxscale.evaluate._union_predictions import union_predictions
 
 __all__ = [
     "METRICS",
@@ -79,5 +80,6 @@ __all__ = [
     "stacked_scores",
     "state_drift",
     "story_scores",
+    "union_predictions",
     "variance_partition",
 ]
