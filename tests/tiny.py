@@ -45,9 +45,26 @@ trim = [5, 2]
 [fit]
 alphas = [1.0, 30.0, 1000.0]
 
+[baselines]
+word_rate = false
+position = false
+sound = false
+autocorrelation = false
+
 [evaluate]
 n_permutations = 30
+n_bootstraps = 0
+stack = false
 """
+
+# What is computed once for a subject, beside the fits.
+BESIDE = (
+    STUDY.replace("position = false", "position = true")
+    .replace("\nword_rate = false", "\nword_rate = true")
+    .replace("autocorrelation = false", "autocorrelation = true")
+    .replace("n_bootstraps = 0", "n_bootstraps = 40")
+    .replace("stack = false", "stack = true")
+)
 
 
 def load(subject, root=None):

@@ -1,11 +1,13 @@
-"""Commands that read a study: plan, run, status, report."""
+"""Commands that read a study: plan, run, status, results, report."""
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from voxscale import reports
 from voxscale.cli import app
-from voxscale.study import _fit_cell as fitting
+from voxscale.study import Study, results
+from voxscale.study import _compute as computing
 
 
 def invoke(*arguments):
@@ -53,7 +55,7 @@ def test_failed_cells_are_told_with_code_1(file, monkeypatch):
         message = "no luck"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(fitting, "fit_cell", broken)
+    monkeypatch.setattr(computing, "compute_cell", broken)
     done = invoke("run", file)
     assert done.exit_code == 1
     assert "6 cells failed; running again tries them again:" in done.stdout
@@ -77,7 +79,7 @@ def test_a_mistake_in_the_file_is_told_with_code_2(file, command):
 
 
 def test_one_failed_cell_is_one(file, monkeypatch):
-    fit = fitting.fit_cell
+    fit = computing.compute_cell
     cells = []
 
     def broken(inputs, cell, *rest):
@@ -87,7 +89,7 @@ def test_one_failed_cell_is_one(file, monkeypatch):
             raise RuntimeError(message)
         return fit(inputs, cell, *rest)
 
-    monkeypatch.setattr(fitting, "fit_cell", broken)
+    monkeypatch.setattr(computing, "compute_cell", broken)
     done = invoke("run", file)
     assert "1 cell failed; running again tries it again:" in done.stdout
 
@@ -129,7 +131,7 @@ def test_an_interruption_is_told_with_code_130(file, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting, "fit_cell", interrupt)
+    monkeypatch.setattr(computing, "compute_cell", interrupt)
     done = invoke("run", file)
     assert done.exit_code == 130
     assert "the same command goes on" in done.stderr
@@ -158,3 +160,31 @@ def test_report_prints_where_it_is(file, monkeypatch):
 
 def test_status_before_any_run(file):
     assert "0 of 6 cells done" in invoke("status", file).stdout
+
+
+def test_scores_are_listed_with_what_they_are(file, tmp_path):
+    invoke("run", file)
+    told = invoke("results", file, "--subject", "s2")
+    assert told.exit_code == 0
+    heading, *rows = told.stdout.splitlines()
+    for column in ("metric", "unit", "stories", "reducer", "value", "n_voxels"):
+        assert column in heading
+    assert all(row.split()[0] == "s2" for row in rows)
+    path = tmp_path / "scores.csv"
+    assert invoke("results", file, "--csv", path).stdout.strip() == str(path)
+    table = pd.read_csv(path)
+    assert set(table["subject"]) == {"s1", "s2"}
+    assert len(table[table["subject"] == "s2"]) == len(rows)
+    found = results(Study.from_toml(file))
+    cell = found.reference("s1")
+    own = table[(table["key"] == found.key(cell)) & (table["reducer"] == "mean_voxels")]
+    first = own[(own["metric"] == "r") & (own["stories"] == "concatenated")]
+    assert first["value"].item() == pytest.approx(found.array(cell, "r").mean(), rel=1e-6)
+
+
+def test_scores_of_nobody_are_refused(file):
+    invoke("run", file)
+    told = invoke("results", file, "--subject", "s3")
+    assert told.exit_code == 2
+    assert "no cell of subject 's3' is done" in told.stderr
+    assert "there are s1, s2" in told.stderr

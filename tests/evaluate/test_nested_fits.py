@@ -117,7 +117,7 @@ def test_fits_are_those_of_the_loop(noisy, metric, balance):
     expected = fit_naively(*noisy, 30.0, metric, balance)
     assert sum(expected.n_negative.values()) > 3
     options = {"metric": metric, "balance": balance}
-    found = variance_partition(*noisy, RidgeCV([30.0], **EXACT), **options)
+    found = variance_partition(*noisy, RidgeCV([30.0], **EXACT), choose=False, **options)
     assert found.metric == metric
     assert_same(found, expected)
     found = variance_partition(*noisy, Ridge(alpha=30.0, fit_intercept=False), **options)
@@ -127,7 +127,7 @@ def test_fits_are_those_of_the_loop(noisy, metric, balance):
 def test_each_union_has_its_own_penalties(noisy):
     spaces, Y_train, Y_test = noisy
     model = RidgeCV([1.0, 30.0, 1000.0], **EXACT)
-    found = variance_partition(spaces, Y_train, Y_test, model)
+    found = variance_partition(spaces, Y_train, Y_test, model, choose=False)
     for union in unions_of(tuple(spaces)):
         X, X_test = (join(spaces, union, part, balance=True) for part in (0, 1))
         score = model.fit(X, Y_train).score(X_test, Y_test)

@@ -85,8 +85,8 @@ def test_balanced_spaces_have_equal_shares_of_the_same_trace(data):
         X.flags.writeable = False
         spaces[name] = (X, X)
     Y = rng.standard_normal((20, 2))
-    fits = UnionFits.of(spaces, Y, Ridge(), balance=True, memory_gib=1.0)
-    plain = UnionFits.of(spaces, Y, Ridge(), balance=False, memory_gib=1.0)
+    fits = UnionFits.of(spaces, Y, Ridge(), balance=True, choose=True, memory_gib=1.0)
+    plain = UnionFits.of(spaces, Y, Ridge(), balance=False, choose=True, memory_gib=1.0)
     union = data.draw(st.sampled_from([("a", "b"), ("b", "a"), ("b",), tuple(spaces)]))
     joined = fits._joined(fits.train, union)
     before = plain._joined(plain.train, union)
@@ -147,13 +147,14 @@ def test_a_narrow_space_survives_beside_a_wide_one(rng, frozen):
         found = variance_partition(spaces, Y[train], Y[test], estimator, **options)
         return {name: part.mean() for name, part in found.unique.items()}
 
-    plain = parts(RidgeCV(alphas, **EXACT), balance=False)
-    balanced = parts(RidgeCV(alphas, **EXACT))
+    plain = parts(RidgeCV(alphas, **EXACT), balance=False, choose=False)
+    balanced = parts(RidgeCV(alphas, **EXACT), choose=False)
+    chosen = parts(RidgeCV(alphas, **EXACT))
     banded = parts(BandedRidgeCV(alphas, n_iter=20, **EXACT))
     # On one penalty, the wide space takes from what the narrow one explains.
     assert plain["lm"] < -0.1
     assert plain["rate"] < 0.15
-    for found in (balanced, banded):
+    for found in (balanced, chosen, banded):
         assert abs(found["lm"]) < 0.03
         assert abs(found["rate"] - truth) < 0.05
     assert abs(balanced["rate"] - banded["rate"]) < 0.03
@@ -195,3 +196,56 @@ def test_what_cannot_be_is_refused_before_anything_is_fitted(small):
         union_predictions(spaces, Y_train, "ridge")
     with pytest.raises(ValueError, match="memory_gib is -1; expected a positive number"):
         union_predictions(spaces, Y_train, Ridge(), memory_gib=-1)
+
+
+def test_a_union_is_the_best_of_its_subsets_by_validation_voxel_by_voxel(small):
+    spaces, Y_train, _ = small
+    model = RidgeCV([1.0, 100.0], cv=4, **EXACT)
+    plain = dict(union_predictions(spaces, Y_train, model, choose=False))
+    chosen = dict(union_predictions(spaces, Y_train, model))
+    validated = {}
+    for union in plain:
+        n = sum(spaces[name][0].shape[1] for name in union)
+        X = np.hstack(
+            [
+                spaces[name][0] * np.sqrt(n / (len(union) * spaces[name][0].shape[1]))
+                for name in union
+            ]
+        )
+        scores = RidgeCV([1.0, 100.0], cv=4, **EXACT).fit(X, Y_train).cv_scores_
+        validated[union] = np.asarray(scores).mean(axis=2).max(axis=0)
+    n_smaller = 0
+    for union, found in chosen.items():
+        subsets = [one for one in plain if set(one) <= set(union)]
+        for voxel in range(5):
+            best = max(subsets, key=lambda one: validated[one][voxel])
+            n_smaller += len(best) < len(union)
+            np.testing.assert_allclose(found[:, voxel], plain[best][:, voxel], atol=1e-9)
+    assert n_smaller >= 5
+
+
+def test_what_helps_no_voxel_costs_nothing(rng):
+    """A useless space takes its share of the prior variance, unless it is left out."""
+    n_voxels = 60
+    language = language_like(rng, 400, 200)
+    useless = rng.standard_normal((400, 40))
+    signal = language @ rng.standard_normal((200, n_voxels))
+    Y = 0.5 * z_scored(signal) + rng.standard_normal((400, n_voxels))
+    spaces = {"lm": (language[:300], language[300:]), "useless": (useless[:300], useless[300:])}
+    model = RidgeCV(np.logspace(1, 6, 11), device="cpu")
+    costs = {}
+    for choose in (True, False):
+        found = variance_partition(spaces, Y[:300], Y[300:], model, choose=choose)
+        costs[choose] = found.unique["useless"].mean()
+    assert costs[False] < -0.02
+    assert costs[True] > costs[False] / 3
+
+
+def test_estimators_that_do_not_validate_have_no_choice(small):
+    spaces, Y_train, _ = small
+    with_choice, without = (
+        dict(union_predictions(spaces, Y_train, Ridge(10.0), choose=choose))
+        for choose in (True, False)
+    )
+    for union, prediction in without.items():
+        np.testing.assert_array_equal(with_choice[union], prediction)

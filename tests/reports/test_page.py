@@ -23,7 +23,10 @@ TR_S = 2.0
 N_TRS = 50
 N_VERTICES = 20_484
 VOCABULARY = ("the", "keeper", "lit", "a", "lamp", "and", "heard", "sea", "wind", "old")
-ANCHORS = ("what-was-run", "layers", "size", "ceiling", "cortex", "courses", "found")
+ANCHORS = (
+    "what-was-run", "scores", "layers", "size", "baselines", "stacking", "ceiling", "cortex",
+    "courses", "found",
+)  # fmt: skip
 
 
 def heard(seed):
@@ -388,7 +391,9 @@ def test_a_unit_without_one_size_is_left_out_and_counted(bare, tmp_path):
 
 def test_a_study_with_one_cell_has_a_page(bare, tmp_path):
     found = results(bare)
-    one = dataclasses.replace(found, cells=found.cells[:1], missing=found.cells[1:])
+    one = dataclasses.replace(
+        found, cells=found.cells[:1], beside=(), missing=(*found.cells[1:], *found.beside)
+    )
     page = write_report(one, tmp_path)
     told = section_of(page, "layers")
     assert "Only one layer is done" in told
@@ -452,11 +457,13 @@ def test_what_an_earlier_report_drew_goes_and_files_of_others_stay(bare, tmp_pat
     (figures / "link.png").symlink_to(figures / "nowhere")
 
     found = results(bare)
-    one = dataclasses.replace(found, cells=found.cells[:1], missing=found.cells[1:])
+    one = dataclasses.replace(
+        found, cells=found.cells[:1], beside=(), missing=(*found.cells[1:], *found.beside)
+    )
     page = write_report(one, tmp_path)
     strangers = {"mine.png", "talk", "link.png"}
     assert names_in(figures) == linked_from(page) | strangers
-    assert linked_from(page) == {"cells.csv", "layers.csv"}
+    assert linked_from(page) == {"cells.csv", "layers.csv", "scores.csv"}
     assert (figures / "mine.png").read_bytes() == b"for the paper"
     assert (figures / "talk" / "layers.png").read_bytes() == b"another"
     assert (figures / "link.png").is_symlink()

@@ -13,8 +13,8 @@ def maps(rng, frozen, n=400, **changed):
     fields = {
         "subject": "s1", "cells": (), "choice": np.zeros(n, dtype=int), **arrays,
         "p_value": frozen(np.r_[np.full(n // 4, 0.002), rng.uniform(size=n - n // 4)]),
-        "space": None, "truth": {}, "licence": "", "citation": "", "ceiling_run": "again",
-        "n_repeats": 3,
+        "space": None, "truth": {}, "licence": "", "citation": "", "ceiling_runs": {"again": 3},
+        "cc_max_low": np.full(n, np.nan), "cc_max_high": np.full(n, np.nan),
     }  # fmt: skip
     return SubjectMaps(**{**fields, **changed})
 

@@ -5,6 +5,7 @@ import pytest
 
 from voxscale.reports._reading import SubjectMaps
 from voxscale.reports._sections import _where_shown, against_ceiling, by_layer
+from voxscale.study import Evaluate
 
 N = 300
 
@@ -13,7 +14,13 @@ def maps(rng, **changed):
     names = ("best_layer", "cv_score", "r", "p_value", "r_repeated", "cc_max", "cc_norm", "spe")
     fields = {name: rng.uniform(-0.3, 1, N) for name in names}
     fields |= {"subject": "s1", "cells": (), "choice": np.zeros(N, int), "space": None, "truth": {}}
-    fields |= {"licence": "", "citation": "", "ceiling_run": "again", "n_repeats": 3}
+    fields |= {
+        "licence": "",
+        "citation": "",
+        "ceiling_runs": {"again": 3},
+        "cc_max_low": np.full(N, np.nan),
+        "cc_max_high": np.full(N, np.nan),
+    }
     return SubjectMaps(**{**fields, **changed})
 
 
@@ -34,7 +41,7 @@ def test_ceilings_are_summed_up_over_voxels_that_validation_chose(rng):
 
 def test_the_caption_of_a_map_counts_and_says_what_permutations_can_show(rng):
     p = np.r_[np.full(100, 1 / 501), rng.uniform(0.3, 1, N - 100)]
-    told = _where_shown(maps(rng, p_value=p), 500)
+    told = _where_shown(maps(rng, p_value=p), Evaluate(n_permutations=500))
     assert "q < 0.05 by the false discovery rate" in told
     assert "over 300 vertices, tested by circular shifts; 100 are" in told
     assert "permutations no p is below 0.002" in told
@@ -48,13 +55,15 @@ def test_the_caption_of_a_map_counts_and_says_what_permutations_can_show(rng):
 
 def test_the_smallest_p_is_that_of_the_permutations_there_were(rng):
     p = np.r_[np.full(100, 1 / 135), rng.uniform(0.3, 1, N - 100)]
-    told = _where_shown(maps(rng, p_value=p, n_permutations=134), 500)
-    assert "With 134 permutations (500 were asked for, but no more shifts exist) no p" in told
+    told = _where_shown(maps(rng, p_value=p, n_permutations=134), Evaluate(n_permutations=500))
+    assert "With 134 permutations (500 were asked for, but no more exist) no p" in told
     assert "no p is below 0.0074" in told
     assert "none is shown unless 15 % of the vertices" in told
-    told = _where_shown(maps(rng, p_value=p, n_permutations=500), 500)
+    told = _where_shown(maps(rng, p_value=p, n_permutations=500), Evaluate(n_permutations=500))
     assert "With 500 permutations no p is below 0.002" in told
-    told = _where_shown(maps(rng, p_value=p), 1000)  # of cells that do not tell
+    told = _where_shown(
+        maps(rng, p_value=p), Evaluate(n_permutations=1000)
+    )  # of cells that do not tell
     assert "With at most 1,000 permutations no p is below 0.001" in told
 
 
@@ -63,7 +72,9 @@ def test_a_negative_score_has_the_minus_of_the_page():
 
     columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
     rows = [(True, "s-1", 3, 0.1, -0.0071), (True, "s-1", 4, 0.0, 0.2)]
-    study = SimpleNamespace(fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4])
+    study = SimpleNamespace(
+        validation_stories=0, fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4]
+    )
     results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
     section = by_layer(SimpleNamespace(results=results))
     assert section.headline == "Best layer by validation: 3 in s-1 (test r −0.007)."
@@ -78,7 +89,9 @@ def test_no_layer_and_one_layer_are_told_apart():
         ([], "No layer is done"),
         ([(True, "s1", 3, 0.1, 0.2)], "Only one layer is"),
     ):
-        study = SimpleNamespace(fit=SimpleNamespace(scoring="r2"), contexts=[4])
+        study = SimpleNamespace(
+            validation_stories=0, fit=SimpleNamespace(scoring="r2"), contexts=[4]
+        )
         table = pd.DataFrame(rows, columns=columns).astype({columns[0]: bool})
         results = SimpleNamespace(table=table, study=study)
         (paragraph,) = by_layer(SimpleNamespace(results=results)).paragraphs
@@ -90,7 +103,9 @@ def test_one_layer_has_a_table_of_its_scores():
 
     columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
     rows = [(True, "a", 3, 0.1234, -0.2), (True, "b", 3, np.nan, 0.25), (False, "b", 4, 0.5, 0.5)]
-    study = SimpleNamespace(fit=SimpleNamespace(scoring="huth2023"), contexts=[4, 32])
+    study = SimpleNamespace(
+        validation_stories=0, fit=SimpleNamespace(scoring="huth2023"), contexts=[4, 32]
+    )
     results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
     section = by_layer(SimpleNamespace(results=results))
     (table,) = section.tables
@@ -111,7 +126,9 @@ def test_the_best_layer_is_chosen_by_validation_and_not_by_the_test():
         (True, "a", 3, 0.2, 0.1), (True, "a", 4, 0.1, 0.4), (True, "a", 5, np.nan, 0.5),
         (True, "b", 3, 0.1, 0.3), (True, "b", 4, 0.3, 0.2), (True, "b", 5, 0.2, 0.1),
     ]  # fmt: skip
-    study = SimpleNamespace(fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4])
+    study = SimpleNamespace(
+        validation_stories=0, fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4]
+    )
     results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
     section = by_layer(SimpleNamespace(results=results))
     told = "3 in a (test r 0.100), 4 in b (test r 0.200)."

@@ -8,14 +8,15 @@ from voxscale.errors import VoxscaleWarning
 from voxscale.fit import contiguous_folds
 from voxscale.reports._what_ran import what_ran
 from voxscale.study import (
+    Baselines,
     ChunkCV,
     Design,
     Evaluate,
     Features,
     Fit,
     Study,
-    _cells,
-    _fit_cell,
+    _cell_keys,
+    _subject_data,
     results,
     run,
 )
@@ -39,8 +40,8 @@ def tables_of(found):
 def test_the_settings_that_the_file_does_not_hold_are_those_of_the_code(found):
     settings = tables_of(found)["setting"]
     assert settings["words of context at least"].startswith("half of the most")
-    assert _cells.min_context_of(512) == 256
-    assert settings["shift of a permutation (TRs)"].startswith(f"{_fit_cell._MIN_SHIFT} or more")
+    assert _cell_keys.min_context_of(512) == 256
+    assert settings["null of the p-values"] == "circular shifts, each story by its own"
     assert settings["bootstrap draws of a law"] == "2,000"
 
 
@@ -51,7 +52,7 @@ def test_permutations_are_those_that_there_were(tiny, tmp_path, found):
         run(study, progress=False)
     few = results(study)
     told = tables_of(few)["setting"]["permutations"]
-    assert told == "2,704 of the 3,000 asked for: no more shifts exist"
+    assert told == "2,704 of the 3,000 asked for: no more exist"
     assert tables_of(found)["setting"]["permutations"] == "30"
 
     (cell,) = few.sweep("layer", "s1")
@@ -63,7 +64,7 @@ def test_permutations_are_those_that_there_were(tiny, tmp_path, found):
 def test_the_validation_of_one_story_is_told_as_it_is_done(found):
     told = tables_of(found)["setting"]["validation"]
     assert told == "leave-run-out; one training story: five contiguous folds with a gap of 2 TRs"
-    splits = _fit_cell.splits_of(found.study, [50])
+    splits = _subject_data.splits_of(found.study, [50])
     assert len(splits) == len(contiguous_folds(50)) == 5
     assert all(abs(train[:, None] - held).min() == 3 for train, held in splits)
 
@@ -84,6 +85,7 @@ OTHERS = {
     Study: {
         "name": "other", "dataset": "other", "model": "other", "layers": (1, 2), "contexts": (8,),
         "subjects": ("s1",), "training_stories": (2,), "draws": 7, "reference_layer": 1, "seed": 77,
+        "validation_stories": ("b",),
     },
     Design: {
         "delays": (1, 3), "trim": (5, 3), "normalize": True, "word_rate": False,
@@ -94,9 +96,15 @@ OTHERS = {
         "cv": ChunkCV(chunk_len=5, n_chunks=2, n_repeats=3),
     },
     Features: {"policy": "full", "word_vector": "mean", "dtype": "bfloat16"},
-    Evaluate: {"n_permutations": 40},
+    Baselines: {"word_rate": True, "position": True, "sound": True, "autocorrelation": True},
+    Evaluate: {
+        "n_permutations": 40, "null": "phase", "fdr": "by", "n_bootstraps": 9, "stack": True,
+        "reducers": ("median_voxels",), "block_trs": 10,
+    },
 }  # fmt: skip
-NO_SETTINGS = {"memory_gib", "root", "out", "design", "features", "fit", "evaluate"}
+NO_SETTINGS = {
+    "memory_gib", "root", "out", "design", "features", "fit", "baselines", "evaluate",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("table", OTHERS)
@@ -106,7 +114,8 @@ def test_every_field_that_can_change_the_numbers_is_among_the_settings(found, ta
     part = None if table is Study else table.__name__.lower()
     for name, value in OTHERS[table].items():
         one = getattr(found.study, part) if part else found.study
-        changed = one.model_copy(update={name: value})
+        others = {"null": "block"} if name == "block_trs" else {}
+        changed = one.model_copy(update={name: value, **others})
         study = found.study.model_copy(update={part: changed}) if part else changed
         after = tables_of(dataclasses.replace(found, study=study))["setting"]
         differ = [key for key in before if before[key] != after[key]]

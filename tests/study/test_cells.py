@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from voxscale.errors import ConfigError
 from voxscale.study import Study
-from voxscale.study._cells import axes_of, cell_key, cells_of, draw_orders, min_context_of
+from voxscale.study._cell_keys import cell_key, min_context_of
+from voxscale.study._cells import axes_of, cells_of, draw_orders
 from voxscale.study._inputs import SubjectFacts
 
 STORIES = ("a", "b", "c", "d", "e")
 LEAST = {
     "name": "n", "dataset": "tiny", "model": "echo", "layers": [0, 1, 2], "contexts": [8, 32],
+    "baselines": {"word_rate": False, "position": False, "sound": False,
+                  "autocorrelation": False},
 }  # fmt: skip
 
 

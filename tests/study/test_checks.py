@@ -194,7 +194,7 @@ def test_a_plugin_takes_the_protocol_of_the_design_alone(study):
     "setting", ['policy = "sliding"', 'word_vector = "mean"', 'dtype = "bfloat16"']
 )
 def test_how_a_model_is_read_is_part_of_every_key(study, setting):
-    ours, other = plan(study()), plan(study(n_permutations=f"0\n[features]\n{setting}"))
+    ours, other = plan(study()), plan(study(stack=f"false\n[features]\n{setting}"))
     assert not {one.targets[0].key for one in ours.passes} & {
         one.targets[0].key for one in other.passes
     }
@@ -203,5 +203,5 @@ def test_how_a_model_is_read_is_part_of_every_key(study, setting):
 
 
 def test_a_plugin_is_read_in_its_own_way(study):
-    made = study(model='"echo"', n_permutations='0\n[features]\npolicy = "sliding"')
+    made = study(model='"echo"', stack='false\n[features]\npolicy = "sliding"')
     assert_told(made, ConfigError, "extractor 'echo' is a plugin, which takes no policy")

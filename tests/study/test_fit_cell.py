@@ -9,16 +9,18 @@ from voxscale import plugins
 from voxscale.data import Transcript
 from voxscale.design import DesignRecipe, delay, lanczos, zscore
 from voxscale.errors import DataError, VoxscaleWarning
-from voxscale.evaluate import permutation_test
+from voxscale.evaluate import noise_ceiling, permutation_test
 from voxscale.features import word_rate
 from voxscale.features.echo import Echo
 from voxscale.store import LayerStore
 from voxscale.study import Study
-from voxscale.study import _fit_cell as fitting
+from voxscale.study import _subject_data as reading
 from voxscale.study._cells import REDUCERS, cells_of
+from voxscale.study._compute import compute_cell
 from voxscale.study._features import compute_pass, passes_for
-from voxscale.study._fit_cell import SubjectData, fit_cell, mean_over_voxels, splits_of
+from voxscale.study._fit_cell import mean_over_voxels
 from voxscale.study._inputs import Inputs
+from voxscale.study._subject_data import SubjectData, splits_of
 
 RECIPE = DesignRecipe((1, 2), (5, 2))
 LEAST = {"name": "n", "dataset": "tiny", "model": "echo", "layers": [2], "contexts": [8]}
@@ -35,7 +37,7 @@ class Fitted:
             compute_pass(inputs, one, store)
         self.data = inputs.dataset("s1")
         shared = SubjectData(self.data, RECIPE)
-        self.arrays, self.meta = fit_cell(inputs, self.cell, store, shared, "cpu")
+        self.arrays, self.meta = compute_cell(inputs, self.cell, store, shared, "cpu")
 
     def joined(self, run):
         words = self.data.words[run]
@@ -163,8 +165,8 @@ def test_ceilings_follow_the_formulas(reference):
     np.testing.assert_allclose(arrays["spe"][has], explained[has] / SP[has], rtol=1e-2, atol=1e-3)
     for name in ("cc_max", "cc_norm", "spe"):
         assert np.isnan(arrays[name][~has]).all()
-    assert reference.meta["ceiling_run"] == "x"
-    assert reference.meta["n_repeats"] == 3
+    np.testing.assert_allclose(arrays["cc_abs"], pearson(y, prediction), atol=1e-4)
+    assert reference.meta["ceiling_runs"] == {"x": 3}
 
 
 def test_planted_voxels_are_significant_and_noise_is_not(reference, tiny):
@@ -201,9 +203,9 @@ def test_every_test_story_is_shifted_by_itself(reference):
 
 def test_only_reference_cells_keep_time_courses_and_p_values(tiny, tmp_path, reference):
     other = Fitted(tiny, tmp_path, lambda c: not c.reference)
-    assert set(reference.arrays) - set(other.arrays) == {"prediction_x", "p_value"}
+    assert set(reference.arrays) - set(other.arrays) == {"prediction_x", "p_value", "p_family"}
     none = Fitted(tiny, tmp_path, lambda c: c.reference, n_permutations="0")
-    assert set(reference.arrays) - set(none.arrays) == {"p_value"}
+    assert set(reference.arrays) - set(none.arrays) == {"p_value", "p_family"}
 
 
 def test_arrays_are_float32_of_the_promised_shapes(reference):
@@ -249,15 +251,20 @@ def test_hours_count_the_trs_that_were_used(tiny, tmp_path, monkeypatch):
     assert meta["tr_s"] == 1.5
 
 
-def test_the_run_with_most_repeats_is_the_ceiling(tiny):
+def test_all_repeated_runs_make_the_ceiling_together(tiny):
+    """Runs of different numbers of repeats: powers are averaged, weighted by TRs."""
     data = tiny.load("s1")
+    rng = np.random.default_rng(0)
     y = data.responses["y"]
-    trials = {"x": data.trials["x"], "y": tuple(replace(y) for _ in range(4))}
-    assert SubjectData(replace(data, trials=trials), RECIPE).ceiling_run == "y"
-    fewer = {"x": data.trials["x"], "y": tuple(replace(y) for _ in range(3))}
-    shared = SubjectData(replace(data, trials=fewer), RECIPE)
-    assert shared.ceiling_run == "x"
+    noisy = [y.values + rng.standard_normal(y.values.shape).astype("f4") for _ in range(2)]
+    trials = {"x": data.trials["x"], "y": tuple(replace(y, values=one) for one in noisy)}
+    shared = SubjectData(replace(data, trials=trials), RECIPE)
     assert shared.repeated_runs == ["x", "y"]
+    alone = [noise_ceiling(shared.trials[run]) for run in "xy"]
+    power = np.mean([one.signal_power for one in alone], axis=0)  # as many TRs in both
+    np.testing.assert_allclose(shared.ceiling.signal_power, power)
+    assert shared.ceiling.n_repeats == (3, 2)
+    assert shared.repeated_rows().tolist() == list(range(106))
 
 
 def test_trials_need_no_tr_times_of_their_own(tiny):
@@ -272,7 +279,7 @@ def test_trials_need_no_tr_times_of_their_own(tiny):
 def test_without_repeats_there_is_no_ceiling(tiny):
     shared = SubjectData(replace(tiny.load("s1"), trials={}), RECIPE)
     assert shared.ceiling is None
-    assert shared.ceiling_run is None
+    assert shared.repeated_runs == []
 
 
 def test_stories_are_left_out_one_at_a_time():
@@ -321,7 +328,7 @@ def test_means_are_over_voxels_with_a_score():
 
 
 def test_a_feature_that_is_no_number_is_named_by_its_story(tiny, tmp_path, monkeypatch):
-    honest = fitting.read_features
+    honest = reading.read_features
 
     def spoilt(*arguments):
         found = dict(honest(*arguments))
@@ -331,6 +338,6 @@ def test_a_feature_that_is_no_number_is_named_by_its_story(tiny, tmp_path, monke
         found[story] = replace(found[story], values=values)
         return found
 
-    monkeypatch.setattr(fitting, "read_features", spoilt)
+    monkeypatch.setattr(reading, "read_features", spoilt)
     with pytest.raises(DataError, match=r"run '\w+': feature 1.* is nan at TR 9 "):
         Fitted(tiny, tmp_path, lambda cell: cell.layer is not None)

@@ -7,7 +7,7 @@ import pytest
 from voxscale.errors import StoreError
 from voxscale.study import Cell, Study, plan, results, run
 from voxscale.study._plan import cell_store
-from voxscale.study._results import COLUMNS
+from voxscale.study._tables import COLUMNS
 
 
 @pytest.fixture(scope="module")

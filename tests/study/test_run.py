@@ -19,7 +19,7 @@ from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
 from voxscale.features.echo import Echo
 from voxscale.store import Store
 from voxscale.study import Study, plan, results, run, status
-from voxscale.study import _fit_cell as fitting
+from voxscale.study import _compute as computing
 from voxscale.study._plan import cell_store
 
 
@@ -39,7 +39,7 @@ def failing(monkeypatch):
     tried = []
 
     def make(is_broken, error):
-        fit = fitting.fit_cell
+        fit = computing.compute_cell
 
         def broken(inputs, cell, *rest):
             tried.append(cell)
@@ -47,7 +47,7 @@ def failing(monkeypatch):
                 raise error
             return fit(inputs, cell, *rest)
 
-        monkeypatch.setattr(fitting, "fit_cell", broken)
+        monkeypatch.setattr(computing, "compute_cell", broken)
         return tried
 
     return make
@@ -323,13 +323,13 @@ def test_with_nothing_to_do_no_torch_is_imported(study):
 
 
 def test_other_warnings_pass(study, monkeypatch):
-    fit = fitting.fit_cell
+    fit = computing.compute_cell
 
     def warn(*args):
         warnings.warn("somebody else's", UserWarning, stacklevel=1)
         return fit(*args)
 
-    monkeypatch.setattr(fitting, "fit_cell", warn)
+    monkeypatch.setattr(computing, "compute_cell", warn)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         summary = fill(study)

@@ -11,6 +11,7 @@ from voxscale.cli._demo import demo
 from voxscale.cli._features import features
 from voxscale.cli._plan import plan
 from voxscale.cli._report import report
+from voxscale.cli._results import results
 from voxscale.cli._run import run
 from voxscale.cli._status import status
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, run, status, report):
+for command in (demo, plan, run, status, results, report):
     app.command()(command)
 app.add_typer(features, name="features")
 

@@ -28,6 +28,7 @@ def variance_partition(
     *,
     metric: str = "r2",
     balance: bool = True,
+    choose: bool = True,
     memory_gib: float = 8.0,
 ) -> VariancePartition:
     """Fit every union of 2 to 4 feature spaces, and split the test score into their parts.
@@ -50,6 +51,9 @@ def variance_partition(
     balance : bool
         Give each space of a union the same share of the prior variance, however many columns
         it has: see :func:`union_predictions`. Does nothing for ``BandedRidgeCV``.
+    choose : bool
+        Let a union leave out spaces in voxels where that validated better on training rows: see
+        :func:`union_predictions`. Only with ``RidgeCV``.
     memory_gib : float, in GiB
         For weights and designs of ``RidgeCV``: as many unions as fit into it are fitted at
         once, by ``fit_designs``, and responses are read once for each such lot. One union
@@ -79,8 +83,8 @@ def variance_partition(
     -----
     With one penalty for all columns, as in ``RidgeCV``, a union of a large and a small space
     can predict worse than either alone, and parts come out negative. Balanced, spaces share the
-    penalty on equal terms, and far fewer do; a space that explains nothing still costs a
-    little. ``BandedRidgeCV`` gives each space its own penalty, at the price of a search for
+    penalty on equal terms, and a space that does not help a voxel is left out there: far fewer
+    do. ``BandedRidgeCV`` gives each space its own penalty, at the price of a search for
     each union; see :func:`product_measure` for parts from a single fit.
 
     To test or score the same predictions in other ways, make them with
@@ -112,7 +116,7 @@ def variance_partition(
     truth = as_numbers(Y_test, "Y_test")
     fits = UnionFits.of(
         spaces, Y_train, estimator,
-        balance=balance, memory_gib=memory_gib, test_shape=truth.shape,
+        balance=balance, choose=choose, memory_gib=memory_gib, test_shape=truth.shape,
     )  # fmt: skip
     scores: dict[Union, Array] = {}
     is_predicted = np.ones(truth.shape[1], dtype=bool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def union_predictions(
     estimator: Any,
     *,
     balance: bool = True,
+    choose: bool = True,
     memory_gib: float = 8.0,
 ) -> Iterator[tuple[Union, Array]]:
     """Fit every union of 2 to 4 feature spaces, and predict the test part with each.
@@ -47,6 +49,9 @@ def union_predictions(
         Give each space of a union the same share of the prior variance, however many columns
         it has (see Notes). ``BandedRidgeCV`` has a penalty for each space: there it does
         nothing.
+    choose : bool
+        Let a union leave out spaces in voxels where that validated better (see Notes). Only
+        ``RidgeCV`` tells how its fits validated: for others it does nothing.
     memory_gib : float, in GiB
         For weights and designs of ``RidgeCV``: as many unions as fit into it are fitted at
         once, by ``fit_designs``, and responses are read once for each such lot. One union
@@ -98,6 +103,10 @@ def union_predictions(
     by both, 0.03 each                     0.003 (-0.014, 0.002)    0.023 (0.006, 0.022)
     =====================================  =======================  =======================
 
+    Nor need a union be as good as its best part: a space that helps no voxel takes away from
+    all. So in each voxel a union stands for the best, by validation on training rows, of the
+    fits to itself and to its subsets (``choose``). Scores on the test part had no say in it.
+
     References
     ----------
     Nunez-Elizalde, Huth & Gallant 2019, NeuroImage 197:482,
@@ -123,7 +132,9 @@ def union_predictions(
     >>> partition(scores, metric="signed_r2").total.round(2)
     array([1., 1.])
     """
-    fits = UnionFits.of(spaces, Y_train, estimator, balance=balance, memory_gib=memory_gib)
+    fits = UnionFits.of(
+        spaces, Y_train, estimator, balance=balance, choose=choose, memory_gib=memory_gib
+    )
     return fits.predictions(stacklevel=2)
 
 
@@ -136,7 +147,7 @@ class UnionFits:
     train, test : dict of name to array of shape (n_trs, n_features)
     Y_train : array of shape (n_trs, n_voxels)
     estimator : object
-    balance : bool
+    balance, choose : bool
     memory_gib : float
     """
 
@@ -145,13 +156,21 @@ class UnionFits:
     Y_train: Any
     estimator: Any
     balance: bool
+    choose: bool
     memory_gib: float
 
     @classmethod
     def of(
-        cls, spaces: Mapping[str, Any], Y_train: Any, estimator: Any,
-        *, balance: bool, memory_gib: float, test_shape: tuple[int, ...] | None = None,
-    ) -> UnionFits:  # fmt: skip
+        cls,
+        spaces: Mapping[str, Any],
+        Y_train: Any,
+        estimator: Any,
+        *,
+        balance: bool,
+        choose: bool,
+        memory_gib: float,
+        test_shape: tuple[int, ...] | None = None,
+    ) -> UnionFits:
         """Check everything; ``test_shape`` is that of ``Y_test``, where there is one."""
         check_names(list(spaces))
         _check_estimator(estimator)
@@ -168,7 +187,7 @@ class UnionFits:
             _check_rows("test", test, f"space {first!r}", test[first].shape)
         else:
             _check_rows("test", test, "Y_test", test_shape)
-        return cls(train, test, Y_train, estimator, balance, memory_gib)
+        return cls(train, test, Y_train, estimator, balance, choose, memory_gib)
 
     @property
     def names(self) -> Union:
@@ -197,13 +216,17 @@ class UnionFits:
 
     def _fitted(self) -> Iterator[tuple[Union, Array]]:
         if hasattr(self.estimator, "fit_designs"):
+            chosen = _BestSubsets()
             for lot in self._lots():
                 designs = [self._joined(self.train, union) for union in lot]
                 models = self.estimator.fit_designs(designs, self.Y_train)
                 del designs
                 while lot:  # each model's weights are let go before the next one predicts
                     union, model = lot.pop(0), models.pop(0)
-                    yield union, self._predicted(model, self._joined(self.test, union))
+                    prediction = self._predicted(model, self._joined(self.test, union))
+                    if self.choose:
+                        prediction = chosen.of(union, prediction, _validated(model))
+                    yield union, prediction
             return
         from sklearn.base import clone
 
@@ -252,6 +275,36 @@ class UnionFits:
             )
             raise AlignmentError(msg)
         return prediction
+
+
+class _BestSubsets:
+    """For each union, the prediction of that of its subsets which validated best, by voxel."""
+
+    def __init__(self) -> None:
+        self._best: dict[Union, tuple[Array, Array]] = {}
+
+    def of(self, union: Union, prediction: Array, validated: Array) -> Array:
+        """Take a union whose subsets came before; return its prediction, (n_test_trs, n_voxels)."""
+        best, score = prediction.copy(), np.where(np.isnan(validated), -np.inf, validated)
+        for smaller in combinations(union, len(union) - 1) if len(union) > 1 else ():
+            other, of_other = self._best[smaller]
+            better = of_other > score
+            best[:, better] = other[:, better]
+            score = np.maximum(score, of_other)
+        for done in [one for one in self._best if len(one) < len(union) - 1]:
+            del self._best[done]  # whose best is in that of the next larger ones
+        best.flags.writeable = False
+        self._best[union] = best, score
+        return best
+
+
+def _validated(model: Any) -> Array:
+    """Return each voxel's validation score at its alpha, mean over splits: (n_voxels,)."""
+    chosen = np.asarray(model.best_alphas_)
+    alphas = np.asarray(model.alphas, dtype=np.float64)[:, np.newaxis]
+    at = np.abs(alphas - np.where(np.isnan(chosen), alphas[0], chosen)).argmin(axis=0)
+    scores = np.asarray(model.cv_scores_)[at, np.arange(len(chosen))]
+    return np.asarray(scores.mean(axis=1, dtype=np.float64))
 
 
 def _as_bands(arrays: Mapping[str, Array], union: Union) -> dict[str, Array]:

@@ -9,6 +9,7 @@ from voxscale.features._extractor import Extractor, extractor
 from voxscale.features._language import language_states
 from voxscale.features._language_extractor import LanguageExtractor
 from voxscale.features._model_table import ModelFacts, known_models, model_facts
+from voxscale.features._sound import sound_features
 from voxscale.features._static import Embedding, read_embedding, static_embeddings
 from voxscale.features._word_rate import word_rate
 
@@ -27,6 +28,7 @@ __all__ = [
     "plan_language_states",
     "plan_windows",
     "read_embedding",
+    "sound_features",
     "static_embeddings",
     "word_rate",
 ]

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from voxscale._version import __version__
 from voxscale.reports import _sections as sections
+from voxscale.reports._baselines import beyond_baselines
 from voxscale.reports._reading import Material, read_material
+from voxscale.reports._scores import numbers_to_report
 from voxscale.reports._size import by_size
+from voxscale.reports._stacking import mixed_layers
 from voxscale.reports._style import PAGE_WIDTH, png
 from voxscale.reports._tables import Drawing, Section
 from voxscale.reports._what_ran import what_ran
@@ -31,8 +34,11 @@ _LIST = ".written.json"  # in figures/: names of the files that a report wrote t
 # A row per section, in their order.
 _SECTIONS: tuple[Callable[[Material], Section], ...] = (
     what_ran,
+    numbers_to_report,
     sections.by_layer,
     by_size,
+    beyond_baselines,
+    mixed_layers,
     sections.against_ceiling,
     sections.on_cortex,
     sections.single_voxels,

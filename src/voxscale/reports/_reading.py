@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from voxscale import data
 from voxscale.arrays import Array
 from voxscale.design import zscore
+from voxscale.evaluate import fdr
 from voxscale.reports._tables import with_minus
 from voxscale.reports._timecourse import course_table
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from voxscale.study import Cell, Results
 
 __all__ = [
+    "FDR_NAMES",
+    "NULL_NAMES",
     "Q_LEVEL",
     "Material",
     "SubjectMaps",
@@ -28,6 +30,12 @@ __all__ = [
 ]
 
 Q_LEVEL = 0.05  # expected share of false discoveries on a map
+FDR_NAMES = {"bh": "Benjamini & Hochberg (1995)", "by": "Benjamini & Yekutieli (2001)"}
+NULL_NAMES = {
+    "circular-shift": "circular shifts",
+    "block": "permutation of blocks",
+    "phase": "random phases",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +54,16 @@ class SubjectMaps:
         Which of the cells is best; -1 where no layer has a validation score.
     best_layer, cv_score, r, p_value, r_repeated, cc_max, cc_norm, spe : arrays of shape (n_voxels,)
         NaN throughout where the study has no p-values, or no test story was repeated.
-        ``r_repeated`` is the correlation in the story by which the ceiling is judged.
+        ``r_repeated`` is the correlation in the stories by which the ceiling is judged.
+    cc_max_low, cc_max_high : arrays of shape (n_voxels,)
+        Limits of the ceiling; NaN throughout where the study has none.
     space : str or None
     truth : dict of str to array
         What was planted; empty for real data.
-    licence, citation, ceiling_run : str
-    n_repeats : int
+    licence, citation : str
+    ceiling_runs : dict of str to int
+        The repeated test stories, with their repeats.
+    fdr_method : {"bh", "by"}
     n_permutations : int, optional
         Those behind the p-values; None where the cells do not tell.
     """
@@ -71,9 +83,17 @@ class SubjectMaps:
     truth: dict[str, Array]
     licence: str
     citation: str
-    ceiling_run: str
-    n_repeats: int
+    ceiling_runs: dict[str, int]
+    cc_max_low: Array
+    cc_max_high: Array
+    fdr_method: str = "bh"
     n_permutations: int | None = None
+
+    @property
+    def most_repeated(self) -> str:
+        """The test story with the most repeats; empty without any."""
+        runs = self.ceiling_runs
+        return max(runs, key=lambda run: runs[run]) if runs else ""
 
     @property
     def has_p_values(self) -> bool:
@@ -86,13 +106,15 @@ class SubjectMaps:
 
         References
         ----------
-        Benjamini & Hochberg 1995, J R Stat Soc B 57:289.
+        Benjamini & Hochberg 1995, J R Stat Soc B 57:289, or, where the study says so,
+        Benjamini & Yekutieli 2001, Ann Stat 29:1165.
         """
         if not self.has_p_values:
             return np.isfinite(self.r)
         known = np.isfinite(self.p_value)
         shown = np.zeros(len(known), dtype=bool)
-        shown[known] = false_discovery_control(self.p_value[known]) < Q_LEVEL
+        p = np.asarray(self.p_value, dtype=np.float64)[known]
+        shown[known] = fdr(p, method=self.fdr_method) < Q_LEVEL
         return shown
 
     @property
@@ -145,9 +167,9 @@ def read_material(results: Results) -> Material:
             continue
         dataset = data.load(results.study.dataset, subject, results.study.root)
         maps.append(_maps_of(results, cells, dataset))
-        if courses is None and maps[-1].ceiling_run:
+        if courses is None and maps[-1].ceiling_runs:
             courses = _courses_of(results, maps[-1], dataset)
-            courses_of = subject, maps[-1].ceiling_run
+            courses_of = subject, maps[-1].most_repeated
     return Material(results, tuple(maps), courses, courses_of)
 
 
@@ -190,40 +212,37 @@ def sweep_points(results: Results, axis: str) -> Any:
 
 
 def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> SubjectMaps:
-    cv_scores = np.stack([results.array(cell, "cv_score") for cell in cells])
-    known = np.isfinite(cv_scores).any(axis=0)
-    choice = np.where(known, np.argmax(np.nan_to_num(cv_scores, nan=-np.inf), axis=0), -1)
-    meta = results.meta(cells[0])
-    run = meta["ceiling_run"] or ""
-    layers = np.array([cell.layer for cell in cells], dtype=np.float64)
+    best = results.best_layer(dataset.subject)
+    choice = best.chosen
+    repeats = dict(results.meta(cells[0])["ceiling_runs"])
+    limits = results.ceiling(dataset.subject) or {}
+    nowhere = np.full(len(choice), np.nan)
 
     def at_best(name: str, *, exists: bool = True) -> Array:
-        picked = np.full(len(choice), np.nan)
+        picked = nowhere.copy()
         for i, cell in enumerate(cells if exists else ()):
             here = choice == i
-            picked[here] = (
-                results.by_story(cell)[run] if name == "r_repeated" else results.array(cell, name)
-            )[here]
+            picked[here] = results.array(cell, name)[here]
         return picked
 
     return SubjectMaps(
         subject=dataset.subject,
         cells=cells,
         choice=choice,
-        best_layer=np.where(known, layers[choice], np.nan),
+        best_layer=best.map([cell.layer for cell in cells]),
         cv_score=at_best("cv_score"),
         r=at_best("r"),
         p_value=at_best("p_value", exists=results.study.evaluate.n_permutations > 0),
-        **{
-            name: at_best(name, exists=bool(run))
-            for name in ("r_repeated", "cc_max", "cc_norm", "spe")
-        },
+        r_repeated=at_best("cc_abs", exists=bool(repeats)),
+        **{name: at_best(name, exists=bool(repeats)) for name in ("cc_max", "cc_norm", "spe")},
         space=dataset.space,
         truth=dict(dataset.truth or {}),
         licence=dataset.licence,
         citation=dataset.citation,
-        ceiling_run=run,
-        n_repeats=int(meta["n_repeats"]),
+        ceiling_runs=repeats,
+        cc_max_low=limits.get("cc_max_low", nowhere),
+        cc_max_high=limits.get("cc_max_high", nowhere),
+        fdr_method=results.study.evaluate.fdr,
         n_permutations=permutations_used(results, dataset.subject),
     )
 
@@ -232,7 +251,7 @@ def _courses_of(results: Results, maps: SubjectMaps, dataset: Dataset) -> Any:
     """Tabulate the time courses of a few voxels in the repeated story."""
     import pandas as pd
 
-    run = maps.ceiling_run
+    run = maps.most_repeated
     tables = []
     for what, voxel in _examples(maps):
         cell = maps.cells[maps.choice[voxel]]
@@ -245,7 +264,8 @@ def _courses_of(results: Results, maps: SubjectMaps, dataset: Dataset) -> Any:
             zscore(one.between(trs.start, trs.stop).values[:, [voxel]])[:, 0]
             for one in dataset.trials[run]
         ]
-        r = round(float(maps.r_repeated[voxel]), 2) + 0.0  # no minus before a zero
+        of_run = float(results.by_story(cell)[run][voxel])
+        r = round(of_run, 2) + 0.0  # no minus before a zero
         title = f"{what}: number {voxel}, layer {cell.layer}, r = {with_minus(f'{r:.2f}')}"
         time_s = tr_times[trs.start : trs.stop]
         tables.append(course_table(title, time_s, repeats, prediction.values[:, voxel]))

@@ -14,12 +14,13 @@ from voxscale.reports._cortex import RELIABLE_CC_MAX, subject_maps
 from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
 from voxscale.reports._layers import layer_curves
-from voxscale.reports._reading import Q_LEVEL
+from voxscale.reports._reading import FDR_NAMES, NULL_NAMES, Q_LEVEL
 from voxscale.reports._tables import Drawing, Section, Table, as_text, plural
 from voxscale.reports._timecourse import time_courses
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material, SubjectMaps
+    from voxscale.study import Evaluate, Study
 
 __all__ = [
     "against_ceiling",
@@ -29,6 +30,10 @@ __all__ = [
     "single_voxels",
 ]
 
+_HELD_OUT = (
+    "{scoring} on held-out training data at the penalty chosen for each voxel, mean over splits"
+)
+_KEPT_BACK = "correlation on the stories kept back to choose layers"
 _CV_LABELS = {"r2": "R²", "correlation": "correlation", "huth2023": "signed root of R²"}
 _PLANTED = ("signal_share", "accuracy", "preferred_layer")
 
@@ -38,19 +43,22 @@ def by_layer(material: Material) -> Section:
     results = material.results
     section = Section("layers", "Score by layer")
     table = results.table[results.table["in_layer_sweep"]]
-    scores = table[["subject", "layer", "mean_cv_score", "mean_r"]].rename(
-        columns={"mean_cv_score": "cv_score", "mean_r": "r"}
+    kept_back = bool(results.study.validation_stories)
+    chooses = "mean_r_validation" if kept_back else "mean_cv_score"
+    scores = table[["subject", "layer", chooses, "mean_r"]].rename(
+        columns={chooses: "cv_score", "mean_r": "r"}
     )
     if not len(scores):
         section.paragraphs.append("No layer is done, so there is no curve to draw.")
         return section
     scoring = _CV_LABELS.get(results.study.fit.scoring, results.study.fit.scoring)
+    how = _KEPT_BACK if kept_back else _HELD_OUT.format(scoring=scoring)
+    scoring = "correlation" if kept_back else scoring
     if scores["layer"].nunique() < 2:
         context = plural(max(results.study.contexts), "word")
         section.paragraphs.append(
             "Only one layer is done, so there is no curve to draw. Its scores, at a context of "
-            f"{context} with all training stories: cv_score is validation {scoring} on held-out "
-            "training data at the penalty chosen for each voxel, mean over splits; r is the "
+            f"{context} with all training stories: cv_score is validation {how}; r is the "
             "correlation of responses and predictions over all test TRs."
         )
         section.tables.append(_layer_table(scores))
@@ -63,7 +71,7 @@ def by_layer(material: Material) -> Section:
         section.title,
         headline=f"Best layer by validation: {', '.join(told)}.",
         paragraphs=[
-            "The validation score comes from training stories that were held out in turn, and "
+            f"The validation score comes from {_chosen_on(results.study)}, and "
             "is what chooses a layer; the test score comes from stories that no fit has seen. "
             f"By validation the best layer is {', '.join(told)}."
         ],
@@ -75,14 +83,19 @@ def by_layer(material: Material) -> Section:
     )
     caption = (
         f"Score against the layer of {results.study.model}, at a context of "
-        f"{max(results.study.contexts)} words with all training stories. Left: {scoring} on "
-        "held-out training data at the penalty chosen for each voxel, mean over splits, then "
+        f"{max(results.study.contexts)} words with all training stories. Left: {how}, then mean "
         "over voxels with a score. Right: correlation of responses and predictions over all "
         "test TRs, mean over voxels with a score. Rings, in both panels: each subject's best layer "
         "by validation."
     )
     section.drawings.append(Drawing("layers", figure, caption, scores))
     return section
+
+
+def _chosen_on(study: Study) -> str:
+    if study.validation_stories:
+        return "stories that were kept back from all fits to choose layers"
+    return "training stories that were held out in turn"
 
 
 def _layer_table(scores: Any) -> Table:
@@ -100,23 +113,25 @@ def against_ceiling(material: Material) -> Section:
     import pandas as pd
 
     section = Section("ceiling", "Scores against the noise ceiling")
-    repeated = [maps for maps in material.maps if maps.ceiling_run]
+    repeated = [maps for maps in material.maps if maps.ceiling_runs]
     if not repeated:
-        text = "No test story was heard more than once, so there is no noise ceiling."
-        section.paragraphs.append(text)
+        section.paragraphs.append(_NO_CEILING)
         return section
     scores = pd.concat([maps.frame("r_repeated", "cc_max", "cc_norm", "spe") for maps in repeated])
     scores = scores.rename(columns={"r_repeated": "r"})
-    stories = dict.fromkeys(f"{m.ceiling_run!r} ({m.n_repeats} repeats)" for m in repeated)
+    stories = dict.fromkeys(
+        f"{run!r} ({n} repeats)" for maps in repeated for run, n in maps.ceiling_runs.items()
+    )
     section.paragraphs.append(
         f"The ceiling cc_max is the best correlation that any model could have with the mean over "
         f"repeats of {', '.join(stories)}, judged by how far the repeats agree (Schoppe et al. "
-        "2016). cc_norm = r / cc_max, with r the correlation in the same story. A voxel "
+        "2016). cc_norm = r / cc_max, with r the correlation in the same stories. A voxel "
         "whose repeats share no signal has no ceiling and is left out."
     )
+    section.paragraphs.extend(_how_sure(maps) for maps in repeated)
     section.tables.append(_ceiling_table(repeated))
     caption = (
-        "Correlation in the repeated test story against the noise ceiling, each voxel at the "
+        "Correlation in the repeated test stories against the noise ceiling, each voxel at the "
         "layer that is best for it by validation. Colour: number of voxels, on a logarithmic "
         "scale. Dashed: as good as the noise allows. Orange: median r of voxels with a similar "
         "ceiling, where there are 20 or more. Ceilings are estimates: with few repeats, voxels "
@@ -133,6 +148,30 @@ def against_ceiling(material: Material) -> Section:
         )
     )
     return section
+
+
+_NO_CEILING = (
+    "No test story was heard more than once, so there is no noise ceiling: it is judged by how far "
+    "repeats agree, and an average of repeats is one recording. What remains is to compare people, "
+    "where their responses are aligned (voxscale.evaluate.leave_one_out)."
+)
+
+
+def _how_sure(maps: SubjectMaps) -> str:
+    """Say how many voxels have a ceiling, and how wide its interval is."""
+    here = np.isfinite(maps.cc_max)
+    n_without = int((~here).sum())
+    told = f"{maps.subject}: {plural(n_without, 'voxel')} of {len(here):,} have no ceiling."
+    known = here & np.isfinite(maps.cc_max_low) & np.isfinite(maps.cc_max_high)
+    if not known.any():
+        return told
+    low, high = (float(np.median(one[known])) for one in (maps.cc_max_low, maps.cc_max_high))
+    surely = int((maps.cc_max_low[known] > RELIABLE_CC_MAX).sum())
+    return (
+        f"{told} Medians of the 95 % limits of cc_max, by a block bootstrap over time and a "
+        f"jackknife over repeats, are {as_text(low, 2)} and {as_text(high, 2)}; in "
+        f"{surely:,} voxels the lower one is above {RELIABLE_CC_MAX}."
+    )
 
 
 def _ceiling_table(repeated: list[SubjectMaps]) -> Table:
@@ -154,7 +193,7 @@ def _ceiling_table(repeated: list[SubjectMaps]) -> Table:
         "r", "cc_max", "cc_norm", "quartiles of cc_norm", "share of signal power",
     )  # fmt: skip
     note = (
-        "Medians over the validated voxels, in the repeated story: those with a ceiling and a "
+        "Medians over the validated voxels, in the repeated stories: those with a ceiling and a "
         "validation score above 0, which knows no test story. It is the best of all layers and "
         "penalties, so that some voxels without signal are among them."
     )
@@ -183,7 +222,7 @@ def on_cortex(material: Material) -> Section:
         numbers = maps.frame("r", "cc_norm", "best_layer", "cc_max", "r_repeated", "p_value")
         numbers["room"] = maps.cc_max - maps.r_repeated
         name = f"flatmaps-{maps.subject}"
-        where = _where_shown(maps, material.results.study.evaluate.n_permutations)
+        where = _where_shown(maps, material.results.study.evaluate)
         explained = _MAPS_CAPTION.format(where=where, least=RELIABLE_CC_MAX)
         caption = f"{maps.subject} on the flattened fsaverage5. {explained}"
         section.drawings.append(Drawing(name, figure, caption, numbers, is_per_voxel=True))
@@ -193,24 +232,24 @@ def on_cortex(material: Material) -> Section:
 _MAPS_CAPTION = (
     "Each vertex is shown at the layer with its best validation score (training stories alone). "
     "Correlation: over all test TRs. Share of the noise ceiling (cc_norm = r / cc_max in the "
-    "repeated story) and best layer: {where}. Room for improvement: cc_max − r in the repeated "
-    "story, where cc_max > {least}; with few repeats, lower ceilings cannot be told from none. "
+    "repeated stories) and best layer: {where}. Room for improvement: cc_max − r in the repeated "
+    "stories, where cc_max > {least}; with few repeats, lower ceilings cannot be told from none. "
     "Where there is nothing to show, the folds of the cortex are seen, sulci dark. Arrows on a "
     "colour bar: values lie beyond. The medial wall is at the top; parts of it are not on the "
     "sheet."
 )
 
 
-def _where_shown(maps: SubjectMaps, n_asked: int) -> str:
+def _where_shown(maps: SubjectMaps, asked: Evaluate) -> str:
     """Say which vertices a map shows, and what the number of permutations does to them."""
     if not maps.has_p_values:
         return "wherever there is a score, since the study has no p-values"
-    n_used = maps.n_permutations
+    n_used, n_asked = maps.n_permutations, asked.n_permutations
     least = 1 / ((n_asked if n_used is None else n_used) + 1)
     n_shown, n_tested = int(maps.is_shown.sum()), int(np.isfinite(maps.p_value).sum())
     return (
-        f"only where q < {Q_LEVEL} by the false discovery rate of Benjamini & Hochberg (1995) over "
-        f"{n_tested:,} vertices, tested by circular shifts; {n_shown:,} are. With "
+        f"only where q < {Q_LEVEL} by the false discovery rate of {FDR_NAMES[asked.fdr]} over "
+        f"{n_tested:,} vertices, tested by {NULL_NAMES[asked.null]}; {n_shown:,} are. With "
         f"{_permutations(n_used, n_asked)} no p is below {least:.2g}, so that none is shown "
         f"unless {min(1.0, least / Q_LEVEL):.0%} of the vertices reach it".replace("%", " %")
     )
@@ -220,7 +259,7 @@ def _permutations(n_used: int | None, n_asked: int) -> str:
     if n_used is None:
         return f"at most {n_asked:,} permutations"
     if n_used < n_asked:
-        return f"{n_used:,} permutations ({n_asked:,} were asked for, but no more shifts exist)"
+        return f"{n_used:,} permutations ({n_asked:,} were asked for, but no more exist)"
     return f"{n_used:,} permutations"
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from voxscale.reports._reading import permutations_used
+from voxscale.reports._reading import FDR_NAMES, NULL_NAMES, permutations_used
 from voxscale.reports._size import N_BOOTSTRAP
 from voxscale.reports._tables import Section, Table, as_text, fields_table
 from voxscale.store import key_of
@@ -16,14 +16,13 @@ from voxscale.study import AlphaRange
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material
-    from voxscale.study import Fit, Results
+    from voxscale.study import Evaluate, Fit, Results, Study
 
 __all__ = ["what_ran"]
 
 _MOST_FAILURES = 20  # listed one by one
 _HASH_DIGITS = 12
 _SHOWN_MEANS = ("mean_r", "mean_cv_score")  # over voxels, on the page
-_MIN_SHIFT = 1  # as cells are fitted
 _PACKAGES = ("scipy", "scikit-learn", "nilearn")  # whose versions no cell holds
 
 
@@ -95,9 +94,27 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("validation", cv),
         ("validation score", fit.scoring),
         ("permutations", _permutations(results)),
-        ("shift of a permutation (TRs)", f"{_MIN_SHIFT} or more, each story by its own"),
+        ("null of the p-values", _null(study.evaluate)),
+        ("false discovery rate", FDR_NAMES[study.evaluate.fdr]),
+        ("bootstraps of noise ceilings", study.evaluate.n_bootstraps),
+        ("baselines", [name.replace("_", " ") for name, on in study.baselines if on] or "none"),
+        ("stories that choose layers", _validation(study)),
+        ("layers mixed", study.evaluate.stack),
+        ("reducers of scores.csv", study.evaluate.reducers),
         ("bootstrap draws of a law", N_BOOTSTRAP),
     ]
+
+
+def _null(chosen: Evaluate) -> str:
+    named = f"{NULL_NAMES[chosen.null]}, each story by its own"
+    return f"{named}, of {chosen.block_trs or 30} TRs" if chosen.null == "block" else named
+
+
+def _validation(study: Study) -> str:
+    held = study.validation_stories
+    if not held:
+        return "training stories, held out in turn"
+    return as_text(held) if isinstance(held, tuple) else f"{held}, drawn with the seed"
 
 
 _LEAST_CONTEXT = {
@@ -125,7 +142,7 @@ def _permutations(results: Results) -> str:
         if n_used is None:
             told[subject] = f"{n_asked:,} asked for"
         elif n_used < n_asked:
-            told[subject] = f"{n_used:,} of the {n_asked:,} asked for: no more shifts exist"
+            told[subject] = f"{n_used:,} of the {n_asked:,} asked for: no more exist"
         else:
             told[subject] = f"{n_used:,}"
     if len(set(told.values())) == 1:

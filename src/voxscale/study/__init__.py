@@ -5,16 +5,26 @@ and writes results.
 """
 
 from voxscale.study._cells import Cell
-from voxscale.study._config import AlphaRange, ChunkCV, Design, Evaluate, Features, Fit, Study
+from voxscale.study._config import Study
 from voxscale.study._extract import LanguageExtraction, extract_language, read_extracted
 from voxscale.study._extracted import Extracted
 from voxscale.study._plan import Plan, Status, plan, status
 from voxscale.study._progress import Progress, duration
 from voxscale.study._results import Results, results
 from voxscale.study._run import RunSummary, run
+from voxscale.study._settings import (
+    AlphaRange,
+    Baselines,
+    ChunkCV,
+    Design,
+    Evaluate,
+    Features,
+    Fit,
+)
 
 __all__ = [
     "AlphaRange",
+    "Baselines",
     "Cell",
     "ChunkCV",
     "Design",

@@ -1,15 +1,15 @@
-"""The cells of a study: which fits there are, and what each is called in the store."""
+"""The cells of a study: which fits there are, and what is computed beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from voxscale.errors import ConfigError
-from voxscale.store import key_of
+from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -20,15 +20,13 @@ __all__ = [
     "REDUCERS",
     "Cell",
     "axes_of",
-    "cell_key",
     "cells_of",
     "draw_orders",
-    "min_context_of",
 ]
 
-RECIPE = 2  # raised by hand whenever the numbers of a cell would differ
-
 AXES = ("layer", "context", "n_stories")
+
+Kind = Literal["fit", "ceiling", "baselines", "stacking"]
 
 # How each number of a cell's table row is made of its arrays.
 REDUCERS = {
@@ -36,6 +34,7 @@ REDUCERS = {
     "mean_signed_r2": "mean of r * |r| over voxels with a score",
     "mean_r2": "mean of r2 over voxels with a score",
     "mean_cv_score": "mean of cv_score over voxels with a score",
+    "mean_r_validation": "mean of r_validation over voxels with a score",
     "mean_cc_max": "mean of cc_max over voxels with a ceiling",
     "mean_cc_norm": "mean of cc_norm over voxels with a ceiling",
     "mean_spe": "mean of spe over voxels with a ceiling",
@@ -48,11 +47,14 @@ _TRIES = 200
 class Cell:
     """One fit: a subject, a layer at a context, and the stories it learns from.
 
+    Or one of what is computed once for a subject: its noise ceilings, what baselines explain,
+    and the mix of its layers.
+
     Parameters
     ----------
     subject, model : str
     layer : int
-        0 is the embeddings.
+        0 is the embeddings. Of a mix, the reference layer, which it has no need of.
     context : int
         Words that the model sees at most.
     stories : tuple of str
@@ -61,6 +63,7 @@ class Cell:
         Which seeded order the stories were taken from; 0 where all of them train.
     reference : bool
         Trained on all stories at the longest context: time courses and p-values are kept too.
+    kind : {"fit", "ceiling", "baselines", "stacking"}
     """
 
     subject: str
@@ -70,6 +73,7 @@ class Cell:
     stories: tuple[str, ...]
     draw: int = 0
     reference: bool = False
+    kind: Kind = "fit"
 
     @property
     def n_stories(self) -> int:
@@ -80,6 +84,8 @@ class Cell:
     def label(self) -> str:
         """What it is, in words."""
         stories = "1 story" if self.n_stories == 1 else f"{self.n_stories} stories"
+        if self.kind != "fit":
+            return f"{self.subject}, {_KINDS[self.kind].format(layer=self.layer)}"
         return f"{self.subject}, layer {self.layer}, context {self.context}, {stories}" + (
             f" (draw {self.draw})" if self.draw else ""
         )
@@ -89,8 +95,15 @@ class Cell:
         return {**asdict(self), "stories": list(self.stories)}
 
 
+_KINDS = {
+    "ceiling": "noise ceilings",
+    "baselines": "baselines beside layer {layer}",
+    "stacking": "stacked layers",
+}
+
+
 def cells_of(study: Study, facts: SubjectFacts) -> list[Cell]:
-    """List the cells of one subject: three sweeps that share one centre.
+    """List the cells of one subject: three sweeps that share one centre, and what goes beside.
 
     The layers are swept with all training stories at the longest context; contexts and
     stories at the reference layer. A cell that several sweeps or draws reach is listed once.
@@ -98,9 +111,9 @@ def cells_of(study: Study, facts: SubjectFacts) -> list[Cell]:
     Raises
     ------
     ConfigError
-        If more training stories are asked for than exist.
+        If more training stories are asked for than exist, or validation leaves none.
     """
-    everything = tuple(sorted(facts.train))
+    everything = split_of(study, facts).train
     longest = max(study.contexts)
     wanted = [(layer, longest, everything, 0) for layer in study.layers]
     wanted += [(study.reference_layer, context, everything, 0) for context in study.contexts]
@@ -121,7 +134,20 @@ def cells_of(study: Study, facts: SubjectFacts) -> list[Cell]:
         is_reference = context == longest and stories == everything
         cell = Cell(facts.subject, study.model, layer, context, stories, draw, is_reference)
         cells.setdefault((layer, context, stories), cell)
-    return list(cells.values())
+    centre = Cell(facts.subject, study.model, study.reference_layer, longest, everything)
+    return [*cells.values(), *(replace(centre, kind=kind) for kind in _kinds_of(study, facts))]
+
+
+def _kinds_of(study: Study, facts: SubjectFacts) -> list[Kind]:
+    """Tell what is computed once for a subject."""
+    kinds: list[Kind] = []
+    if facts.repeated() and study.evaluate.n_bootstraps:
+        kinds.append("ceiling")
+    if study.baselines.spaces or study.baselines.autocorrelation:
+        kinds.append("baselines")
+    if study.evaluate.stack and len(study.layers) > 1:
+        kinds.append("stacking")
+    return kinds
 
 
 def draw_orders(stories: Sequence[str], n_draws: int, seed: int) -> list[tuple[str, ...]]:
@@ -158,13 +184,10 @@ def draw_orders(stories: Sequence[str], n_draws: int, seed: int) -> list[tuple[s
     return orders
 
 
-def min_context_of(context: int) -> int:
-    """Return the number of words that the model sees at least, but for a story's start."""
-    return max(1, context // 2)
-
-
 def axes_of(study: Study, cell: Cell, n_train: int) -> tuple[str, ...]:
     """Tell which sweeps a cell is part of: among "layer", "context" and "n_stories"."""
+    if cell.kind != "fit":
+        return ()
     has_all = cell.n_stories == n_train
     is_longest = cell.context == max(study.contexts)
     is_reference = cell.layer == study.reference_layer
@@ -175,41 +198,6 @@ def axes_of(study: Study, cell: Cell, n_train: int) -> tuple[str, ...]:
         "n_stories": is_longest and is_reference and cell.n_stories in sizes,
     }
     return tuple(axis for axis in AXES if parts[axis])
-
-
-def cell_key(study: Study, cell: Cell, facts: SubjectFacts, identity: Mapping[str, Any]) -> str:
-    """Name a cell by everything that can change its numbers.
-
-    The device, the memory budget and the folder are not part of it; nor is the draw, which
-    is a name for the stories.
-    """
-    return key_of(
-        {
-            "recipe": RECIPE,
-            "dataset": study.dataset,
-            "subject": cell.subject,
-            "tr_s": facts.tr_s,
-            "extractor": dict(identity),
-            "layer": cell.layer,
-            "context": cell.context,
-            "min_context": min_context_of(cell.context),
-            "train": [facts.inputs_of(run) for run in cell.stories],
-            "test": [facts.inputs_of(run) for run in facts.test],
-            "design": study.design.model_dump(),
-            "alphas": study.fit.penalties,
-            "scoring": study.fit.scoring,
-            "cv": study.fit.model_dump()["cv"],
-            "reference": cell.reference,
-            "n_permutations": study.evaluate.n_permutations if cell.reference else 0,
-            "seed": study.seed if _is_drawn(study, cell) else None,
-        }
-    )
-
-
-def _is_drawn(study: Study, cell: Cell) -> bool:
-    """Tell whether chance has a part in a cell's numbers; its stories are named already."""
-    permutes = cell.reference and study.evaluate.n_permutations > 0
-    return permutes or study.fit.cv != "leave-run-out"
 
 
 def _n_shared_sets(one: Sequence[str], other: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,8 +11,10 @@ import numpy as np
 
 from voxscale.arrays import TRSeries
 from voxscale.errors import ConfigError, DataError, FitError, VoxscaleError
+from voxscale.evaluate import position_features
 from voxscale.features import LanguageExtractor, word_rate
-from voxscale.study._cells import min_context_of
+from voxscale.study._cell_keys import min_context_of
+from voxscale.study._settings import BLOCK_TRS
 
 if TYPE_CHECKING:
     from voxscale.design import DesignRecipe
@@ -49,7 +51,7 @@ def check_rows(
         the delays reach; or if the training rows of a cell cannot be split.
     """
     from voxscale.fit._splits import as_splits
-    from voxscale.study._fit_cell import splits_of  # brings torch
+    from voxscale.study._subject_data import splits_of  # brings torch
 
     lengths = {}
     for run, held in facts.trs.items():
@@ -59,6 +61,7 @@ def check_rows(
             except DataError:
                 with blamed(study, _at_fault(recipe, run, trs, facts), "design"):
                     raise
+    _check_baselines(study, facts, lengths)
     split: set[tuple[int, ...]] = set()
     for cell in cells:
         of_cell = tuple(lengths[run] for run in cell.stories)
@@ -71,6 +74,27 @@ def check_rows(
             except (FitError, ValueError) as error:
                 msg = f"{cell.label}: {error}"
                 raise FitError(msg) from error
+
+
+def _check_baselines(study: Study, facts: SubjectFacts, lengths: Mapping[str, int]) -> None:
+    """Find out whether runs are long enough for the features of position, and for blocks."""
+    if study.baselines.position:
+        with blamed(study, "position", "baselines"):
+            for run, n_trs in lengths.items():
+                try:
+                    position_features([n_trs])
+                except ValueError as error:
+                    msg = f"run {run!r}: {error}"
+                    raise ValueError(msg) from error
+    block = study.evaluate.block_trs or BLOCK_TRS
+    short = [run for run in facts.test if lengths[run] < 2 * block]
+    if study.evaluate.null == "block" and study.evaluate.n_permutations and short:
+        msg = (
+            f"{study.where('block_trs', 'evaluate')}[evaluate] block_trs is {block}; test run "
+            f"{short[0]!r} has {lengths[short[0]]} TRs after trimming; expected two blocks or "
+            "more in every run."
+        )
+        raise ConfigError(msg)
 
 
 def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-import numpy as np
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     PrivateAttr,
@@ -21,129 +18,27 @@ from pydantic import (
 )
 
 from voxscale.errors import ConfigError
-from voxscale.study._toml import explain, line_of, read_study_file
+from voxscale.study._settings import (
+    Baselines,
+    Count,
+    Design,
+    Evaluate,
+    Features,
+    Fit,
+    SettingsTable,
+    Text,
+    Whole,
+)
+from voxscale.study._toml import TABLES, explain, line_of, read_study_file
 
-__all__ = ["AlphaRange", "ChunkCV", "Design", "Evaluate", "Features", "Fit", "Study"]
-
-Count = Annotated[int, Field(strict=True, ge=1)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
-Penalty = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Flag = Annotated[bool, Field(strict=True)]
-Text = Annotated[str, Field(strict=True, min_length=1)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Design(_Table):
-    """How features become a design matrix; see :class:`voxscale.DesignRecipe`."""
-
-    delays: tuple[Annotated[int, Field(strict=True)], ...] = Field(
-        (1, 2, 3, 4), min_length=1, description="delays in TRs, such as [1, 2, 3, 4]"
-    )
-    trim: tuple[Whole, Whole] = Field(
-        (10, 5), description="TRs left out at the start and the end of a run, such as [10, 5]"
-    )
-    normalize: Flag = Field(default=False, description="true or false")
-    word_rate: Flag = Field(default=True, description="true or false")
-    protocol: Literal["huth2023"] | None = Field(None, description='"huth2023", or leave it out')
-
-    @field_validator("delays")
-    @classmethod
-    def _differ(cls, delays: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(delays)) < len(delays):
-            msg = "a delay is given twice"
-            raise ValueError(msg)
-        return delays
+__all__ = ["Study"]
 
 
-class Features(_Table):
-    """How a language model is read; see :func:`voxscale.language_states`."""
-
-    policy: Literal["growing", "sliding", "full", "sentence"] = Field(
-        "growing", description='"growing", "sliding", "full" or "sentence"'
-    )
-    word_vector: Literal["last", "first", "mean"] = Field(
-        "last", description='"last", "first" or "mean"'
-    )
-    dtype: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description='"float32", "float16" or "bfloat16"'
-    )
+def _count_or_names(value: Any) -> str:
+    return "names" if isinstance(value, list | tuple) else "count"
 
 
-class AlphaRange(_Table):
-    """Penalties spaced evenly in their logarithm."""
-
-    low: Penalty = Field(description="the smallest penalty, above 0")
-    high: Penalty = Field(description="the largest penalty")
-    n: Count = Field(description="how many penalties, 1 or more")
-
-    @field_validator("high")
-    @classmethod
-    def _above_low(cls, high: float, info: ValidationInfo) -> float:
-        if high < info.data.get("low", 0):
-            msg = f"it is below low = {info.data['low']:g}"
-            raise ValueError(msg)
-        return high
-
-
-class ChunkCV(_Table):
-    """Random contiguous chunks are held out; see :func:`voxscale.chunk_holdout`."""
-
-    chunk_len: Count = Field(description="TRs in a chunk, 1 or more")
-    n_chunks: Count = Field(description="chunks held out each time, 1 or more")
-    n_repeats: Count = Field(description="how many times, 1 or more")
-    gap: Whole = Field(0, description="TRs beside a chunk that do not train, 0 or more")
-
-
-def _form(value: Any) -> str:
-    return "table" if isinstance(value, Mapping | BaseModel) else "value"
-
-
-class Fit(_Table):
-    """Which penalties, and how one is chosen for each voxel."""
-
-    alphas: Annotated[
-        Annotated[AlphaRange, Tag("table")]
-        | Annotated[tuple[Penalty, ...], Field(min_length=1), Tag("value")],
-        Discriminator(_form),
-    ] = Field(
-        AlphaRange(low=1e1, high=1e6, n=11),
-        description="a list of penalties above 0, or { low = 1e1, high = 1e6, n = 11 }",
-    )
-    scoring: Literal["r2", "correlation", "huth2023"] = Field(
-        "r2", description='"r2", "correlation" or "huth2023"'
-    )
-    cv: Annotated[
-        Annotated[ChunkCV, Tag("table")] | Annotated[Literal["leave-run-out"], Tag("value")],
-        Discriminator(_form),
-    ] = Field(
-        "leave-run-out",
-        description='"leave-run-out", or { chunk_len = 20, n_chunks = 5, n_repeats = 3, gap = 4 }',
-    )
-    memory_gib: Penalty | None = Field(
-        None, description="working memory of a fit in GiB, above 0; it changes no numbers"
-    )
-
-    @property
-    def penalties(self) -> tuple[float, ...]:
-        """The penalties themselves."""
-        if isinstance(self.alphas, AlphaRange):
-            grid = np.geomspace(self.alphas.low, self.alphas.high, self.alphas.n)
-            return tuple(map(float, grid))
-        return self.alphas
-
-
-class Evaluate(_Table):
-    """What is computed beside the scores."""
-
-    n_permutations: Whole = Field(
-        500, description="permutations for the p-values of the reference cells; 0 for none"
-    )
-
-
-class Study(_Table):
+class Study(SettingsTable):
     """Everything that a study compares, and every setting that can change its numbers.
 
     A star, not a full grid: the layers are swept at the longest context with all training
@@ -171,6 +66,10 @@ class Study(_Table):
         order of the stories; smaller sets lie within larger ones.
     reference_layer : int, optional
         Default: the middle one of ``layers``.
+    validation_stories : int or sequence of str
+        Training stories that no fit learns from, so that they can choose layers: how many
+        (drawn with the seed), or their names. Default: 0, and the score of held-out training
+        stories chooses.
     root : path, optional
         Where the data set lies.
     seed : int
@@ -179,6 +78,7 @@ class Study(_Table):
     design : Design or mapping
     features : Features or mapping
     fit : Fit or mapping
+    baselines : Baselines or mapping
     evaluate : Evaluate or mapping
 
     Raises
@@ -213,12 +113,17 @@ class Study(_Table):
     )
     draws: Count = Field(1, description="a number of draws, 1 or more")
     reference_layer: Whole = Field(0, description="one of the layers")
+    validation_stories: Annotated[
+        Annotated[Whole, Tag("count")] | Annotated[tuple[Text, ...], Tag("names")],
+        Discriminator(_count_or_names),
+    ] = Field(0, description='a number of training stories, or their names: ["buck", "life"]')
     root: Path | None = Field(None, description="the folder where the data set lies")
     seed: Whole = Field(0, description="a whole number, 0 or more")
     out: Path = Field(Path("voxscale-study"), description="the folder for the results")
     design: Design = Field(Design(), description="the table [design]")
     features: Features = Field(Features(), description="the table [features]")
     fit: Fit = Field(Fit(), description="the table [fit]")
+    baselines: Baselines = Field(Baselines(), description="the table [baselines]")
     evaluate: Evaluate = Field(Evaluate(), description="the table [evaluate]")
 
     _source: tuple[str, str] | None = PrivateAttr(None)
@@ -230,8 +135,8 @@ class Study(_Table):
         Parameters
         ----------
         path : path
-            A TOML file with a table [study], and perhaps [design], [features], [fit] and
-            [evaluate].
+            A TOML file with a table [study], and perhaps [design], [features], [fit],
+            [baselines] and [evaluate].
         out : path, optional
             Where the results go instead; relative to the current folder.
 
@@ -291,10 +196,10 @@ class Study(_Table):
     def _in_order(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
         return None if values is None else tuple(sorted(set(values)))
 
-    @field_validator("subjects")
+    @field_validator("subjects", "validation_stories")
     @classmethod
-    def _once(cls, subjects: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if subjects is None else tuple(dict.fromkeys(subjects))
+    def _once(cls, names: Any) -> Any:
+        return tuple(dict.fromkeys(names)) if isinstance(names, tuple) else names
 
     @field_validator("reference_layer")
     @classmethod
@@ -358,7 +263,7 @@ def _base(info: ValidationInfo) -> Path:
 
 def _flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
     """Put the fields of [study] beside the other tables, as the model has them."""
-    known = ("study", "design", "features", "fit", "evaluate")
+    known = ("study", *TABLES)
     for table in tables:
         if table not in known:
             line = line_of(text, [table])

@@ -10,7 +10,8 @@ from voxscale.arrays import TRSeries
 from voxscale.design import DesignRecipe
 from voxscale.errors import FitError
 from voxscale.store import LayerStore, key_of
-from voxscale.study._cells import min_context_of
+from voxscale.study._cell_keys import min_context_of
+from voxscale.study._split import split_of
 from voxscale.study._stream import Grid, array_name, stream_story
 
 if TYPE_CHECKING:
@@ -112,8 +113,11 @@ def passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[FeaturePass]:
     passes: dict[tuple[int, str], FeaturePass] = {}
     seen: set[str] = set()
     for cell in cells:
+        if cell.kind == "ceiling":  # which has no need of a model
+            continue
         facts = inputs.facts(cell.subject)
-        for run in (*cell.stories, *facts.test):
+        held = split_of(inputs.study, facts).validation
+        for run in (*cell.stories, *held, *facts.test):
             key = feature_key(inputs, facts, run, cell.context)
             if key in seen:
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from voxscale.arrays import Array, TRSeries
 from voxscale.data import Dataset, Transcript
 from voxscale.errors import AlignmentError, ConfigError, DataError, VoxscaleWarning
 from voxscale.features import Extractor, extractor
-from voxscale.store import hash_array, key_of
+from voxscale.store import hash_array, hash_file, key_of
 from voxscale.study._checks import blamed
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class SubjectFacts:
         The TRs that its responses cover, and those of each trial where it was repeated.
     hashes : mapping of run to dict
         Of its words, TR times, responses, and (None without) its trials.
+    sounds : mapping of run to str
+        Hash of each run's audio, where a baseline is made of it.
     """
 
     subject: str
@@ -54,6 +56,7 @@ class SubjectFacts:
     tr_times: Mapping[str, Array]
     trs: Mapping[str, tuple[range, ...]]
     hashes: Mapping[str, dict[str, str | None]]
+    sounds: Mapping[str, str] = field(default_factory=dict)
 
     def inputs_of(self, run: str) -> dict[str, str | None]:
         """Return what the numbers of one run depend on."""
@@ -139,7 +142,11 @@ class Inputs:
         heard while it was scanned, or its responses are no numbers or infinite.
         """
         if subject not in self._facts:
-            self._facts[subject] = _facts_of(self.dataset(subject), subject)
+            dataset = self.dataset(subject)
+            found = _facts_of(dataset, subject)
+            if self.study.baselines.sound:
+                found = replace(found, sounds=_hash_sounds(dataset))
+            self._facts[subject] = found
         return self._facts[subject]
 
 
@@ -199,6 +206,14 @@ def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
         trs=trs,
         hashes=hashes,
     )
+
+
+def _hash_sounds(dataset: Dataset) -> dict[str, str]:
+    """Hash the audio of every run; empty unless all of them have some."""
+    runs = (*dataset.train, *dataset.test)
+    if not all(run in dataset.audio for run in runs):
+        return {}
+    return {run: hash_file(dataset.audio[run]) for run in runs}
 
 
 def _hash_words(transcript: Transcript) -> str:

@@ -8,11 +8,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from voxscale.store import LayerStore, Store
-from voxscale.study._cells import AXES, Cell, axes_of, cell_key, cells_of
+from voxscale.study._cell_keys import cell_key
+from voxscale.study._cells import AXES, Cell, axes_of, cells_of
 from voxscale.study._checks import check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
 from voxscale.study._owner import check_owner
+from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -188,7 +190,7 @@ def status(study: Study) -> Status:
     done = set(made.done)
     by_axis: dict[str, dict[Any, tuple[int, int]]] = {"subject": {}, **{axis: {} for axis in AXES}}
     for cell in made.cells:
-        n_train = len(inputs.facts(cell.subject).train)
+        n_train = len(split_of(study, inputs.facts(cell.subject)).train)
         for axis in ("subject", *axes_of(study, cell, n_train)):
             value = getattr(cell, axis)
             n_done, total = by_axis[axis].get(value, (0, 0))

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from voxscale.arrays import Array, TRSeries
 from voxscale.errors import StoreError
+from voxscale.evaluate import choose_best
 from voxscale.store import Store
+from voxscale.study._beside import layer_scores, partition_of
 from voxscale.study._cells import AXES, Cell, axes_of
 from voxscale.study._inputs import Inputs
 from voxscale.study._plan import Plan, cell_store, make_plan
+from voxscale.study._score_table import score_table
+from voxscale.study._split import split_of
+from voxscale.study._tables import cell_table, side_by_side, story_table
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from voxscale.evaluate import BestModels, StoryScores, VariancePartition
     from voxscale.study._config import Study
 
-__all__ = ["COLUMNS", "Results", "results"]
-
-# Columns of the table that come from the metadata of a cell.
-_FROM_META = (
-    "hours", "n_train_trs", "n_test_trs", "n_voxels", "n_scored", "mean_r", "mean_signed_r2",
-    "mean_r2", "mean_cv_score", "mean_cc_max", "mean_cc_norm", "mean_spe",
-)  # fmt: skip
-COLUMNS = (
-    "subject", "model", "layer", "context", "n_stories", "draw", *_FROM_META, "reference",
-    "in_layer_sweep", "in_context_sweep", "in_n_stories_sweep", "key",
-)  # fmt: skip
+__all__ = ["Results", "results"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,28 +42,36 @@ class Results:
     r2                  (n_voxels,)              share of variance explained, all test rows
     cv_score            (n_voxels,)              mean over splits at the alpha chosen
     best_alpha          (n_voxels,)              the alpha chosen
-    cc_max              (n_voxels,)              ceiling of the test run with most repeats
-    cc_norm             (n_voxels,)              correlation in that run over its ceiling
-    spe                 (n_voxels,)              share of its signal power explained
-    p_value             (n_voxels,)              by circular shifts; reference cells only
+    cc_max              (n_voxels,)              ceiling of the repeated test runs
+    cc_abs              (n_voxels,)              correlation in those runs, about their means
+    cc_norm             (n_voxels,)              the same over the ceiling
+    spe                 (n_voxels,)              share of their signal power explained
+    p_value             (n_voxels,)              of r by permutation; reference cells only
+    p_family            (n_voxels,)              the same for all voxels together
     prediction_RUN      (n_trs, n_voxels)        repeated test runs; reference cells only
     ==================  =======================  ==============================================
 
-    ``cc_max``, ``cc_norm`` and ``spe`` exist where a test run was repeated, ``p_value`` where
-    permutations were asked for; ``n_permutations`` in the metadata is how many there were, fewer
-    than asked for where no more shifts exist. Reference cells are those of the layer sweep.
+    ``cc_abs``, ``cc_max``, ``cc_norm`` and ``spe`` exist where test runs were repeated, and are
+    about all of these together; the fit where the sweeps meet has limits of 95 % of two of them,
+    ``cc_norm_low``, ``spe_high`` and so on. ``p_value`` exists where permutations were asked for;
+    ``n_permutations`` in the metadata is how many there were, fewer than asked for where no more
+    exist. With validation stories there is ``r_validation``. Reference cells are those of the
+    layer sweep. What is computed once for a subject is read by :meth:`ceiling`,
+    :meth:`partition`, :meth:`baselines` and :meth:`stacking`.
 
     The response of a repeated run is the mean of its repeats, each trimmed and z-scored.
-    ``cc_max``, ``cc_norm`` and ``spe`` are about that mean. For ``r``, ``r_by_story``, ``r2`` and
-    ``p_value`` it is z-scored once more, so that every test story counts the same however often
-    it was heard. That changes no correlation within a story, but it does change ``r2``, which
-    therefore is not comparable with ``spe``.
+    ``cc_abs``, ``cc_max``, ``cc_norm`` and ``spe`` are about that mean. For ``r``,
+    ``r_by_story``, ``r2`` and ``p_value`` it is z-scored once more, so that every test story counts
+    the same however often it was heard. That changes no correlation within a story, but it does
+    change ``r2``, which therefore is not comparable with ``spe``.
 
     Parameters
     ----------
     study : Study
     cells : tuple of Cell
-        Those done, by subject, in the order of the plan.
+        Fits that are done, by subject, in the order of the plan.
+    beside : tuple of Cell
+        What is done once for a subject: "ceiling", "baselines", "stacking".
     missing : tuple of Cell
         Those not done, failed ones included.
     failed : tuple of (Cell, dict)
@@ -78,6 +80,7 @@ class Results:
 
     study: Study
     cells: tuple[Cell, ...]
+    beside: tuple[Cell, ...]
     missing: tuple[Cell, ...]
     failed: tuple[tuple[Cell, dict[str, Any]], ...] = field(repr=False)
     _keys: dict[Cell, str] = field(repr=False)
@@ -98,22 +101,7 @@ class Results:
         ``mean_*`` are means over the voxels with a score. ``hours`` counts the training TRs
         that were used. ``in_layer_sweep`` and its like tell which sweeps a cell is part of.
         """
-        import pandas as pd
-
-        rows = []
-        for cell in self.cells:
-            meta = self._metas[cell]
-            axes = self._axes(cell)
-            rows.append(
-                {
-                    **{name: getattr(cell, name) for name in COLUMNS[:6]},
-                    **{name: meta[name] for name in _FROM_META},
-                    "reference": cell.reference,
-                    **{f"in_{axis}_sweep": axis in axes for axis in AXES},
-                    "key": self._keys[cell],
-                }
-            )
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        return cell_table(self)
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -158,7 +146,7 @@ class Results:
         chosen = [
             cell
             for cell in self.cells
-            if axis in self._axes(cell) and subject in (None, cell.subject)
+            if axis in self.axes(cell) and subject in (None, cell.subject)
         ]
         order = {name: i for i, name in enumerate(self.subjects)}
         return tuple(sorted(chosen, key=lambda c: (order[c.subject], getattr(c, axis), c.draw)))
@@ -171,12 +159,18 @@ class Results:
         StoreError
             If it is not done.
         """
-        layer = self.study.reference_layer
-        found = self.select(subject=subject, layer=layer, reference=True)
-        if not found:
+        found = self.reference_or_none(subject)
+        if found is None:
+            layer = self.study.reference_layer
             msg = f"subject {subject!r}: layer {layer} with all stories is not done; run the study."
             raise StoreError(msg)
-        return found[0]
+        return found
+
+    def reference_or_none(self, subject: str) -> Cell | None:
+        """Return the same; None if it is not done."""
+        layer = self.study.reference_layer
+        found = self.select(subject=subject, layer=layer, reference=True)
+        return found[0] if found else None
 
     def arrays(self, cell: Cell) -> dict[str, Array]:
         """Read all arrays of a cell; see the table above."""
@@ -207,22 +201,7 @@ class Results:
 
         ``mean_r`` is the mean of that story's correlations over voxels with a score.
         """
-        import pandas as pd
-
-        rows = [
-            {
-                **{name: getattr(cell, name) for name in COLUMNS[:6]},
-                "hours": self._metas[cell]["hours"],
-                "story": story,
-                "mean_r": mean_r,
-                "key": self._keys[cell],
-            }
-            for cell in self.cells
-            for story, mean_r in zip(
-                self._metas[cell]["test"], self._metas[cell]["mean_r_by_story"], strict=True
-            )
-        ]
-        return pd.DataFrame(rows)
+        return story_table(self)
 
     def prediction(self, cell: Cell, run: str | None = None) -> TRSeries:
         """Read the predicted responses of a repeated test run.
@@ -251,10 +230,11 @@ class Results:
             )
             raise StoreError(msg)
         meta = self.meta(cell)
-        run = run or meta["ceiling_run"]
-        if run is None:
+        repeats = meta["ceiling_runs"]
+        if not repeats:
             msg = f"{cell.label}: no test run was repeated, so no prediction is kept."
             raise StoreError(msg)
+        run = run or max(repeats, key=lambda one: repeats[one])
         return TRSeries(self.array(cell, f"prediction_{run}"), run, meta["first_tr"][run])
 
     def to_xarray(self, subject: str | None = None) -> xr.Dataset:
@@ -275,28 +255,101 @@ class Results:
         ValueError
             If there are several subjects and none is named, or none of that name.
         """
-        import xarray as xr
+        return side_by_side(self, subject)
 
-        if subject is None and len(self.subjects) > 1:
-            msg = f"there are subjects {', '.join(self.subjects)}; name one with subject=."
-            raise ValueError(msg)
-        if subject not in (None, *self.subjects):
-            msg = f"no cell of subject {subject!r} is done; there are {', '.join(self.subjects)}."
-            raise ValueError(msg)
-        cells = self.select(subject=subject or self.subjects[0])
-        names = ("r", "r2", "cv_score", "best_alpha", "cc_max", "cc_norm", "spe")
-        held = [self.arrays(cell) for cell in cells]
-        variables = {
-            name: (("cell", "voxel"), np.stack([one[name] for one in held]))
-            for name in names
-            if all(name in one for one in held)
-        }
-        keys = [self._keys[cell] for cell in cells]
-        rows = self.table.set_index("key").loc[keys].reset_index()
-        coordinates = {column: ("cell", rows[column].to_numpy()) for column in rows}
-        return xr.Dataset(variables, coordinates, attrs={"study": self.study.name})
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row for each score and reducer: the numbers to report, and how they were made.
 
-    def _axes(self, cell: Cell) -> tuple[str, ...]:
+        Columns: those that name the cell; ``what`` was scored ("fit", "stacked", "unique to
+        language"…) ``on`` which stories, by which ``metric``, in which ``unit``; ``stories``
+        ("concatenated", or "by_story": each alone, then their mean); the ``value``, its
+        ``reducer`` over voxels, and how many voxels it rests on. Reducers are those of
+        ``[evaluate]``; see :data:`voxscale.evaluate.REDUCERS`.
+        """
+        return score_table(self)
+
+    def layer_scores(self, subject: str, on: Literal["validation", "test"]) -> StoryScores:
+        """Return the scores of the layer sweep, with the names of their stories.
+
+        Parameters
+        ----------
+        subject : str
+        on : {"validation", "test"}
+            Correlations on validation stories; without any, cross-validated scores on the
+            training stories. Or correlations on the test stories.
+
+        Returns
+        -------
+        StoryScores
+            Models are called "layer 9" and so on.
+
+        Raises
+        ------
+        StoreError
+            If no layer is done.
+        """
+        return layer_scores(self, subject, on)
+
+    def best_layer(self, subject: str) -> BestModels:
+        """Choose each voxel's layer by the scores that know no test story.
+
+        ``best.map(layers)`` is its map, ``best.scores(results.layer_scores(subject, "test"))``
+        the test score at the layer chosen; scores that took part in the choice are refused.
+        """
+        return choose_best(self.layer_scores(subject, "validation"))
+
+    def ceiling(self, subject: str) -> dict[str, Array] | None:
+        """Read a subject's noise ceilings with their limits, (n_voxels,) each; None without.
+
+        ``cc_max``, ``signal_power``, ``noise_power``, ``explainable_variance``; ``cc_max_low``
+        and ``cc_max_high`` are limits of 95 %, and so on.
+        """
+        return self._beside_arrays("ceiling", subject)
+
+    def baselines(self, subject: str) -> dict[str, Array] | None:
+        """Read what baselines explain, (n_voxels,) each; None where it is not done.
+
+        ``r2_language+position`` and so on are the scores of fits to unions of spaces;
+        :meth:`partition` makes parts of them. ``r_unique`` is the partial correlation of the
+        language model beyond all baselines, ``p_unique`` its p-value, both NaN where validation
+        leaves the language model out;
+        ``autocorrelation_cv_score`` the validation score of smooth noise.
+        """
+        return self._beside_arrays("baselines", subject)
+
+    def partition(self, subject: str) -> VariancePartition | None:
+        """Split what the language model and the baselines explain; None where it is not done."""
+        held = self.baselines(subject)
+        cell = self.beside_cell("baselines", subject)
+        if held is None or cell is None:
+            return None
+        return partition_of(held, self.meta(cell)["spaces"])
+
+    def stacking(self, subject: str) -> dict[str, Array] | None:
+        """Read the mix of a subject's layers and baselines; None where it is not done.
+
+        ``weights`` of shape (n_models, n_voxels) in the order of ``models`` in the metadata;
+        ``center_of_mass`` of the layers, ``best_layer``, ``r_stacked``, ``r2_stacked`` and
+        ``r_single``, (n_voxels,) each.
+        """
+        return self._beside_arrays("stacking", subject)
+
+    def beside_cell(self, kind: str, subject: str) -> Cell | None:
+        """Return the cell of something that is computed once for a subject, if it is done."""
+        found = [one for one in self.beside if (one.kind, one.subject) == (kind, subject)]
+        return found[0] if found else None
+
+    def key(self, cell: Cell) -> str:
+        """Return what a cell is called in the store."""
+        return self._key(cell)
+
+    def _beside_arrays(self, kind: str, subject: str) -> dict[str, Array] | None:
+        cell = self.beside_cell(kind, subject)
+        return None if cell is None else self.arrays(cell)
+
+    def axes(self, cell: Cell) -> tuple[str, ...]:
+        """Tell which sweeps a cell is part of: among "layer", "context" and "n_stories"."""
         return axes_of(self.study, cell, self._n_train[cell.subject])
 
     def _key(self, cell: Cell) -> str:
@@ -337,5 +390,9 @@ def results(study: Study) -> Results:
         raise StoreError(msg)
     store = cell_store(study)
     failed = [(cell, store.failure(made.keys[cell]) or {}) for cell in made.failed]
-    n_train = {subject: len(inputs.facts(subject).train) for subject in inputs.subjects}
-    return Results(study, made.done, made.missing, tuple(failed), made.keys, n_train)
+    n_train = {
+        subject: len(split_of(study, inputs.facts(subject)).train) for subject in inputs.subjects
+    }
+    fits = tuple(cell for cell in made.done if cell.kind == "fit")
+    beside = tuple(cell for cell in made.done if cell.kind != "fit")
+    return Results(study, fits, beside, made.missing, tuple(failed), made.keys, n_train)

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 from voxscale._version import __version__
 from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
 from voxscale.store import check_writable
-from voxscale.study._cells import RECIPE, REDUCERS, Cell, min_context_of
+from voxscale.study._cell_keys import RECIPE, min_context_of
+from voxscale.study._cells import REDUCERS, Cell
 from voxscale.study._checks import load_model
 from voxscale.study._features import compute_pass, recipe_of
 from voxscale.study._inputs import Inputs
 from voxscale.study._owner import claim
 from voxscale.study._plan import Plan, cell_store, checked_plan, feature_store
 from voxscale.study._progress import Progress, Steps, duration, reporting
+from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -193,7 +195,8 @@ def _fill_features(inputs: Inputs, made: Plan, tell: Callable[[Progress], None])
 def _fill_cells(
     inputs: Inputs, made: Plan, tell: Callable[[Progress], None], device: str | None
 ) -> tuple[list[Cell], list[tuple[Cell, str]]]:
-    from voxscale.study._fit_cell import SubjectData, fit_cell  # brings torch
+    from voxscale.study._compute import compute_cell  # brings torch
+    from voxscale.study._subject_data import SubjectData
 
     store, features = cell_store(inputs.study), feature_store(inputs.study)
     steps = Steps("cells", len(made.missing), tell)
@@ -205,7 +208,7 @@ def _fill_cells(
             steps.start(cell.label)
             began = time.monotonic()
             try:
-                arrays, meta = fit_cell(inputs, cell, features, shared, device)
+                arrays, meta = compute_cell(inputs, cell, features, shared, device)
             except _FATAL:
                 raise
             except Exception as error:
@@ -224,7 +227,7 @@ def _fill_cells(
 def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
     """Say where numbers come from: settings, inputs, versions."""
     study, facts = inputs.study, inputs.facts(cell.subject)
-    runs = (*cell.stories, *facts.test)
+    runs = (*cell.stories, *split_of(study, facts).validation, *facts.test)
     return {
         "cell": cell.as_dict(),
         "study": study.name,
@@ -234,6 +237,8 @@ def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
         "design": study.design.model_dump(),
         "features": study.features.model_dump(),
         "fit": study.fit.model_dump(exclude={"memory_gib"}),
+        "validation": list(split_of(study, facts).validation),
+        "baselines": study.baselines.model_dump(),
         "evaluate": study.evaluate.model_dump(),
         "seed": study.seed,
         "recipe": RECIPE,

@@ -14,7 +14,7 @@ from voxscale.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["explain", "line_of", "read_study_file"]
+__all__ = ["TABLES", "explain", "line_of", "read_study_file"]
 
 _TABLE = re.compile(r"\s*\[{1,2}([^\[\]]+)\]{1,2}\s*(?:#.*)?$")
 _NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
@@ -26,7 +26,7 @@ _PLAINLY = {
     "string_pattern_mismatch": "it has other characters",
 }
 _TWICE = re.compile(r"Cannot declare \(.*\) twice")
-_TABLES = ("design", "features", "fit", "evaluate")
+TABLES = ("design", "features", "fit", "baselines", "evaluate")
 
 
 def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
@@ -111,7 +111,7 @@ def _path_in(data: Mapping[str, Any], loc: Sequence[Any], *, keep_last: bool) ->
 
 def _file_path(path: tuple[str, ...]) -> tuple[str, ...]:
     """Where a field stands in the file: those of the study itself are in [study]."""
-    return path if path and path[0] in _TABLES else ("study", *path)
+    return path if path and path[0] in TABLES else ("study", *path)
 
 
 def _owner(model: type[BaseModel], path: tuple[str, ...]) -> tuple[type[BaseModel] | None, str]:
@@ -145,7 +145,7 @@ def _sentence(
     if absent and one["type"] == "missing":
         return f"[{table}] lacks {field!r}; expected {expected or 'a value'}; add it."
     if absent:
-        known = [name for name in fields if name not in _TABLES]
+        known = [name for name in fields if name not in TABLES]
         return (
             f"[{table}] has no field {field!r}; expected one of {', '.join(known)}; "
             f"{_hint(field, known, model)}"
@@ -155,14 +155,14 @@ def _sentence(
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     if one["type"] == "missing":
         reason = "it has too few values"
-    if path and path[-1] in _TABLES:  # of a whole table, whose fields do not go together
+    if path and path[-1] in TABLES:  # of a whole table, whose fields do not go together
         return f"[{field}] {reason}."
     wanted = f"; expected {expected}" if expected else ""
     return f"[{table}] {field} cannot be {shown}: {reason[:1].lower()}{reason[1:]}{wanted}."
 
 
 def _hint(field: str, known: Sequence[str], model: type[BaseModel]) -> str:
-    for table in _TABLES:
+    for table in TABLES:
         inner = _inner_model(model, table)
         if inner is not None and field in inner.model_fields and field not in known:
             return f"it belongs to [{table}]."

@@ -1,0 +1,65 @@
+"""``voxscale results``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxscale.cli._options import Out, StudyFile
+from voxscale.cli._plainly import plainly
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["results"]
+
+_SHOWN = (
+    "subject", "kind", "layer", "context", "n_stories", "draw", "what", "on", "metric", "unit",
+    "stories", "reducer", "value", "n_voxels",
+)  # fmt: skip
+
+
+@plainly
+def results(
+    study: StudyFile,
+    out: Out = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="NAME", help="Of one subject alone.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write all columns there instead.")
+    ] = None,
+) -> None:
+    """List every score with its metric, unit, stories and reducer."""
+    from voxscale.store import write_aside
+    from voxscale.study import Study
+    from voxscale.study import results as collect
+
+    found = collect(Study.from_toml(study, out=out))
+    table = found.scores
+    if subject is not None:
+        _check(subject, found.subjects)
+        table = table[table["subject"] == subject]
+    if csv is None:
+        typer.echo(_as_text(table))
+        return
+    with write_aside(csv) as temporary:
+        table.to_csv(temporary, index=False)
+    typer.echo(csv)
+
+
+def _check(subject: str, known: tuple[str, ...]) -> None:
+    from voxscale.errors import ConfigError, did_you_mean
+
+    if subject not in known:
+        hint = did_you_mean(subject, known)
+        msg = f"no cell of subject {subject!r} is done{hint}; there are {', '.join(known)}."
+        raise ConfigError(msg)
+
+
+def _as_text(table: pd.DataFrame) -> str:
+    shown = table[list(_SHOWN)].copy()
+    shown["value"] = [f"{value:.4f}" for value in shown["value"]]
+    return str(shown.to_string(index=False))

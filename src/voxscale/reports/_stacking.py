@@ -1,0 +1,128 @@
+"""The section of a page that shows all layers mixed voxel by voxel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.reports._style import PAGE_WIDTH, colour_of, new_figure, styled
+from voxscale.reports._tables import Drawing, Section, Table, as_text, with_minus
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from voxscale.reports._reading import Material
+    from voxscale.study import Results
+
+__all__ = ["mixed_layers", "mixes_found"]
+
+
+def mixed_layers(material: Material) -> Section:
+    """Show the mix of layers and baselines beside each voxel's best layer."""
+    results = material.results
+    section = Section("stacking", "Layers mixed")
+    mixed = [subject for subject in results.subjects if results.stacking(subject) is not None]
+    if not mixed:
+        asked = results.study.evaluate.stack
+        section.paragraphs.append(
+            "The mix of layers is not done." if asked else "No mix of layers was asked for."
+        )
+        return section
+    rows, told = [], []
+    for subject in mixed:
+        row, gain = _row(results, subject)
+        rows.append(row)
+        told.append(f"{subject} {gain}")
+    section = Section(
+        section.anchor,
+        section.title,
+        headline=f"Test r of the mix less that of each voxel's best layer: {', '.join(told)}.",
+    )
+    meta = _meta(results, mixed[0])
+    chosen_on = "validation" if meta["validation"] else "training"
+    section.paragraphs.append(
+        f"Each voxel mixes the predictions of {', '.join(meta['models'])} with weights of at "
+        "least 0 whose sum is 1: those that err least on training stories that were left out. "
+        f"Beside it stands the layer that is best for the voxel on {chosen_on} stories "
+        f"({', '.join(meta['chosen_on'])}). Neither has seen the test stories."
+    )
+    columns = (
+        "subject", "r of the mix", "r of the best layer", "difference",
+        "voxels where the mix is better", "layer of the mix (median)",
+    )  # fmt: skip
+    note = (
+        "r on the test stories, mean over voxels with both. Layer of the mix: centre of mass of "
+        "its weights over the layers, baselines left out."
+    )
+    section.tables.append(Table(columns, rows, note))
+    numbers = _weights(results, mixed)
+    caption = (
+        "Weight of each model in the mix, mean over voxels with weights. Voxels that nothing "
+        "predicts have weights too."
+    )
+    section.drawings.append(Drawing("stacking", mixes_found(numbers), caption, numbers))
+    return section
+
+
+@styled
+def mixes_found(weights: Any) -> Figure:
+    """Draw the mean weight of each model, a bar per subject.
+
+    Parameters
+    ----------
+    weights : DataFrame
+        Columns ``subject``, ``model`` and ``weight``.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, grid = new_figure(width=0.8 * PAGE_WIDTH, height=3.2)
+    ax = grid[0, 0]
+    models = list(dict.fromkeys(weights["model"]))
+    subjects = list(dict.fromkeys(weights["subject"]))
+    width = 0.8 / len(subjects)
+    for i, subject in enumerate(subjects):
+        own = weights[weights["subject"] == subject].set_index("model")["weight"]
+        places = np.arange(len(models)) + (i - (len(subjects) - 1) / 2) * width
+        ax.bar(places, own.reindex(models), width, color=colour_of(i), label=subject)
+    ax.set_xticks(np.arange(len(models)), models, rotation=30, ha="right")
+    ax.set_ylabel("weight, mean over voxels")
+    ax.legend(loc="best")
+    return figure
+
+
+def _meta(results: Results, subject: str) -> dict[str, Any]:
+    cell = results.beside_cell("stacking", subject)
+    return {} if cell is None else results.meta(cell)
+
+
+def _row(results: Results, subject: str) -> tuple[tuple[str, ...], str]:
+    """Return a row of the table, and what the mix gained."""
+    held = results.stacking(subject) or {}
+    stacked, single = (held[name].astype(np.float64) for name in ("r_stacked", "r_single"))
+    both = np.isfinite(stacked) & np.isfinite(single)
+    gain = stacked[both] - single[both]
+    depth = held["center_of_mass"][np.isfinite(held["center_of_mass"])]
+    means = [
+        float(one.mean()) if one.size else float("nan")
+        for one in (stacked[both], single[both], gain)
+    ]
+    better = f"{np.mean(gain > 0):.0%}".replace("%", " %") if gain.size else "–"
+    median = float(np.median(depth)) if depth.size else float("nan")
+    row = (subject, *map(as_text, means), better, as_text(median, 1))
+    return row, with_minus(f"{means[2]:+.3f}")
+
+
+def _weights(results: Results, subjects: list[str]) -> Any:
+    import pandas as pd
+
+    rows = []
+    for subject in subjects:
+        meta = _meta(results, subject)
+        rows += [
+            (subject, model, weight)
+            for model, weight in zip(meta["models"], meta["mean_weights"], strict=True)
+        ]
+    return pd.DataFrame(rows, columns=["subject", "model", "weight"])

@@ -1,0 +1,214 @@
+"""What a language model has to beat: features that know nothing of what the words mean.
+
+Word rate, position in the story and, where there is audio, the envelope and spectrum of the
+sound. Beside them, smooth noise: what a split gives away to anything that knows its neighbours.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.errors import VoxscaleWarning
+from voxscale.evaluate import (
+    METRICS,
+    autocorrelated_features,
+    correlation,
+    estimate_smoothness,
+    partition,
+    position_features,
+    union_predictions,
+)
+from voxscale.evaluate._unique import unique_test
+from voxscale.features import sound_features, word_rate
+from voxscale.study._beside import METRIC, score_name
+from voxscale.study._features import read_features
+from voxscale.study._fit_cell import (
+    chosen_cv_scores,
+    facts_of,
+    mean_over_voxels,
+    null_options,
+    ridge_of,
+)
+
+if TYPE_CHECKING:
+    from voxscale.store import LayerStore
+    from voxscale.study._cells import Cell
+    from voxscale.study._inputs import Inputs
+    from voxscale.study._subject_data import SubjectData
+
+__all__ = [
+    "LANGUAGE",
+    "baseline_designs",
+    "baselines_cell",
+    "baselines_of",
+]
+
+LANGUAGE = "language"
+# Training TRs that the autocorrelation baseline looks at: it has a column for each.
+_MOST_TRS = 3000
+_N_MELS = 8  # with delays, each is a column to go beyond
+_MEMORY_GIB = 8.0  # of weights and designs of unions at once, as union_predictions has it
+
+
+def baselines_cell(
+    inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, device: str | None = None
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Fit the language model beside its baselines, and split what they explain.
+
+    Returns
+    -------
+    arrays : dict of str to array of shape (n_voxels,)
+        ``r2_A+B`` for every union of spaces; ``r_unique`` and ``p_unique`` of the language
+        model beyond all baselines; ``autocorrelation_cv_score``.
+    meta : dict
+    """
+    study = inputs.study
+    spaces = baselines_of(inputs, cell.subject)
+    runs, test_runs = cell.stories, shared.dataset.test
+    X, Y = shared.recipe.join(read_features(inputs, store, cell, runs), shared.responses, runs)
+    lengths = shared.lengths(runs)
+    arrays: dict[str, Array] = {}
+    meta: dict[str, Any] = {"spaces": [LANGUAGE, *spaces]}
+    if study.baselines.autocorrelation:
+        kept = _first_runs(lengths)
+        n_trs = sum(lengths[run] for run in kept)
+        arrays["autocorrelation_cv_score"], smoothness = _autocorrelation(
+            inputs, [lengths[run] for run in kept], Y[:n_trs], device
+        )
+        meta |= {"smoothness_trs": smoothness, "n_autocorrelation_trs": n_trs}
+    states = read_features(inputs, store, cell, test_runs)
+    X_test, Y_test = shared.recipe.join(states, shared.responses, test_runs)
+    if spaces:
+        train = {LANGUAGE: X, **baseline_designs(shared, spaces, runs)}
+        test = {LANGUAGE: X_test, **baseline_designs(shared, spaces, test_runs)}
+        model = ridge_of(study, list(lengths.values()), device)
+        pairs = {name: (train[name], test[name]) for name in train}
+        scores, tested = _partitioned(inputs, shared, pairs, Y, Y_test, model)
+        arrays |= tested | {score_name(union): one for union, one in scores.items()}
+        meta |= _described(scores, tuple(train))
+    return arrays, {**facts_of(shared, *Y.shape), **meta}
+
+
+def baselines_of(inputs: Inputs, subject: str) -> list[str]:
+    """Return the spaces that a subject's language model is set beside; sound needs audio."""
+    has_audio = bool(inputs.facts(subject).sounds)
+    return [one for one in inputs.study.baselines.spaces if one != "sound" or has_audio]
+
+
+def baseline_designs(
+    shared: SubjectData, spaces: Sequence[str], runs: Sequence[str]
+) -> dict[str, Array]:
+    """Make the design of each space, (n_trs, n_columns), on the rows of joined responses."""
+    return {name: _MAKERS[name](shared, runs).astype(np.float32) for name in spaces}
+
+
+def _word_rate(shared: SubjectData, runs: Sequence[str]) -> Array:
+    return shared.design(word_rate({run: shared.dataset.words[run] for run in runs}), runs)
+
+
+def _position(shared: SubjectData, runs: Sequence[str]) -> Array:
+    return np.concatenate(position_features(list(shared.lengths(runs).values())))
+
+
+def _sound(shared: SubjectData, runs: Sequence[str]) -> Array:
+    with _quietly():  # a recording may go on after the scan
+        return shared.design(
+            sound_features({run: shared.dataset.audio[run] for run in runs}, n_mels=_N_MELS), runs
+        )
+
+
+_MAKERS: dict[str, Callable[[SubjectData, Sequence[str]], Array]] = {
+    "word_rate": _word_rate,
+    "position": _position,
+    "sound": _sound,
+}
+
+
+def _partitioned(
+    inputs: Inputs,
+    shared: SubjectData,
+    pairs: Mapping[str, tuple[Array, Array]],
+    Y: Array,
+    Y_test: Array,
+    model: Any,
+) -> tuple[dict[tuple[str, ...], Array], dict[str, Array]]:
+    """Score every union of spaces, and test what the language model adds to all others."""
+    study = inputs.study
+    scores: dict[tuple[str, ...], Array] = {}
+    prediction = Y_test
+    memory_gib = study.fit.memory_gib or _MEMORY_GIB
+    for union, prediction in union_predictions(pairs, Y, model, memory_gib=memory_gib):
+        scores[union] = METRICS[METRIC].score(Y_test, prediction)
+    tested = {"r_joint": correlation(Y_test, prediction)}  # the union of all comes last
+    others = np.hstack([test for name, (_, test) in pairs.items() if name != LANGUAGE])
+    if study.evaluate.n_permutations and _is_testable(others, shared):
+        options = null_options(study, shared, shared.dataset.test)
+        with _quietly():
+            test = unique_test(Y_test, prediction, others, **options)
+        tested |= {"r_unique": test.observed, "p_unique": test.p_values}
+    return scores, tested
+
+
+def _is_testable(baselines: Array, shared: SubjectData) -> bool:
+    """Tell whether the test stories have TRs enough to go beyond so many columns."""
+    n_trs, n_columns = baselines.shape
+    n_left = n_trs - n_columns - len(shared.dataset.test)
+    if n_left >= n_columns:
+        return True
+    msg = (
+        f"{n_columns} columns of baselines leave {max(n_left, 0)} degrees of freedom of {n_trs} "
+        "test TRs, too few to test what the language model adds; that p-value is left out. Use "
+        "fewer baselines, or longer test stories."
+    )
+    warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+    return False
+
+
+def _described(scores: dict[tuple[str, ...], Array], names: Sequence[str]) -> dict[str, Any]:
+    """Return means over voxels: of every union, and of the parts."""
+    with _quietly():
+        named: dict[Any, Array] = dict(scores)
+        made = partition(named, metric=METRIC)
+    return {
+        "n_scored": made.n_voxels - made.n_lost,
+        "mean_r2_of_unions": {"+".join(u): mean_over_voxels(one) for u, one in scores.items()},
+        "mean_part": {"+".join(key): mean_over_voxels(one) for key, one in made.parts.items()},
+        "n_negative": {"+".join(key): int(n) for key, n in made.n_negative.items()},
+        "mean_unique_share": {name: made.mean_unique_share(name) for name in names},
+    }
+
+
+def _first_runs(lengths: Mapping[str, int]) -> list[str]:
+    """Return the first runs whose TRs the autocorrelation baseline can hold; one at least."""
+    kept: list[str] = []
+    for run, length in lengths.items():
+        if kept and sum(lengths[one] for one in kept) + length > _MOST_TRS:
+            break
+        kept.append(run)
+    return kept
+
+
+def _autocorrelation(
+    inputs: Inputs, lengths: Sequence[int], Y: Array, device: str | None
+) -> tuple[Array, float]:
+    """Score smooth noise on held-out training rows, as the study's own splits hold them out."""
+    widths = estimate_smoothness(Y, lengths)
+    known = widths[np.isfinite(widths)]
+    smoothness = float(np.median(known)) if known.size else 0.0
+    X = np.concatenate(autocorrelated_features(lengths, smoothness)).astype(Y.dtype)
+    with _quietly():  # of voxels that cannot be fitted, the fits of the cells tell
+        model = ridge_of(inputs.study, lengths, device).fit(X, Y)
+    return chosen_cv_scores(inputs.study.fit.penalties, model), smoothness
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VoxscaleWarning)
+        yield

@@ -1,0 +1,58 @@
+"""The noise ceilings of a subject: how well any model could do, and how sure that is."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.errors import VoxscaleWarning
+from voxscale.evaluate import ceiling_intervals
+from voxscale.study._fit_cell import mean_over_voxels
+
+if TYPE_CHECKING:
+    from voxscale.study._config import Study
+    from voxscale.study._subject_data import SubjectData
+
+__all__ = ["LEVEL", "ceiling_cell"]
+
+LEVEL = 0.95
+_WITH_LIMITS = ("cc_max", "signal_power", "noise_power", "explainable_variance")
+
+
+def ceiling_cell(study: Study, shared: SubjectData) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Compute the ceilings of the repeated test runs together, with limits.
+
+    Returns
+    -------
+    arrays : dict of str to array of shape (n_voxels,)
+        ``cc_max``, ``signal_power``, ``noise_power`` and ``explainable_variance``, and the
+        limits of each: ``cc_max_low``, ``cc_max_high`` and so on.
+    meta : dict
+        ``n_without_ceiling`` counts voxels without, by reason.
+    """
+    with warnings.catch_warnings():  # voxels without a ceiling are to be expected; see the counts
+        warnings.simplefilter("ignore", VoxscaleWarning)
+        found = ceiling_intervals(
+            shared.trials,
+            level=LEVEL,
+            n_bootstraps=study.evaluate.n_bootstraps,
+            seed=study.seed,
+        )
+    arrays: dict[str, Array] = {}
+    for name in _WITH_LIMITS:
+        one = getattr(found, name)
+        arrays |= {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
+    why = found.cc_max.why_undefined
+    reasons, counts = np.unique(why[why != ""], return_counts=True)
+    meta = {
+        "n_voxels": len(why),
+        "ceiling_runs": {run: len(one) for run, one in shared.trials.items()},
+        "n_without_ceiling": dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
+        "block_trs": found.block_trs,
+        "level": LEVEL,
+        **{f"mean_{name}": mean_over_voxels(arrays[name]) for name in _WITH_LIMITS},
+    }
+    return arrays, meta

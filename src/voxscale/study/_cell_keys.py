@@ -1,0 +1,94 @@
+"""What each cell is called in the store: a hash of everything that can change its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from voxscale.store import key_of
+from voxscale.study._split import split_of
+
+if TYPE_CHECKING:
+    from voxscale.study._cells import Cell
+    from voxscale.study._config import Study
+    from voxscale.study._inputs import SubjectFacts
+
+__all__ = ["RECIPE", "cell_key", "min_context_of"]
+
+RECIPE = 3  # raised by hand whenever the numbers of a cell would differ
+
+
+def min_context_of(context: int) -> int:
+    """Return the number of words that the model sees at least, but for a story's start."""
+    return max(1, context // 2)
+
+
+def cell_key(study: Study, cell: Cell, facts: SubjectFacts, identity: Mapping[str, Any]) -> str:
+    """Name a cell by everything that can change its numbers.
+
+    The device, the memory budget and the folder are not part of it; nor is the draw, which
+    is a name for the stories.
+    """
+    return key_of({"recipe": RECIPE, "kind": cell.kind, **_fields(study, cell, facts, identity)})
+
+
+def _fields(
+    study: Study, cell: Cell, facts: SubjectFacts, identity: Mapping[str, Any]
+) -> dict[str, Any]:
+    data = {
+        "dataset": study.dataset,
+        "subject": cell.subject,
+        "tr_s": facts.tr_s,
+        "test": [facts.inputs_of(run) for run in facts.test],
+        "design": study.design.model_dump(),
+    }
+    if cell.kind == "ceiling":
+        return {**data, "n_bootstraps": study.evaluate.n_bootstraps, "seed": study.seed}
+    validation = split_of(study, facts).validation
+    fields = {
+        **data,
+        "extractor": dict(identity),
+        "layer": cell.layer,
+        "context": cell.context,
+        "min_context": min_context_of(cell.context),
+        "train": [facts.inputs_of(run) for run in cell.stories],
+        "validation": [facts.inputs_of(run) for run in validation],
+        "alphas": study.fit.penalties,
+        "scoring": study.fit.scoring,
+        "cv": study.fit.model_dump()["cv"],
+        "seed": study.seed if _is_drawn(study, cell) else None,
+    }
+    if cell.kind == "fit":
+        own = {"reference": cell.reference, "n_bootstraps": _n_bootstraps(study, cell, facts)}
+        return {**fields, "null": _null(study, cell), **own}
+    fields["sounds"] = dict(facts.sounds)
+    if cell.kind == "stacking":
+        beside = study.baselines.spaces
+        return {**fields, "layer": None, "layers": study.layers, "baselines": beside}
+    baselines = study.baselines.model_dump()
+    return {**fields, "null": _null(study, cell), "baselines": baselines}
+
+
+def _n_bootstraps(study: Study, cell: Cell, facts: SubjectFacts) -> int:
+    """Return how many samples are behind the limits of a fit's scores; 0 where it has none."""
+    is_centre = cell.reference and cell.layer == study.reference_layer
+    return study.evaluate.n_bootstraps if is_centre and facts.repeated() else 0
+
+
+def _null(study: Study, cell: Cell) -> dict[str, Any] | None:
+    """Return the settings of the permutation test of a cell; None where it has none."""
+    if not _permutes(study, cell):
+        return None
+    fields = {"n_permutations", "null", "block_trs"}
+    null: dict[str, Any] = study.evaluate.model_dump(include=fields)
+    return null
+
+
+def _permutes(study: Study, cell: Cell) -> bool:
+    tested = cell.reference or cell.kind == "baselines"
+    return tested and study.evaluate.n_permutations > 0
+
+
+def _is_drawn(study: Study, cell: Cell) -> bool:
+    """Tell whether chance has a part in a cell's numbers; its stories are named already."""
+    return _permutes(study, cell) or study.fit.cv != "leave-run-out" or cell.kind == "baselines"

@@ -1,0 +1,132 @@
+"""Every score of a study as one number, with its unit and how it was made of voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.evaluate import Metric, Reducer, reduce_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from voxscale.evaluate import VariancePartition
+    from voxscale.study._cells import Cell
+    from voxscale.study._results import Results
+
+__all__ = ["SCORE_COLUMNS", "score_table"]
+
+_METRICS = {"r2": "r2", "correlation": "r"}  # those of validation that have a name
+_OF_CELL = ("subject", "kind", "model", "layer", "context", "n_stories", "draw")
+_OF_NUMBER = ("value", "reducer", "n_voxels", "n_without_score", "n_not_chosen")
+SCORE_COLUMNS = (
+    *_OF_CELL, "what", "on", "metric", "unit", "stories", *_OF_NUMBER, "key",
+)  # fmt: skip
+
+
+class _Scores(NamedTuple):
+    """Scores of voxels, and what they are."""
+
+    what: str
+    on: str
+    metric: str
+    values: Array
+    stories: str = "concatenated"
+
+
+def score_table(results: Results) -> pd.DataFrame:
+    """Put each score of each cell, by each reducer of the study, into a row.
+
+    A reducer that chooses voxels by their ceiling is left out where there is none.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(list(_rows(results)), columns=list(SCORE_COLUMNS))
+
+
+def _rows(results: Results) -> Iterator[dict[str, Any]]:
+    reducers = [Reducer.parse(one) for one in results.study.evaluate.reducers]
+    for cell in (*results.cells, *results.beside):
+        cc_max = _ceiling_of(results, cell)
+        named = {name: getattr(cell, name) for name in _OF_CELL}
+        for scores in _SCORES[cell.kind](results, cell):
+            for reducer in reducers:
+                if reducer.threshold is not None and cc_max is None:
+                    continue
+                how = {"metric": scores.metric, "stories": scores.stories}
+                number = reduce_scores(scores.values, reducer, cc_max=cc_max, **how)
+                yield {
+                    **named,
+                    "what": scores.what,
+                    "on": scores.on,
+                    **how,
+                    "unit": Metric.parse(scores.metric).unit,
+                    **{name: getattr(number, name) for name in _OF_NUMBER},
+                    "key": results.key(cell),
+                }
+
+
+def _ceiling_of(results: Results, cell: Cell) -> Array | None:
+    """Return ``cc_max`` of a subject's voxels, from a fit of theirs; None without repeats."""
+    fits = (cell,) if cell.kind == "fit" else results.select(subject=cell.subject)
+    if not fits or not results.meta(fits[0])["ceiling_runs"]:
+        return None
+    return results.array(fits[0], "cc_max")
+
+
+def _of_fit(results: Results, cell: Cell) -> Iterator[_Scores]:
+    arrays = results.arrays(cell)
+    r = arrays["r"]
+    yield _Scores("fit", "test", "r", r)
+    yield _Scores("fit", "test", "r", arrays["r_by_story"], "by_story")
+    yield _Scores("fit", "test", "signed_r2", r * np.abs(r))
+    yield _Scores("fit", "test", "r2", arrays["r2"])
+    if "cc_norm" in arrays:
+        yield _Scores("fit", "repeated test stories", "cc_norm", arrays["cc_norm"])
+    if "r_validation" in arrays:
+        yield _Scores("fit", "validation", "r", arrays["r_validation"])
+
+
+def _of_baselines(results: Results, cell: Cell) -> Iterator[_Scores]:
+    arrays = results.arrays(cell)
+    metric = _METRICS.get(results.study.fit.scoring)
+    if "autocorrelation_cv_score" in arrays and metric is not None:
+        values = arrays["autocorrelation_cv_score"]
+        yield _Scores("fit of smooth noise", "held-out training rows", metric, values)
+    made = results.partition(cell.subject)
+    if made is not None:
+        yield from _of_partition(made)
+    if "r_unique" in arrays:
+        yield _Scores("language beyond baselines (partial)", "test", "r", arrays["r_unique"])
+
+
+def _of_partition(made: VariancePartition) -> Iterator[_Scores]:
+    for union, score in made.scores.items():
+        yield _Scores(f"fit of {' + '.join(union)}", "test", made.metric, score)
+    for key, part in made.parts.items():
+        what = f"unique to {key[0]}" if len(key) == 1 else f"shared by {' & '.join(key)}"
+        yield _Scores(what, "test", made.metric, part)
+
+
+def _of_stacking(results: Results, cell: Cell) -> Iterator[_Scores]:
+    arrays = results.arrays(cell)
+    yield _Scores("stacked", "test", "r", arrays["r_stacked"])
+    yield _Scores("stacked", "test", "r2", arrays["r2_stacked"])
+    yield _Scores("best layer of each voxel", "test", "r", arrays["r_single"])
+    if "r_stacked_validation" in arrays:
+        yield _Scores("stacked", "validation", "r", arrays["r_stacked_validation"])
+
+
+def _none(results: Results, cell: Cell) -> Sequence[_Scores]:
+    return ()
+
+
+_SCORES: dict[str, Any] = {
+    "fit": _of_fit,
+    "baselines": _of_baselines,
+    "stacking": _of_stacking,
+    "ceiling": _none,  # no model's score
+}

@@ -1,0 +1,200 @@
+"""The tables of a study file: every setting that can change a study's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
+
+__all__ = [
+    "BLOCK_TRS",
+    "AlphaRange",
+    "Baselines",
+    "ChunkCV",
+    "Count",
+    "Design",
+    "Evaluate",
+    "Features",
+    "Fit",
+    "SettingsTable",
+    "Text",
+    "Whole",
+]
+
+BLOCK_TRS = 30  # as evaluate.permutation_test has it
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Whole = Annotated[int, Field(strict=True, ge=0)]
+Penalty = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+
+
+class SettingsTable(BaseModel):
+    """A table of a study file: no field that is not known, and nothing changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Design(SettingsTable):
+    """How features become a design matrix; see :class:`voxscale.DesignRecipe`."""
+
+    delays: tuple[Annotated[int, Field(strict=True)], ...] = Field(
+        (1, 2, 3, 4), min_length=1, description="delays in TRs, such as [1, 2, 3, 4]"
+    )
+    trim: tuple[Whole, Whole] = Field(
+        (10, 5), description="TRs left out at the start and the end of a run, such as [10, 5]"
+    )
+    normalize: Flag = Field(default=False, description="true or false")
+    word_rate: Flag = Field(default=True, description="true or false")
+    protocol: Literal["huth2023"] | None = Field(None, description='"huth2023", or leave it out')
+
+    @field_validator("delays")
+    @classmethod
+    def _differ(cls, delays: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(delays)) < len(delays):
+            msg = "a delay is given twice"
+            raise ValueError(msg)
+        return delays
+
+
+class Features(SettingsTable):
+    """How a language model is read; see :func:`voxscale.language_states`."""
+
+    policy: Literal["growing", "sliding", "full", "sentence"] = Field(
+        "growing", description='"growing", "sliding", "full" or "sentence"'
+    )
+    word_vector: Literal["last", "first", "mean"] = Field(
+        "last", description='"last", "first" or "mean"'
+    )
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description='"float32", "float16" or "bfloat16"'
+    )
+
+
+class AlphaRange(SettingsTable):
+    """Penalties spaced evenly in their logarithm."""
+
+    low: Penalty = Field(description="the smallest penalty, above 0")
+    high: Penalty = Field(description="the largest penalty")
+    n: Count = Field(description="how many penalties, 1 or more")
+
+    @field_validator("high")
+    @classmethod
+    def _above_low(cls, high: float, info: ValidationInfo) -> float:
+        if high < info.data.get("low", 0):
+            msg = f"it is below low = {info.data['low']:g}"
+            raise ValueError(msg)
+        return high
+
+
+class ChunkCV(SettingsTable):
+    """Random contiguous chunks are held out; see :func:`voxscale.chunk_holdout`."""
+
+    chunk_len: Count = Field(description="TRs in a chunk, 1 or more")
+    n_chunks: Count = Field(description="chunks held out each time, 1 or more")
+    n_repeats: Count = Field(description="how many times, 1 or more")
+    gap: Whole = Field(0, description="TRs beside a chunk that do not train, 0 or more")
+
+
+def _form(value: Any) -> str:
+    return "table" if isinstance(value, Mapping | BaseModel) else "value"
+
+
+class Fit(SettingsTable):
+    """Which penalties, and how one is chosen for each voxel."""
+
+    alphas: Annotated[
+        Annotated[AlphaRange, Tag("table")]
+        | Annotated[tuple[Penalty, ...], Field(min_length=1), Tag("value")],
+        Discriminator(_form),
+    ] = Field(
+        AlphaRange(low=1e1, high=1e6, n=11),
+        description="a list of penalties above 0, or { low = 1e1, high = 1e6, n = 11 }",
+    )
+    scoring: Literal["r2", "correlation", "huth2023"] = Field(
+        "r2", description='"r2", "correlation" or "huth2023"'
+    )
+    cv: Annotated[
+        Annotated[ChunkCV, Tag("table")] | Annotated[Literal["leave-run-out"], Tag("value")],
+        Discriminator(_form),
+    ] = Field(
+        "leave-run-out",
+        description='"leave-run-out", or { chunk_len = 20, n_chunks = 5, n_repeats = 3, gap = 4 }',
+    )
+    memory_gib: Penalty | None = Field(
+        None, description="working memory of a fit in GiB, above 0; it changes no numbers"
+    )
+
+    @property
+    def penalties(self) -> tuple[float, ...]:
+        """The penalties themselves."""
+        if isinstance(self.alphas, AlphaRange):
+            grid = np.geomspace(self.alphas.low, self.alphas.high, self.alphas.n)
+            return tuple(map(float, grid))
+        return self.alphas
+
+
+class Baselines(SettingsTable):
+    """What a language model has to beat; see :mod:`voxscale.study._baselines`."""
+
+    word_rate: Flag = Field(default=True, description="true or false")
+    position: Flag = Field(default=True, description="true or false")
+    sound: Flag = Field(default=True, description="true or false; needs audio")
+    autocorrelation: Flag = Field(default=True, description="true or false")
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Those that are partitioned against the language model."""
+        return tuple(name for name in ("word_rate", "position", "sound") if getattr(self, name))
+
+
+class Evaluate(SettingsTable):
+    """What is computed beside the scores."""
+
+    n_permutations: Whole = Field(
+        500, description="permutations for the p-values of the reference cells; 0 for none"
+    )
+    null: Literal["circular-shift", "block", "phase"] = Field(
+        "circular-shift", description='"circular-shift", "block" or "phase"'
+    )
+    block_trs: Count | None = Field(
+        None, description='TRs in a block, where null is "block"; by default 30'
+    )
+    fdr: Literal["bh", "by"] = Field(
+        "bh", description='"bh" (Benjamini & Hochberg) or "by" (Benjamini & Yekutieli)'
+    )
+    n_bootstraps: Whole = Field(
+        400, description="samples behind the intervals of noise ceilings; 0 for none"
+    )
+    reducers: tuple[Text, ...] = Field(
+        ("mean_voxels", "mean_where_cc_max_above(0.35)"),
+        min_length=1,
+        description='names such as ["mean_voxels", "mean_where_cc_max_above(0.35)"]',
+    )
+    stack: Flag = Field(default=False, description="true or false")
+
+    @field_validator("block_trs")
+    @classmethod
+    def _of_blocks(cls, block_trs: int | None, info: ValidationInfo) -> int | None:
+        if block_trs is not None and info.data.get("null") != "block":
+            msg = 'only the null "block" has blocks; leave it out, or set null = "block"'
+            raise ValueError(msg)
+        return block_trs
+
+    @field_validator("reducers")
+    @classmethod
+    def _known(cls, reducers: tuple[str, ...]) -> tuple[str, ...]:
+        from voxscale.evaluate import Reducer
+
+        return tuple(dict.fromkeys(str(Reducer.parse(one)) for one in reducers))

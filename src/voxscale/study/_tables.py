@@ -1,0 +1,98 @@
+"""Results as tables: a row for each cell, for each of its test stories, or an array per score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxscale.study._cells import AXES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from voxscale.study._results import Results
+
+__all__ = ["COLUMNS", "cell_table", "side_by_side", "story_table"]
+
+_OF_CELL = ("subject", "model", "layer", "context", "n_stories", "draw")
+_FROM_META = (
+    "hours", "n_train_trs", "n_test_trs", "n_voxels", "n_scored", "mean_r", "mean_signed_r2",
+    "mean_r2", "mean_cv_score", "mean_r_validation", "mean_cc_max", "mean_cc_norm", "mean_spe",
+)  # fmt: skip
+COLUMNS = (
+    *_OF_CELL, *_FROM_META, "reference",
+    "in_layer_sweep", "in_context_sweep", "in_n_stories_sweep", "key",
+)  # fmt: skip
+_ARRAYS = (
+    "r", "r_validation", "r2", "cv_score", "best_alpha", "cc_abs", "cc_max", "cc_norm", "spe",
+)  # fmt: skip
+
+
+def cell_table(results: Results) -> pd.DataFrame:
+    """Put what is known of each fit into a row, in the order of ``results.cells``."""
+    import pandas as pd
+
+    rows = []
+    for cell in results.cells:
+        meta, axes = results.meta(cell), results.axes(cell)
+        rows.append(
+            {
+                **{name: getattr(cell, name) for name in _OF_CELL},
+                **{name: meta[name] for name in _FROM_META},
+                "reference": cell.reference,
+                **{f"in_{axis}_sweep": axis in axes for axis in AXES},
+                "key": results.key(cell),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def story_table(results: Results) -> pd.DataFrame:
+    """Put the mean correlation of each fit in each test story into a row."""
+    import pandas as pd
+
+    rows = []
+    for cell in results.cells:
+        meta = results.meta(cell)
+        for story, mean_r in zip(meta["test"], meta["mean_r_by_story"], strict=True):
+            rows.append(
+                {
+                    **{name: getattr(cell, name) for name in _OF_CELL},
+                    "hours": meta["hours"],
+                    "story": story,
+                    "mean_r": mean_r,
+                    "key": results.key(cell),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def side_by_side(results: Results, subject: str | None) -> xr.Dataset:
+    """Stack the arrays of a subject's fits; the columns of the table go along.
+
+    Raises
+    ------
+    ValueError
+        If there are several subjects and none is named, or none of that name.
+    """
+    import xarray as xr
+
+    if subject is None and len(results.subjects) > 1:
+        msg = f"there are subjects {', '.join(results.subjects)}; name one with subject=."
+        raise ValueError(msg)
+    if subject not in (None, *results.subjects):
+        msg = f"no cell of subject {subject!r} is done; there are {', '.join(results.subjects)}."
+        raise ValueError(msg)
+    cells = results.select(subject=subject or results.subjects[0])
+    held = [results.arrays(cell) for cell in cells]
+    variables = {
+        name: (("cell", "voxel"), np.stack([one[name] for one in held]))
+        for name in _ARRAYS
+        if all(name in one for one in held)
+    }
+    keys = [results.key(cell) for cell in cells]
+    rows = results.table.set_index("key").loc[keys].reset_index()
+    coordinates = {column: ("cell", rows[column].to_numpy()) for column in rows}
+    return xr.Dataset(variables, coordinates, attrs={"study": results.study.name})
