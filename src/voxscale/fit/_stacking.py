@@ -17,7 +17,13 @@ from voxscale.arrays import Array
 from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.fit._simplex import ROUNDING, least_on_simplex
 
-__all__ = ["center_of_mass", "residual_covariance", "stacked_prediction", "stacking_weights"]
+__all__ = [
+    "center_of_mass",
+    "residual_covariance",
+    "stacked_prediction",
+    "stacking_weights",
+    "warn_of_few_rows",
+]
 
 # What one block of voxels may take in float64.
 _BLOCK_BYTES = 64 * 2**20
@@ -66,12 +72,7 @@ def residual_covariance(Y: ArrayLike, predictions: Sequence[Any]) -> Array:
     shape = _checked_shapes(responses, predictions)
     n_trs, n_voxels = shape
     n_models = len(predictions)
-    if n_trs < n_models:
-        msg = (
-            f"{n_models} models are compared on {n_trs} TRs, fewer than models: some mix of them "
-            "fits by chance alone; use more training rows, or fewer models."
-        )
-        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+    warn_of_few_rows(n_trs, n_models, stacklevel=3)
     R = np.empty((n_voxels, n_models, n_models))
     for voxels in _blocks(n_voxels, (n_models + 2) * n_trs):
         truth = np.asarray(responses[:, voxels], dtype=np.float64)
@@ -178,6 +179,16 @@ def stacked_prediction(predictions: Sequence[Any], weights: ArrayLike, *, out: A
             total += part * weight
         result[:, voxels] = total
     return result
+
+
+def warn_of_few_rows(n_trs: int, n_models: int, *, stacklevel: int) -> None:
+    """Warn where some mix of models has no error on these rows, whatever the models."""
+    if n_trs < n_models:
+        msg = (
+            f"{n_models} models are compared on {n_trs} TRs, fewer than models: some mix of them "
+            "fits by chance alone; use more training rows, or fewer models."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=stacklevel)
 
 
 def center_of_mass(
