@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from voxscale.arrays import Array
@@ -127,7 +128,7 @@ def held_out_covariance(
     designs: Sequence[Any],
     Y: Columns,
     splits: Sequence[Split],
-    sample_weight: Array | None,
+    sample_weight: ArrayLike | None,
 ) -> Array:
     """Average the products of the models' residuals over rows left out of their fits.
 
@@ -184,7 +185,7 @@ class _Designs:
 
     settings: RidgeCV
     designs: Sequence[Any]
-    sample_weight: Array | None
+    sample_weight: ArrayLike | None
     kept: dict[int, Gram] | None
 
     def folds(self, split: Split) -> list[Fold]:
