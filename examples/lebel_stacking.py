@@ -62,9 +62,8 @@ own = np.full_like(mix, np.nan)  # of the best model of each component, where th
 for i, name in enumerate(each):
     chosen = scores.best_single.chosen == i
     own[:, chosen] = each[name][:, chosen]
-    print(
-        f"{name}: best for {chosen.sum()} components, weighs {np.nanmean(stacked.weights_[:, i]):.3f}"
-    )
+    weight = np.nanmean(stacked.weights_[:, i])
+    print(f"{name}: best for {chosen.sum()} components, weighs {weight:.3f}")
 by_model = story_scores(Y, each, trs, only=validation)
 one = by_model.models[int(np.nanmean(by_model.scores, axis=1).argmax())]
 

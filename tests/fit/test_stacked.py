@@ -259,6 +259,20 @@ def test_weights_may_go_to_disk_and_predictions_too(data, tmp_path, narrow):
         Stacking(estimator).fit(designs, Y, results=runs[:1])
 
 
+def test_an_interrupted_fit_goes_on_where_it_was(data, kept, narrow):
+    designs, Y = data
+    expected = Stacking(ridge()).fit(designs, Y)
+    narrow(2)
+    results = [kept(), kept(3)]
+    with pytest.raises(KeyboardInterrupt):
+        Stacking(ridge()).fit(designs, Y, results=results)
+    assert len(results[1].marks) == 3
+    results[1].n_until_failure = None
+    stacked = Stacking(ridge()).fit(designs, Y, results=results)
+    assert all(one.is_finished for one in results)
+    np.testing.assert_allclose(stacked.weights_, expected.weights_, atol=1e-9)
+
+
 @pytest.mark.parametrize("weights", ["primal", "dual"])
 def test_a_mix_is_the_weighted_mean_of_its_models(rng, data, narrow, monkeypatch, weights):
     designs, Y = data

@@ -236,6 +236,23 @@ def test_what_is_not_symmetric_is_told_and_its_mean_taken(rng):
     np.testing.assert_allclose(weights, stacking_weights((skewed + skewed.swapaxes(1, 2)) / 2))
 
 
+def test_bad_matrices_are_told_apart_and_leave_the_others_alone(rng, frozen):
+    R = covariances(rng, 5, 4)
+    expected = stacking_weights(R)
+    R[0, 1, 2] = np.nan
+    R[1] += np.triu(rng.uniform(0.1, 0.2, (4, 4)), 1)
+    R[2] = np.ones((4, 4))  # singular: every mix errs alike
+    with pytest.warns(VoxscaleWarning) as warned:
+        weights = stacking_weights(frozen(R))
+    told = [str(one.message) for one in warned]
+    assert len(told) == 2
+    assert told[0].startswith("R of 1 of 5 voxels is not symmetric")
+    assert told[1].startswith("1 of 5 voxels have no stacking weights")
+    assert np.isnan(weights[0]).all()
+    np.testing.assert_allclose(weights[1:].sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(weights[3:], expected[3:])
+
+
 def test_rounding_is_no_skew_and_no_negative_eigenvalue(rng):
     R = covariances(rng, 20, 5, rank=2)
     R += 1e-13 * rng.standard_normal(R.shape)

@@ -110,7 +110,10 @@ def _by_active_set(matrix: Array) -> Array:
             inside[np.flatnonzero(falls)[shares.argmin()]] = False
             weights[~inside] = 0.0
             continue
-        weights = level / level.sum()
+        total = level.sum()
+        if not total > 0:  # R is no covariance
+            break
+        weights = level / total
         pulls = matrix @ weights
         outside = np.where(inside, np.inf, pulls)
         best = int(outside.argmin())

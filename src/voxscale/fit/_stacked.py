@@ -128,7 +128,7 @@ class Stacking(BaseEstimator):  # type: ignore[misc]
         if read:  # before any work
             FoldsMemory.of(settings, [X.shape[1] for X in read], samples, counted).check()
             warn_of_few_rows(sum(len(held) for _, held in counted), len(read), stacklevel=3)
-        self.models_ = settings.fit_designs(read, responses, sample_weight, results=results)
+        self.models_ = settings.fit_designs(designs, Y, sample_weight, results=results)
         self.residual_covariance_ = held_out_covariance(
             self.models_, read, responses, splits, sample_weight
         )
