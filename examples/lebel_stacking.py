@@ -3,8 +3,9 @@
 Needs the recordings of LeBel et al. 2023, Scientific Data 10:555 (OpenNeuro ds003020, CC0), as
 principal components; docs/data.md, "Real recordings", describes the files:
     python examples/lebel_stacking.py FOLDER
-Models and mix learn from 25 stories. Five others say which single model is best, of the same six
-that are mixed. All are told on the three test stories, which chose nothing.
+Models and mix learn from 25 stories. Five others say which single layer is best, or which of the
+six models that are mixed. All are told on the three test stories, which chose nothing. Intervals
+are over stretches of these stories, for models as they are.
 """
 
 import argparse
@@ -57,13 +58,22 @@ designs, Y = join(told)
 trs = dict(zip(told, RECIPE.run_lengths(bold, told), strict=True))
 each = dict(zip(designs, stacked.predict_each(list(designs.values())), strict=True))
 mix = stacked.predict(list(designs.values()))
-scores = stacked_scores(Y, mix, each, trs, validation=validation, test=test, min_gain=-np.inf)
-own = np.full_like(mix, np.nan)  # of the best model of each component, where there is one
-for i, name in enumerate(each):
-    chosen = scores.best_single.chosen == i
-    own[:, chosen] = each[name][:, chosen]
-    weight = np.nanmean(stacked.weights_[:, i])
-    print(f"{name}: best for {chosen.sum()} components, weighs {weight:.3f}")
+
+
+def best_of_each(names):
+    """Predict each component by the model that validates best; NaN where none has a score."""
+    some, own = {name: each[name] for name in names}, np.full_like(mix, np.nan)
+    scores = stacked_scores(Y, mix, some, trs, validation=validation, test=test)
+    for i, name in enumerate(names):
+        chosen = scores.best_single.chosen == i
+        own[:, chosen] = each[name][:, chosen]
+    return own, np.bincount(scores.best_single.chosen + 1, minlength=len(names) + 1)[1:]
+
+
+best_layer, _ = best_of_each([name for name in each if name != "word rate"])
+best_model, n_chosen = best_of_each(list(each))
+for name, count, weight in zip(each, n_chosen, np.nanmean(stacked.weights_, axis=0), strict=True):
+    print(f"{name}: best for {count} components, weighs {weight:.3f}")
 by_model = story_scores(Y, each, trs, only=validation)
 one = by_model.models[int(np.nanmean(by_model.scores, axis=1).argmax())]
 
@@ -84,7 +94,11 @@ def test_rows(is_drawn):
     return np.concatenate(rows)
 
 
-contenders = {"best of each component": own, f"{one}, best of all together": each[one]}
+contenders = {
+    "best layer of each component": best_layer,
+    "best of the six models for each component": best_model,
+    f"{one}, the best for all components together": each[one],
+}
 r = np.array(
     [
         [np.nanmean(vs.correlation(Y[rows], p[rows])) for p in (mix, *contenders.values())]

@@ -55,6 +55,6 @@ def test_stacking_prints_what_the_docstring_says(made_up):
     mean_r = float(re.search(r"stacked: mean test r ([\d.-]+) over 6", ran.stdout).group(1))
     assert mean_r > 0.5  # follows word rate
     gains = re.findall(r"stacked gains ([\d.-]+), 95 % \[([\d.-]+), ([\d.-]+)\]", ran.stdout)
-    assert len(gains) == 2
+    assert len(gains) == 3
     for gain, low, high in gains:
         assert float(low) <= float(gain) <= float(high)

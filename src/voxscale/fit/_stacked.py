@@ -51,6 +51,19 @@ class Stacking(BaseEstimator):  # type: ignore[misc]
     residual_covariance_ : array of shape (n_voxels, n_models, n_models), float64
         Products of the models' residuals on rows left out, averaged.
 
+    Notes
+    -----
+    Alphas are chosen on all training rows, those among them that the mix is then weighed on. In
+    simulations (600 TRs, five designs of 100 features, a tenth of the variance planted; 20 draws
+    each of ``benchmarks/stacking_alphas.py``) choosing them anew within each fold was no better:
+    the mix's test correlation was 0.119 as it is done and 0.110 so where one design was true,
+    0.072 and 0.066 for two, 0.100 and 0.098 for three of five alike, and designs that knew
+    nothing had less weight as it is done (0.36, 0.31 and 0.27, against 0.50, 0.43 and 0.32);
+    where none was true, the squared error on test rows was 0.2 % larger.
+
+    Weights are estimated, too: with so little signal the mix fell short of the largest true model
+    alone (0.154, 0.081 and 0.101), because models that knew nothing had weight.
+
     References
     ----------
     Breiman 1996, "Stacked regressions", Machine Learning 24:49-64, doi:10.1007/BF00117832.
