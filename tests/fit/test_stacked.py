@@ -349,3 +349,18 @@ def test_it_can_be_cloned_and_wants_as_many_designs(data):
     assert stacked.cv == 4
     with pytest.raises(AlignmentError, match="there are 1 designs; expected the 2 of the fit"):
         stacked.predict(designs[:1])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+def test_an_accelerator_gives_the_same_mix(rng, data):
+    designs, Y = data
+    w = rng.uniform(0.1, 1, 60) * (rng.random(60) > 0.1)
+    here, there = (
+        Stacking(RidgeCV(ALPHAS, device=device, dtype="float64", fit_intercept=True)).fit(
+            designs, Y, w
+        )
+        for device in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(there.residual_covariance_, here.residual_covariance_, rtol=1e-8)
+    np.testing.assert_allclose(there.predict(designs), here.predict(designs), atol=1e-7)
