@@ -10,6 +10,7 @@ from scipy.optimize import nnls
 
 from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.fit import (
+    _simplex,
     center_of_mass,
     residual_covariance,
     stacked_prediction,
@@ -102,20 +103,112 @@ def test_no_error_is_negative(error):
         assert np.isnan(stacking_weights([[error]])).all()
 
 
-def test_a_voxel_that_is_given_up_is_counted(rng, monkeypatch):
-    R = covariances(rng, 3, 4)
+def wrongly(problems, answer):
+    """Return an nnls that answers some problems, by their number, in its own way."""
     calls = []
 
-    def gives_up(*arguments, **options):
+    def solve(*arguments, **options):
         calls.append(arguments)
-        if len(calls) == 2:
-            raise RuntimeError("Maximum number of iterations reached.")
-        return nnls(*arguments, **options)
+        return answer() if len(calls) - 1 in problems else nnls(*arguments, **options)
 
-    monkeypatch.setattr("voxscale.fit._simplex.nnls", gives_up)
+    return solve
+
+
+def gives_up():
+    raise RuntimeError("Maximum number of iterations reached.")
+
+
+ANSWERS = {
+    "gives up": gives_up,
+    "another mix": lambda: (np.array([1.0, 0.0, 0.0, 0.0]), 0.0),
+    "nothing": lambda: (np.zeros(4), 0.0),
+    "negative": lambda: (np.array([2.0, -1.0, 0.0, 0.0]), 0.0),
+    "no number": lambda: (np.full(4, np.nan), 0.0),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_what_is_not_the_least_is_solved_again(rng, monkeypatch, answer):
+    R = covariances(rng, 6, 4) + np.diag([3.0, 0, 0, 0])  # the first is the worst
+    expected = stacking_weights(R * 1e-7)
+    monkeypatch.setattr(_simplex, "nnls", wrongly({1, 4}, answer))
+    np.testing.assert_allclose(stacking_weights(R), expected, atol=1e-9)
+    calls = []
+    monkeypatch.setattr(_simplex, "_by_active_set", calls.append)
+    monkeypatch.setattr(_simplex, "nnls", nnls)
+    stacking_weights(R)
+    assert not calls
+
+
+def test_a_voxel_that_is_given_up_is_counted(rng, monkeypatch):
+    monkeypatch.setattr(_simplex, "nnls", wrongly({1}, gives_up))
+    monkeypatch.setattr(_simplex, "_by_active_set", lambda matrix: np.eye(len(matrix))[0])
+    R = covariances(rng, 3, 4) + np.diag([3.0, 0, 0, 0])
     with pytest.warns(VoxscaleWarning, match="1 of 3 voxels have no stacking weights"):
         weights = stacking_weights(R)
     np.testing.assert_array_equal(np.isnan(weights[:, 0]), [False, True, False])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n_models=st.integers(1, 12), rank=st.integers(1, 20))
+def test_an_active_set_finds_as_little_error(seed, n_models, rank):
+    R = covariances(np.random.default_rng(seed), 2, n_models, rank)
+    R /= np.diagonal(R, axis1=1, axis2=2).min(axis=1)[:, None, None]
+    again = np.array([_simplex._by_active_set(one) for one in R])
+    assert _simplex._is_least(again, R).all()
+    np.testing.assert_allclose(errors_of(again, R), errors_of(stacking_weights(R), R), atol=1e-8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), order=st.permutations(range(5)))
+def test_the_order_of_models_is_that_of_the_weights(seed, order):
+    R = covariances(np.random.default_rng(seed), 3, 5)
+    permuted = R[:, order][:, :, order]
+    np.testing.assert_allclose(stacking_weights(permuted), stacking_weights(R)[:, order], atol=1e-8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), twin=st.integers(0, 3))
+def test_a_twin_shares_the_weight_and_changes_no_error(seed, twin):
+    R = covariances(np.random.default_rng(seed), 3, 4)
+    twice = [0, 1, 2, 3, twin]
+    with_twin = R[:, twice][:, :, twice]
+    alone, shared = stacking_weights(R), stacking_weights(with_twin)
+    together = shared[:, :4].copy()
+    together[:, twin] += shared[:, 4]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    np.testing.assert_allclose(errors_of(shared, with_twin), errors_of(alone, R), rtol=1e-8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), log_size=st.floats(-100, 100))
+def test_the_size_of_errors_says_nothing(seed, log_size):
+    R = covariances(np.random.default_rng(seed), 3, 4)
+    np.testing.assert_allclose(stacking_weights(R * 10.0**log_size), stacking_weights(R), atol=1e-9)
+
+
+def test_a_bad_model_beside_twins_hides_nothing():
+    """Where twins make R singular, the digits of the good models must outlive a bad one's size."""
+    for worst in (1e4, 1e9, 1e13, 1e18):
+        R = np.diag([1.0, 3.0, 3.0, worst])
+        R[1, 2] = R[2, 1] = 3.0
+        weights = stacking_weights(R)
+        precision = 1 / np.array([1.0, 3.0, worst])
+        together = [weights[0], weights[1] + weights[2], weights[3]]
+        np.testing.assert_allclose(together, precision / precision.sum(), atol=1e-5)
+
+
+def test_more_models_than_rows_make_mixes_without_error(rng):
+    """R is then singular."""
+    Y, *predictions = rng.standard_normal((9, 4, 30))
+    with pytest.warns(VoxscaleWarning, match="8 models are compared on 4 TRs"):
+        R = residual_covariance(Y, predictions)
+    weights = stacking_weights(R)
+    assert np.linalg.matrix_rank(R).max() == 4
+    assert (weights >= 0).all()
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+    best = np.array([least_error(one) for one in R[:5]])
+    assert (errors_of(weights, R)[:5] <= best + 1e-9).all()
 
 
 def test_one_model_has_all_the_weight():
@@ -141,6 +234,23 @@ def test_what_is_not_symmetric_is_told_and_its_mean_taken(rng):
     with pytest.warns(VoxscaleWarning, match="R of 1 of 3 voxels is not symmetric"):
         weights = stacking_weights(skewed)
     np.testing.assert_allclose(weights, stacking_weights((skewed + skewed.swapaxes(1, 2)) / 2))
+
+
+def test_bad_matrices_are_told_apart_and_leave_the_others_alone(rng, frozen):
+    R = covariances(rng, 5, 4)
+    expected = stacking_weights(R)
+    R[0, 1, 2] = np.nan
+    R[1] += np.triu(rng.uniform(0.1, 0.2, (4, 4)), 1)
+    R[2] = np.ones((4, 4))  # singular: every mix errs alike
+    with pytest.warns(VoxscaleWarning) as warned:
+        weights = stacking_weights(frozen(R))
+    told = [str(one.message) for one in warned]
+    assert len(told) == 2
+    assert told[0].startswith("R of 1 of 5 voxels is not symmetric")
+    assert told[1].startswith("1 of 5 voxels have no stacking weights")
+    assert np.isnan(weights[0]).all()
+    np.testing.assert_allclose(weights[1:].sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(weights[3:], expected[3:])
 
 
 def test_rounding_is_no_skew_and_no_negative_eigenvalue(rng):

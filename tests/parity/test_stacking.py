@@ -64,9 +64,12 @@ def test_predictions_as_intended(recorded):
 
 def test_scores_as_intended(recorded):
     mix = stacked_prediction(recorded["layer_preds"], recorded["alphas"])
-    is_test = np.arange(len(mix)) < recorded["n_test"]
-    language = recorded["layer_preds"][16]
-    scores = stacked_scores(recorded["gt"], mix, [language], validation=~is_test, test=is_test)
+    n_test = int(recorded["n_test"])
+    stories = {"test": n_test, "validation": len(mix) - n_test}
+    language = {"language": recorded["layer_preds"][16]}
+    scores = stacked_scores(
+        recorded["gt"], mix, language, stories, validation=["validation"], test=["test"]
+    )
     ours = {
         "val_stacked": scores.validation_stacked,
         "val_semantic": scores.validation_single,

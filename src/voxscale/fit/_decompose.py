@@ -18,7 +18,7 @@ from voxscale.fit._design import bytes_needed, chunks, means_of, read_design
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import centred
 
-__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole"]
+__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole", "about_mean"]
 
 Form = Literal["dual", "primal"]
 
@@ -231,13 +231,8 @@ class Gram:
 
         Returns the rest in the dtype of the design, and the mean, (n_voxels,), float64.
         """
-        if self.samples.root is None:
-            exact, mean = centred(values)
-        else:
-            root = self.root[rows]
-            exact = values.double()
-            mean = root @ exact / root.square().sum()
-            exact = exact - torch.outer(root, mean)
+        root = None if self.samples.root is None else self.root[rows]
+        exact, mean = about_mean(values, root)
         return exact.to(self.X.dtype), mean
 
     def penalised(self, train: Tensor, validation: Tensor) -> Penalised:
@@ -377,6 +372,18 @@ class Gram:
                 values -= torch.outer(self.root[rows[chunk]], mean)
             projected[chunk] = matmul(values, onto)
         return projected
+
+
+def about_mean(values: Tensor, root: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Subtract the weighted mean of rows that were multiplied with these roots of weights.
+
+    Returns the rest, float64, and the mean, (n_voxels,), float64.
+    """
+    if root is None:
+        return centred(values)
+    exact = values.double()
+    mean = root @ exact / root.square().sum()
+    return exact - torch.outer(root, mean), mean
 
 
 def _cross_products(X: Tensor, other: Tensor) -> Tensor:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns
+from voxscale.arrays._linalg import one_torch_thread
 from voxscale.errors import AlignmentError
-from voxscale.fit._blocks import budget_bytes, resolve_dtype
+from voxscale.fit._blocks import VoxelBlocks
 from voxscale.fit._cross_validate import check_same_rows
-from voxscale.fit._design import read_design
 from voxscale.fit._estimators import RidgeCV
 from voxscale.fit._fit_each import gram_for
-from voxscale.fit._predict import Predictor
+from voxscale.fit._fold import Fold
+from voxscale.fit._held_out_covariance import FoldsMemory
 from voxscale.fit._samples import Samples
-from voxscale.fit._solve import solve
 from voxscale.fit._splits import Split, as_splits
 
 __all__ = ["folds", "held_out_predictions"]
@@ -65,7 +64,7 @@ def held_out_predictions(
     FitError
         If X is not finite, or the memory budget is too small.
     ValueError
-        If two splits leave out the same row.
+        If two splits leave out the same row, or voxels are not neighbours.
 
     Notes
     -----
@@ -89,15 +88,27 @@ def held_out_predictions(
             f"{model.n_features_in_} and {len(model.best_alphas_)} of the fit."
         )
         raise AlignmentError(msg)
-    splits = folds(cv, n_trs, sample_weight)
-    dtype = str(resolve_dtype(model.dtype)).removeprefix("torch.")
-    chosen = responses.read(slice(*voxels.indices(n_voxels)), dtype)
-    alphas = np.asarray(model.best_alphas_)[voxels]
-    weights = Samples.of(sample_weight, n_trs).weights
-    found = np.full(chosen.shape, np.nan, dtype=dtype)
-    for train, left_out in splits:
-        held = left_out[weights[left_out] > 0]
-        found[held] = _predicted(model, X, chosen, alphas, _only(train, weights), held)
+    samples = Samples.of(sample_weight, n_trs)
+    splits = samples.splits(folds(cv, n_trs, sample_weight))
+    memory = FoldsMemory.of(model, [design.shape[1]], samples, splits)
+    memory.check()
+    start, stop, step = voxels.indices(n_voxels)
+    if step != 1:
+        msg = f"voxels are {voxels}; expected a slice of neighbours, in order."
+        raise ValueError(msg)
+    gram = gram_for(model, design, sample_weight)
+    blocks = VoxelBlocks.of(responses, gram.X.dtype, gram.X.device, samples)
+    width = responses.aligned(memory.block_width(blocks.device))
+    todo = [slice(first, min(first + width, stop)) for first in range(start, stop, width)]
+    rows = np.arange(n_trs) if samples.kept is None else samples.kept
+    found = np.full((n_trs, max(0, stop - start)), np.nan, dtype=blocks.dtype_name)
+    for split in splits:
+        fold = Fold.of(gram, split)
+        with one_torch_thread(blocks.device):
+            for block, values in blocks.read(todo):
+                alphas = np.where(blocks.undefined[block], np.nan, model.best_alphas_[block])
+                place = slice(block.start - start, block.stop - start)
+                found[rows[split[1]], place] = fold(values, alphas).cpu().numpy()
     return found
 
 
@@ -121,25 +132,3 @@ def folds(cv: Any, n_trs: int, sample_weight: ArrayLike | None) -> list[Split]:
         raise ValueError(msg)
     Samples.of(sample_weight, n_trs).splits(splits)
     return splits
-
-
-def _predicted(
-    model: RidgeCV, X: Any, Y: Array, alphas: Array, sample_weight: Array, held: Array
-) -> Array:
-    """Fit the rows that have a weight, and predict others, of shape (n_held, n_voxels)."""
-    gram = gram_for(model, X, sample_weight)
-    weights = solve(gram, Y, alphas)
-    means = None if gram.means is None else gram.means.cpu().numpy()
-    columns = Columns.of(X, "X")
-    rows = read_design(columns, Samples(columns.shape[0], held, None), Y.dtype.name, means)
-    design = torch.from_numpy(rows).to(gram.X.device)
-    budget = budget_bytes(model.memory_gib, gram.X.device)
-    predictions: Array = Predictor(design, weights, budget, gram.means).into(None)
-    return predictions
-
-
-def _only(train: Array, weights: Array) -> Array:
-    """Weights of the rows that train; none for the others."""
-    kept = np.zeros_like(weights)
-    kept[train] = weights[train]
-    return kept

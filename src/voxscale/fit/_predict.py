@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,10 @@ class Predictor:
         per_voxel = 2 * self.design.element_size() * (n_trs + n_rows) + 48 * n_trs
         return block_width(per_voxel, self.budget - self.design.nbytes, self.design.device)
 
+    def blocks(self, blocks: Iterable[slice]) -> Iterator[tuple[slice, Tensor]]:
+        """Yield predictions, of shape (n_trs, n_block_voxels), a block of voxels at a time."""
+        return predicted_blocks(self.design, self.weights, blocks, self.at_mean)
+
     def into(self, out: Any) -> Any:
         """Write predictions to an array of shape (n_trs, n_voxels); None: a new one."""
         shape = (len(self.design), self.n_voxels)
@@ -80,7 +85,7 @@ class Predictor:
             slice(start, min(start + width, self.n_voxels))
             for start in range(0, self.n_voxels, width)
         ]
-        for block, prediction in predicted_blocks(self.design, self.weights, blocks, self.at_mean):
+        for block, prediction in self.blocks(blocks):
             out[:, block] = prediction.cpu().numpy()
         return out
 

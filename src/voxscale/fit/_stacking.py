@@ -17,7 +17,13 @@ from voxscale.arrays import Array
 from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.fit._simplex import ROUNDING, least_on_simplex
 
-__all__ = ["center_of_mass", "residual_covariance", "stacked_prediction", "stacking_weights"]
+__all__ = [
+    "center_of_mass",
+    "residual_covariance",
+    "stacked_prediction",
+    "stacking_weights",
+    "warn_of_few_rows",
+]
 
 # What one block of voxels may take in float64.
 _BLOCK_BYTES = 64 * 2**20
@@ -66,12 +72,7 @@ def residual_covariance(Y: ArrayLike, predictions: Sequence[Any]) -> Array:
     shape = _checked_shapes(responses, predictions)
     n_trs, n_voxels = shape
     n_models = len(predictions)
-    if n_trs < n_models:
-        msg = (
-            f"{n_models} models are compared on {n_trs} TRs, fewer than models: some mix of them "
-            "fits by chance alone; use more training rows, or fewer models."
-        )
-        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+    warn_of_few_rows(n_trs, n_models, stacklevel=3)
     R = np.empty((n_voxels, n_models, n_models))
     for voxels in _blocks(n_voxels, (n_models + 2) * n_trs):
         truth = np.asarray(responses[:, voxels], dtype=np.float64)
@@ -99,7 +100,8 @@ def stacking_weights(residual_covariance: ArrayLike) -> Array:
     array of shape (n_voxels, n_models), or (n_models,), float64
         NaN for voxels whose ``R`` is not finite, or is negative along some difference of mixes
         by more than rounding, as no covariance is. Where several mixes are equally good, as
-        those of twin models are, one of them.
+        those of twin models are, one of them. Every answer is checked: no single model added to
+        the mix lowers the error, by more than 1e-6 of the best model's.
 
     Raises
     ------
@@ -178,6 +180,16 @@ def stacked_prediction(predictions: Sequence[Any], weights: ArrayLike, *, out: A
             total += part * weight
         result[:, voxels] = total
     return result
+
+
+def warn_of_few_rows(n_trs: int, n_models: int, *, stacklevel: int) -> None:
+    """Warn where some mix of models has no error on these rows, whatever the models."""
+    if n_trs < n_models:
+        msg = (
+            f"{n_models} models are compared on {n_trs} TRs, fewer than models: some mix of them "
+            "fits by chance alone; use more training rows, or fewer models."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=stacklevel)
 
 
 def center_of_mass(
@@ -299,7 +311,7 @@ def _warn(n_voxels: int, n_lost: int, n_skewed: int) -> None:
     if n_lost:
         msg = (
             f"{n_lost} of {n_voxels} voxels have no stacking weights, which are NaN: their R is "
-            "not finite, or has a negative eigenvalue and is no covariance; check their "
-            "responses and predictions."
+            "not finite, or has a negative eigenvalue and is no covariance, or no mix was found "
+            "that is the best; check their responses and predictions."
         )
         warnings.warn(msg, VoxscaleWarning, stacklevel=3)
