@@ -125,7 +125,7 @@ def test_unions_are_fitted_with_spaces_balanced_and_leave_out_what_does_not_vali
             )
             predicted[union] = model.fit(X, Y).predict(X_test)
             subsets = [one for one in predicted if set(one) <= set(union)]
-            best = [max(subsets, key=lambda one: validated[one][v]) for v in range(40)]  # noqa: B023
+            best = [max(subsets, key=lambda one: validated[one][v]) for v in range(40)]
             expected = np.stack([predicted[one][:, v] for v, one in enumerate(best)], axis=1)
             name = f"r2_{'+'.join(union)}"
             np.testing.assert_allclose(arrays[name], r2(Y_test, expected), atol=2e-3)
