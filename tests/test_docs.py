@@ -225,7 +225,7 @@ def test_the_entry_point_that_the_page_shows_is_found(tmp_path, recordings, myst
     assert not summary.failed
     found = study.results(study.Study.from_toml(path))
     assert found.subjects == ("sub-01", "sub-02")
-    assert [found.meta(cell)["n_repeats"] for cell in found.cells] == [2, 2]
+    assert [set(found.meta(cell)["ceiling_runs"].values()) for cell in found.cells] == [{2}] * 2
 
 
 @pytest.mark.parametrize(
