@@ -218,7 +218,24 @@ def test_stories_that_are_kept_back_choose_layers_and_train_nothing(held):
     stacked = held.stacking("s1")
     assert held.meta(held.beside_cell("stacking", "s1"))["chosen_on"] == ["b"]
     np.testing.assert_array_equal(stacked["best_layer"], held.best_layer("s1").map([0, 1, 2]))
-    assert np.isfinite(stacked["r_stacked_validation"]).all()
+    gain = stacked["r_stacked_validation"] - stacked["r_single_validation"]
+    np.testing.assert_array_equal(stacked["is_stacked"], (gain > 0.05).astype(float))
+    assert 0 < stacked["is_stacked"].sum() < 40
+    masked = np.where(gain > 0.05, stacked["r_stacked"], stacked["r_single"])
+    np.testing.assert_array_equal(stacked["r_masked"], masked)
+
+
+def test_what_the_mix_gains_is_told_over_the_ceiling(found):
+    held = found.stacking("s1")
+    cells = {cell.layer: found.arrays(cell) for cell in found.sweep("layer", "s1")}
+    single = np.array(
+        [cells[int(layer)]["cc_norm"][voxel] for voxel, layer in enumerate(held["best_layer"])]
+    )
+    has = np.isfinite(single)
+    assert np.isnan(held["gain_norm"][~has]).all()
+    # r over both test stories differs from that in the repeated one alone, but not by much
+    about = (held["r_stacked"] - held["r_single"])[has] / found.ceiling("s1")["cc_max"][has]
+    assert np.corrcoef(held["gain_norm"][has], about)[0, 1] > 0.5
 
 
 def test_scores_on_kept_back_stories_are_those_of_a_fit_without_them(held, tiny):

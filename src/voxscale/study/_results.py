@@ -331,7 +331,10 @@ class Results:
 
         ``weights`` of shape (n_models, n_voxels) in the order of ``models`` in the metadata;
         ``center_of_mass`` of the layers, ``best_layer``, ``r_stacked``, ``r2_stacked`` and
-        ``r_single``, (n_voxels,) each.
+        ``r_single``, (n_voxels,) each; ``gain_norm``, what the mix gains in the repeated test
+        stories over the ceiling; and with validation stories ``is_stacked``, where the mix
+        validated better by more than 0.05, and ``r_masked``, the mix there and the best layer
+        elsewhere.
         """
         return self._beside_arrays("stacking", subject)
 

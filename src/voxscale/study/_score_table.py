@@ -116,8 +116,9 @@ def _of_stacking(results: Results, cell: Cell) -> Iterator[_Scores]:
     yield _Scores("stacked", "test", "r", arrays["r_stacked"])
     yield _Scores("stacked", "test", "r2", arrays["r2_stacked"])
     yield _Scores("best layer of each voxel", "test", "r", arrays["r_single"])
-    if "r_stacked_validation" in arrays:
+    if "r_masked" in arrays:
         yield _Scores("stacked", "validation", "r", arrays["r_stacked_validation"])
+        yield _Scores("stacked where validation says so", "test", "r", arrays["r_masked"])
 
 
 def _none(results: Results, cell: Cell) -> Sequence[_Scores]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from voxscale.arrays import Array
-from voxscale.evaluate import StoryScores, choose_best, correlation, r2, story_scores
+from voxscale.evaluate import (
+    BestModels,
+    StoryScores,
+    choose_best,
+    correlation,
+    noise_normalized_difference,
+    r2,
+    story_scores,
+)
 from voxscale.fit import Stacking, center_of_mass
 from voxscale.study._baselines import baseline_designs, baselines_of
 from voxscale.study._fit_cell import facts_of, mean_over_voxels, ridge_of
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["stacking_cell", "stacking_folds"]
 
 _MOST_FOLDS = 5
+MIN_GAIN = 0.05  # in correlation; the margin of the published mask
 
 
 def stacking_cell(
@@ -43,7 +52,10 @@ def stacking_cell(
     arrays : dict of str to array
         ``weights`` of shape (n_models, n_voxels), ``center_of_mass`` over the layers,
         ``best_layer``, ``r_stacked`` and ``r2_stacked``, ``r_single`` of the best layer;
-        with validation stories ``r_stacked_validation`` and ``r_single_validation``.
+        ``gain_norm``, the difference of their correlations in the repeated test stories over
+        the ceiling, where there are some; with validation stories ``r_stacked_validation`` and
+        ``r_single_validation``, ``is_stacked`` where the former is larger by more than 0.05, and
+        ``r_masked``, the test score of the mix there and of the best layer elsewhere.
     meta : dict
     """
     study, layers = inputs.study, inputs.study.layers
@@ -59,20 +71,23 @@ def stacking_cell(
     validation = split_of(study, inputs.facts(cell.subject)).validation
     arrays: dict[str, Array] = {}
     if validation:
-        held, mix = _scores_on(inputs, cell, store, shared, model, validation)
-        arrays["r_stacked_validation"] = mix["r"]
+        told = _predicted(inputs, cell, store, shared, model, validation)
+        held = story_scores(told.Y, told.singles, shared.lengths(validation))
+        arrays["r_stacked_validation"] = correlation(told.Y, told.mix)
         arrays["r_single_validation"] = np.fmax.reduce(held.scores, axis=0)
     best = choose_best(held)
-    test, mix = _scores_on(inputs, cell, store, shared, model, shared.dataset.test)
+    told = _predicted(inputs, cell, store, shared, model, shared.dataset.test)
+    test = story_scores(told.Y, told.singles, shared.lengths(shared.dataset.test))
     weights = np.asarray(model.weights_)
     arrays |= {
         "weights": weights.T,
         "center_of_mass": center_of_mass(weights, slice(len(layers)), positions=layers),
         "best_layer": best.map(layers),
-        "r_stacked": mix["r"],
-        "r2_stacked": mix["r2"],
+        "r_stacked": correlation(told.Y, told.mix),
+        "r2_stacked": r2(told.Y, told.mix),
         "r_single": best.scores(test),
     }
+    arrays |= _masked(arrays) | _against_ceiling(shared, best, told)
     meta = {
         "models": names,
         "chosen_on": list(best.stories),
@@ -120,19 +135,47 @@ def _held_out_scores(
     return StoryScores(tuple(stories), tuple(layers), 1 - errors.T / power)
 
 
-def _scores_on(
+class _Predicted(NamedTuple):
+    """Responses to some stories, what each layer predicts of them, and what the mix does."""
+
+    Y: Array
+    singles: dict[str, Array]
+    mix: Array
+
+
+def _predicted(
     inputs: Inputs,
     cell: Cell,
     store: LayerStore,
     shared: SubjectData,
     model: Stacking,
     runs: Sequence[str],
-) -> tuple[StoryScores, dict[str, Array]]:
-    """Score each layer alone, and the mix, on some stories."""
+) -> _Predicted:
     designs = _designs(inputs, cell, store, shared, runs)
-    Y = shared.joined_responses(runs)
     layers = [f"layer {layer}" for layer in inputs.study.layers]
     predictions = model.predict_each(designs)[: len(layers)]
-    mix = model.predict(designs)
-    singles = story_scores(Y, dict(zip(layers, predictions, strict=True)), shared.lengths(runs))
-    return singles, {"r": correlation(Y, mix), "r2": r2(Y, mix)}
+    singles = dict(zip(layers, predictions, strict=True))
+    return _Predicted(shared.joined_responses(runs), singles, model.predict(designs))
+
+
+def _masked(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Keep the mix where it validated better by more than a margin, the best layer elsewhere."""
+    if "r_stacked_validation" not in arrays:
+        return {}
+    gain = arrays["r_stacked_validation"] - arrays["r_single_validation"]
+    is_stacked = gain > MIN_GAIN
+    masked = np.where(is_stacked, arrays["r_stacked"], arrays["r_single"])
+    return {"is_stacked": is_stacked, "r_masked": masked}
+
+
+def _against_ceiling(shared: SubjectData, best: BestModels, told: _Predicted) -> dict[str, Array]:
+    """Divide by the ceiling what the mix gains over the best layer, in the repeated stories."""
+    ceiling = shared.ceiling
+    if ceiling is None:
+        return {}
+    rows = shared.repeated_rows()
+    by_layer = np.stack([ceiling.cc_abs(one[rows]) for one in told.singles.values()])
+    chosen = np.take_along_axis(by_layer, best.chosen[np.newaxis], axis=0)[0]
+    single = np.where(best.chosen >= 0, chosen, np.nan)
+    stacked = ceiling.cc_abs(told.mix[rows])
+    return {"gain_norm": noise_normalized_difference(stacked, single, ceiling.cc_max)}
