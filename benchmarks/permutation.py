@@ -30,6 +30,9 @@ GIB = 2**30
 BLOCK_TRS = 30
 N_SAMPLED = 8
 WAYS = ("circular-shift", "block", "phase", "compare-models")
+OPTIONS: dict[str, dict[str, int]] = {
+    "circular-shift": {"min_shift": 1}, "block": {"block_trs": BLOCK_TRS}, "phase": {},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,16 @@ def run(way: str, problem: Problem, arrays: list[Array]) -> Any:
     options: dict[str, Any] = {
         "run_lengths": problem.run_lengths,
         "n_permutations": problem.n_permutations,
-        "block_trs": BLOCK_TRS,
     }
     if way == "compare-models":
-        return compare_models(*arrays, **options)
-    return permutation_test(*arrays, kind=way, **options)
+        return compare_models(*arrays, block_trs=BLOCK_TRS, **options)
+    return permutation_test(*arrays, kind=way, **OPTIONS[way], **options)
 
 
 def against_loop(way: str, problem: Problem, test: Any, Y: Array, guess: Array) -> dict[str, Any]:
     """Rearrange the prediction of some voxels, correlate, and do it again, in float64."""
     rng = np.random.default_rng(0)
-    drawn = NULLS[way](
-        problem.run_lengths, problem.n_permutations, rng, min_shift=1, block_trs=BLOCK_TRS
-    )
+    drawn = NULLS[way](problem.run_lengths, problem.n_permutations, rng, **OPTIONS[way])
     voxels = np.linspace(0, problem.n_voxels - 1, N_SAMPLED).astype(int)
     null = np.empty((problem.n_permutations, N_SAMPLED))
     start = time.perf_counter()

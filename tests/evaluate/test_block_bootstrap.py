@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxscale.errors import AlignmentError
-from voxscale.evaluate._block_bootstrap import covariance_draws, pair_of, plan_blocks
+from voxscale.evaluate._block_bootstrap import covariance_draws, never_varies, pair_of, plan_blocks
 
 
 def centred(rng, *shape):
@@ -90,6 +90,24 @@ def test_stories_have_plans_of_their_own_and_no_block_crosses():
     assert [plan.n_trs for plan in plans] == [100, 60]
     assert [len(plan.counts) for plan in plans] == [6, 6]
     assert plan_blocks([100], None, 5, seed=0)[0].n_blocks == 10  # blocks of sqrt(100) TRs
+
+
+def test_a_short_story_has_short_blocks_and_leaves_those_of_others():
+    plans = plan_blocks([1000, 8, 24], None, 5, seed=0)
+    assert [round(plan.n_trs / plan.n_blocks) for plan in plans] == [32, 2, 6]
+    alone = plan_blocks([1000], None, 5, seed=0)[0].n_blocks
+    assert plans[0].n_blocks == alone
+
+
+def test_a_sample_without_variance_is_found(rng):
+    series = np.zeros((2, 80, 3))
+    series[:, :, 0] = rng.standard_normal((2, 80))
+    series[:, 10:14, 1] = rng.standard_normal((2, 4))
+    series -= series.mean(axis=1, keepdims=True)
+    [plan] = plan_blocks([80], None, 100, seed=0)
+    draws = covariance_draws(series, plan)
+    own = np.diagonal(pair_of(2))
+    np.testing.assert_array_equal(never_varies(draws[:, own]), [False, True, True])
 
 
 @pytest.mark.parametrize("length", [0, -1, 26])

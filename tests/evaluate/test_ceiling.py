@@ -4,8 +4,16 @@ import statistics
 import numpy as np
 import pytest
 
-from voxscale.errors import AlignmentError
-from voxscale.evaluate import NoiseCeiling, _columns, correlation, noise_ceiling
+from voxscale.errors import AlignmentError, VoxscaleWarning
+from voxscale.evaluate import (
+    NoiseCeiling,
+    _columns,
+    ceiling_intervals,
+    correlation,
+    leave_one_out,
+    noise_ceiling,
+    split_half,
+)
 
 
 def planted(rng, *, n_repeats, n_trs, signal_power, noise_power):
@@ -170,13 +178,12 @@ def test_silent_voxels_have_no_answer_even_with_a_floor(rng, frozen, dtype, tota
     trials[:, :, 3] += 2 * np.sin(np.arange(300))
     ceiling = noise_ceiling(frozen(trials), total_power=total_power)
     guess = frozen(rng.standard_normal((300, 4)) + np.sin(np.arange(300))[:, None])
-    assert (ceiling.signal_power[:3] <= 0).all()
+    assert list(ceiling.why_undefined) == ["constant"] * 3 + [""]
+    powers = [ceiling.total_power, ceiling.signal_power, ceiling.noise_power]
     answers = [ceiling.cc_max, ceiling.spe(guess), ceiling.cc_abs(guess)]
     answers += [ceiling.cc_norm(guess), ceiling.cc_norm(guess, floor=0.25)]
-    for answer in answers:
+    for answer in powers + answers:
         np.testing.assert_array_equal(np.isnan(answer), [True, True, True, False])
-    if total_power is None:
-        np.testing.assert_array_equal(ceiling.total_power[:3], 0)
 
 
 def test_trials_that_cancel_leave_no_correlation_of_their_rounding(rng):
@@ -301,7 +308,22 @@ def test_float32_is_summed_in_float64(example, frozen):
     ceiling, exact = noise_ceiling(single), noise_ceiling(single.astype(np.float64))
     assert ceiling.signal_power.dtype == np.float64
     np.testing.assert_array_equal(ceiling.signal_power, exact.signal_power)
-    np.testing.assert_array_equal(ceiling.cc_norm(guess), exact.cc_norm(guess))
+    # The mean is kept in float32: the numbers 1000 ± 1 have digits to 6e-5 there.
+    np.testing.assert_allclose(ceiling.cc_norm(guess), exact.cc_norm(guess), atol=2e-5)
+
+
+def test_the_mean_of_float32_repeats_is_float32_and_loses_nothing_that_counts(example):
+    trials, guess = example
+    for dtype, of_mean in (("f4", "f4"), ("f2", "f4"), ("i2", "f4"), ("f8", "f8"), ("i8", "f8")):
+        as_dtype = (100 * trials).astype(dtype)
+        ceiling = noise_ceiling(as_dtype)
+        assert ceiling.mean_response.dtype == of_mean
+        exact = noise_ceiling(as_dtype.astype(np.float64))
+        np.testing.assert_array_equal(ceiling.signal_power, exact.signal_power)
+        for name in ("cc_abs", "cc_norm", "spe"):
+            ours, other = getattr(ceiling, name)(guess), getattr(exact, name)(guess)
+            assert ours.dtype == np.float64
+            np.testing.assert_allclose(ours, other, rtol=1e-6)
 
 
 def test_a_ceiling_is_frozen_and_short_to_print(example):
@@ -310,6 +332,62 @@ def test_a_ceiling_is_frozen_and_short_to_print(example):
     assert isinstance(ceiling, NoiseCeiling)
     with pytest.raises(dataclasses.FrozenInstanceError):
         ceiling.n_repeats = 5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("total_power", [None, 1])
+def test_a_dead_repeat_leaves_no_ceiling_and_is_told(rng, frozen, dtype, total_power):
+    powers = {"signal_power": np.ones(4), "noise_power": np.ones(4)}
+    trials, _ = planted(rng, n_repeats=4, n_trs=200, **powers)
+    trials[2, :, 1] = 0.1
+    trials[:, :, 3] = 5.0  # dead in all: outside the brain, and no surprise
+    trials, guess = frozen(trials.astype(dtype)), frozen(rng.standard_normal((200, 4)))
+    with pytest.warns(
+        VoxscaleWarning, match="1 of 4 voxels are constant in some of 4 trials and vary in others"
+    ) as told:
+        ceiling = noise_ceiling(trials, total_power=total_power)
+    assert [one.filename for one in told] == [__file__]
+    assert list(ceiling.why_undefined) == ["", "constant", "", "constant"]
+    answers = [ceiling.signal_power, ceiling.total_power, ceiling.explainable_variance]
+    answers += [ceiling.cc_max, ceiling.cc_max_with(9), ceiling.cc_norm(guess, 0.25)]
+    for answer in answers:
+        np.testing.assert_array_equal(np.isnan(answer), [False, True, False, True])
+
+
+def test_all_ceilings_by_repeats_treat_a_dead_repeat_alike(rng):
+    powers = {"signal_power": np.ones(3), "noise_power": np.ones(3)}
+    trials, _ = planted(rng, n_repeats=4, n_trs=200, **powers)
+    other, _ = planted(rng, n_repeats=4, n_trs=100, **powers)
+    trials[0, 3, 0] = np.nan
+    trials[3, :, 1] = 2.0
+    for given in (trials, {"a": other, "b": trials}):
+        with pytest.warns(VoxscaleWarning) as told:
+            reasons = [
+                noise_ceiling(given).why_undefined,
+                ceiling_intervals(given, n_bootstraps=5).signal_power.why_undefined,
+                ceiling_intervals(given, n_bootstraps=5).explainable_variance.why_undefined,
+                split_half(given, n_bootstraps=5).reliability.why_undefined,
+                leave_one_out(given, n_bootstraps=5).correlation.why_undefined,
+            ]
+        assert [list(one) for one in reasons] == [["not finite", "constant", ""]] * 5
+        assert len(told) == 5
+        assert all("1 constant, 1 not finite" in str(one.message) for one in told[1:])
+
+
+@pytest.mark.parametrize(
+    "judge", [noise_ceiling, ceiling_intervals, split_half, leave_one_out], ids=lambda f: f.__name__
+)
+def test_averages_are_refused_with_what_remains(example, judge):
+    average = example[0].mean(axis=0)
+    remains = "impossible without the single repeats; what remains is one between subjects"
+    for given in (average, {"a": average}):
+        with pytest.raises(ValueError, match=remains):
+            judge(given)
+    for given in (average[None], [average], {"a": average[None]}):
+        with pytest.raises(ValueError, match=r"impossible with fewer than 2: .*leave_one_out"):
+            judge(given)
+    with pytest.raises(AlignmentError, match="Averages, one for each story, are no repeats"):
+        judge([average, average[1:]])
 
 
 def test_an_average_in_place_of_repeats_is_told_what_remains(example):
@@ -445,11 +523,49 @@ def test_stories_of_equal_repeats_are_one_long_response(stories):
 def test_a_story_spoils_its_voxel_in_all(stories, frozen):
     spoilt = {name: np.array(story) for name, story in stories.items()}
     spoilt["b"][1, 2, 3] = np.nan
-    spoilt["c"][:, :, 0] = 0.1  # silent in one story: still a response in the others
-    ceiling = noise_ceiling({name: frozen(story) for name, story in spoilt.items()})
-    assert list(ceiling.why_undefined) == ["", "", "", "not finite"]
+    spoilt["c"][:, :, 0] = 0.1
+    spoilt["c"][2, :, 3] = 0.1  # not finite comes first
+    with pytest.warns(VoxscaleWarning, match="1 of 4 voxels are constant in some of 20 trials"):
+        ceiling = noise_ceiling({name: frozen(story) for name, story in spoilt.items()})
+    assert list(ceiling.why_undefined) == ["constant", "", "", "not finite"]
     guess = frozen(np.concatenate([story.mean(axis=0) for story in stories.values()]))
-    np.testing.assert_array_equal(np.isnan(ceiling.cc_abs(guess)), [False] * 3 + [True])
+    np.testing.assert_array_equal(np.isnan(ceiling.cc_abs(guess)), [True, False, False, True])
+
+
+def test_predictions_may_be_named_like_the_stories(stories, frozen, rng):
+    ceiling = noise_ceiling(stories)
+    guess = {
+        name: frozen(story.mean(axis=0) + 5 * rng.standard_normal((1, 4)))
+        for name, story in reversed(stories.items())
+    }
+    joined = np.concatenate([guess[name] for name in stories])
+    for score in (ceiling.cc_abs, ceiling.cc_norm, ceiling.spe):
+        np.testing.assert_array_equal(score(guess), score(joined))
+    # The matching score is about each story's own mean: here it is 1, whatever the offsets.
+    np.testing.assert_allclose(ceiling.cc_abs(guess), 1)
+    assert (correlation(ceiling.mean_response, joined) < 0.9).any()
+    centered = [
+        np.concatenate([part - part.mean(axis=0) for part in np.split(one, [90, 150])])
+        for one in (ceiling.mean_response, joined)
+    ]
+    np.testing.assert_allclose(correlation(*centered), ceiling.cc_abs(guess))
+    found = ceiling_intervals(stories, guess, n_bootstraps=5)
+    np.testing.assert_allclose(found.cc_norm.estimate, ceiling.cc_norm(guess))
+
+
+def test_named_predictions_are_those_of_the_stories(stories):
+    ceiling = noise_ceiling(stories)
+    guess = {name: story.mean(axis=0) for name, story in stories.items()}
+    with pytest.raises(
+        AlignmentError, match=r"Y_pred has the stories \['a', 'b'\]; expected those"
+    ):
+        ceiling.cc_norm({name: guess[name] for name in "ab"})
+    with pytest.raises(AlignmentError, match=r"Y_pred\['b'\] has shape \(60, 3\); expected"):
+        ceiling.cc_norm({**guess, "b": guess["b"][:, 1:]})
+    with pytest.raises(AlignmentError, match=r"Y_pred has shape \(224, 4\)"):
+        ceiling.cc_norm({**guess, "b": guess["b"][1:]})
+    with pytest.raises(ValueError, match="but the trials have no names"):
+        noise_ceiling(list(stories.values())).cc_norm(guess)
 
 
 def test_a_prediction_constant_within_each_story_explains_nothing(stories):

@@ -14,8 +14,10 @@ from voxscale.evaluate import (
     NoiseCeiling,
     _columns,
     ceiling_intervals,
+    leave_one_out,
     noise_ceiling,
     spearman_brown,
+    split_half,
 )
 
 POWERS = ("total_power", "signal_power", "noise_power")
@@ -101,10 +103,12 @@ def held(interval, truth):
     return ((interval.low <= truth) & (truth <= interval.high))[defined].mean()
 
 
-@pytest.mark.parametrize("n_repeats", [3, 5, 10])
-def test_intervals_hold_planted_truth_as_often_as_promised(rng, n_repeats):
+@pytest.mark.parametrize(
+    ("n_repeats", "ceiling"), [(3, 0.7), (5, 0.7), (10, 0.7), (5, 0.4), (5, 0.9)]
+)
+def test_intervals_hold_planted_truth_as_often_as_promised(rng, n_repeats, ceiling):
     # A voxel is a simulation: 700 of them know a coverage of 0.95 to 0.008.
-    ceiling, quality = 0.7, 0.6
+    quality = 0.6
     noise_power = n_repeats * (1 / ceiling**2 - 1)
     trials, signal = planted(rng, n_repeats, 280, 700, noise_power)
     guess = quality * signal + np.sqrt(1 - quality**2) * smooth(rng, signal.shape, 0.6)
@@ -120,7 +124,9 @@ def test_intervals_hold_planted_truth_as_often_as_promised(rng, n_repeats):
         "spe": 2 * quality - 1,
     }
     coverage = {name: held(getattr(found, name), truth) for name, truth in truths.items()}
-    assert all(0.92 < share < 0.98 for share in coverage.values()), coverage
+    # Where the ceiling is low, limits of quotients reach further than they need, as promised.
+    most = dict.fromkeys(truths, 0.98) | ({"cc_norm": 1.0, "spe": 1.0} if ceiling < 0.5 else {})
+    assert all(0.92 < share < most[name] for name, share in coverage.items()), coverage
     assert 0.92 < held(found.cc_max_with(20), (1 + noise_power / 20) ** -0.5) < 0.98
 
 
@@ -277,6 +283,43 @@ def test_repeats_without_noise_have_a_ceiling_of_one(rng):
     for end in ("low", "estimate", "high"):
         for name in ("cc_max", "cc_norm", "cc_abs"):
             np.testing.assert_allclose(getattr(getattr(found, name), end), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_repeats", [2, 3])
+def test_voxels_that_vary_in_a_short_stretch_have_estimates_and_say_why_no_limits(rng, n_repeats):
+    trials, _ = planted(rng, n_repeats, 200, 4, 0.5)
+    guess = trials.mean(axis=0) + smooth(rng, (200, 4), 0.5)
+    trials[:, 3:, 0] = 0.7
+    guess[:, 1] = 0.2
+    guess[90:92, 1] = 1.0, 2.0
+    trials[0, :, 2] = 1.5
+    trials[0, 50:53, 2] = 2.0  # of one repeat alone: powers have limits, correlations have none
+    with warnings.catch_warnings(record=True) as told:  # none of them is numpy's
+        warnings.simplefilter("always")
+        found = ceiling_intervals(trials, guess, n_bootstraps=100)
+        half, alone = split_half(trials), leave_one_out(trials)
+    assert {one.category for one in told} == {VoxscaleWarning}
+    texts = [str(one.message) for one in told if "without limits" in str(one.message)]
+    assert len(texts) == 3
+    assert "2 of 4 voxels have a noise ceiling or score without limits, which are NaN" in texts[0]
+    for name in POWERS:
+        interval = getattr(found, name)
+        assert interval.is_defined.all()
+        np.testing.assert_array_equal(interval.has_limits, [False, True, True, True])
+        assert np.isnan([interval.low[0], interval.high[0]]).all()
+    assert found.cc_abs.is_defined.all()
+    np.testing.assert_array_equal(found.cc_abs.has_limits, [False, False, True, True])
+    for interval in (half.correlation, half.reliability, alone.correlation):
+        assert interval.is_defined.all()
+        np.testing.assert_array_equal(interval.has_limits, [False, True, False, True])
+
+
+def test_a_short_story_does_not_shorten_the_blocks_of_others(rng):
+    long, short = planted(rng, 3, 900, 2, 0.5)[0], planted(rng, 3, 12, 2, 0.5)[0]
+    both = ceiling_intervals([long, short], n_bootstraps=50)
+    alone = ceiling_intervals(long, n_bootstraps=50)
+    assert both.block_trs == alone.block_trs == 30
+    assert ceiling_intervals([short, long], n_bootstraps=50).block_trs == 30
 
 
 def test_two_repeats_are_enough(rng):

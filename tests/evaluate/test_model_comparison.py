@@ -72,7 +72,11 @@ def test_the_null_and_the_error_are_those_of_a_naive_loop(lengths, block_trs, st
     score = SCORES[statistic]
     np.testing.assert_allclose(found.observed, score(Y, a) - score(Y, b), atol=1e-11)
     swaps = _draw_swaps(len(blocks), 3, seed, 1)
-    expected = naive_null(Y, a, b, blocks, swaps, statistic)
+    swapped = naive_null(Y, a, b, blocks, swaps, statistic)
+    sizes = np.array([block.stop - block.start for block in blocks])
+    in_common = np.outer((1 - 2 * swaps) @ sizes / sizes.sum(), found.observed)
+    expected = in_common + found.widened * (swapped - in_common)
+    assert (found.widened >= 1).all()
     np.testing.assert_allclose(found.null, expected, rtol=1e-6, atol=1e-6)
     n_above = (np.abs(expected) >= np.abs(found.observed) - 1e-9).sum(axis=0)
     np.testing.assert_allclose(found.p_values, (1 + n_above) / 4)
@@ -81,7 +85,7 @@ def test_the_null_and_the_error_are_those_of_a_naive_loop(lengths, block_trs, st
         rest = np.delete(np.arange(len(Y)), block)
         without.append(score(Y[rest], a[rest]) - score(Y[rest], b[rest]))
     spread = np.square(without - np.mean(without, axis=0)).sum(axis=0)
-    error = np.sqrt((len(blocks) - 1) / len(blocks) * spread)
+    error = found.widened * np.sqrt((len(blocks) - 1) / len(blocks) * spread)
     np.testing.assert_allclose(found.standard_error, error, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(found.z_scores, found.observed / error, rtol=1e-7)
 
@@ -93,8 +97,10 @@ def test_p_values_of_all_swaps_are_those_of_scipy(alternative, seed):
     Y = rng.standard_normal((40, 1))
     a, b = Y + rng.standard_normal((40, 1)), Y + 1.5 * rng.standard_normal((40, 1))
     found = compare_models(
-        Y, a, b, block_trs=5, n_permutations=255, statistic="r2", alternative=alternative
-    )
+        Y, a, b, block_trs=5, n_permutations=255, statistic="r2", alternative=alternative,
+        widen=False,
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.widened, 1)
     of_blocks = [np.square(Y - one).reshape(8, 5).sum(axis=1) for one in (b, a)]
     exact = stats.permutation_test(
         of_blocks, lambda x, y: np.sum(x) - np.sum(y), permutation_type="samples",
@@ -105,28 +111,46 @@ def test_p_values_of_all_swaps_are_those_of_scipy(alternative, seed):
 
 # Of 20,000 voxels, 0.0015 is one standard error of the share.
 @pytest.mark.slow
-@pytest.mark.parametrize("statistic", sorted(SCORES))
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_one_voxel_in_twenty_is_called_different_by_chance(rng, statistic, share):
+@pytest.mark.parametrize("autocorrelation", [0.5, 0.8, 0.9])
+def test_one_voxel_in_twenty_is_called_different_by_chance(rng, autocorrelation, share):
     """Both models predict equally well, not at all or strongly, and their errors are related."""
     lengths, n_voxels = (260, 270, 250), 20_000
-    signal, own, first, second, errors = (smooth(rng, lengths, n_voxels) for _ in range(5))
+    signal, own, first, second, errors = (
+        smooth(rng, lengths, n_voxels, autocorrelation) for _ in range(5)
+    )
     Y = share * signal + own
     a, b = (share * signal + 0.5 * errors + 0.5 * one for one in (first, second))
-    found = compare_models(Y, a, b, run_lengths=lengths, n_permutations=299, statistic=statistic)
+    options = {"run_lengths": lengths, "n_permutations": 299}
+    found = compare_models(Y, a, b, **options)
     assert 0.04 <= np.mean(found.p_values <= 0.05) <= 0.06
-    greater = compare_models(
-        Y, a, b, run_lengths=lengths, n_permutations=299, statistic=statistic, alternative="greater"
-    )
+    greater = compare_models(Y, a, b, alternative="greater", **options)
     assert 0.04 <= np.mean(greater.p_values <= 0.05) <= 0.06
     # As standard errors go with so few blocks.
     assert 0.9 < found.z_scores.std() < 1.15
+    if autocorrelation == 0.9:
+        bare = compare_models(Y, a, b, widen=False, **options)
+        assert np.mean(bare.p_values <= 0.05) > 0.06
 
 
-def test_single_trs_find_too_much_as_the_docstring_warns(rng):
+@pytest.mark.slow
+def test_squared_errors_find_too_little_rather_than_too_much(rng):
+    lengths, n_voxels = (260, 270, 250), 20_000
+    signal, own, first, second = (smooth(rng, lengths, n_voxels) for _ in range(4))
+    for share in (0.0, 0.5):
+        a, b = (share * signal + one for one in (first, second))
+        found = compare_models(
+            share * signal + own, a, b, run_lengths=lengths, n_permutations=299, statistic="r2"
+        )
+        assert 0.01 < np.mean(found.p_values <= 0.05) <= 0.06
+
+
+def test_single_trs_find_too_much_unless_widened(rng):
     Y, a, b = (smooth(rng, [300], 3000, 0.9) for _ in range(3))
+    bare = compare_models(Y, a, b, block_trs=1, n_permutations=199, widen=False)
+    assert np.mean(bare.p_values <= 0.05) > 0.4
     found = compare_models(Y, a, b, block_trs=1, n_permutations=199)
-    assert np.mean(found.p_values <= 0.05) > 0.15
+    assert np.mean(found.p_values <= 0.05) < 0.2
 
 
 def test_a_better_model_is_found_on_its_side(rng, frozen):
@@ -161,9 +185,13 @@ def test_a_voxel_without_a_score_is_nan_and_alone(rng, frozen, statistic, bad):
     options = {"n_permutations": 50, "statistic": statistic, "block_trs": 20}
     clean = compare_models(Y, a, b, **options)
     Y[3, 0], a[5, 1], b[7, 2], Y[:, 4] = bad, bad, bad, 2.0
-    found = compare_models(frozen(Y), frozen(a), frozen(b), **options)
+    match = "4 of 5 voxels have no p-value .*: 1 constant, 3 not finite"
+    with pytest.warns(VoxscaleWarning, match=match) as told:
+        found = compare_models(frozen(Y), frozen(a), frozen(b), **options)
+    assert told[0].filename == __file__
     lost = [True, True, True, False, True]
-    for answer in (found.observed, found.p_values, found.standard_error, found.z_scores):
+    answers = (found.observed, found.p_values, found.standard_error, found.z_scores, found.widened)
+    for answer in answers:
         np.testing.assert_array_equal(np.isnan(answer), lost)
     np.testing.assert_array_equal(np.isnan(found.null).all(axis=0), lost)
     np.testing.assert_array_equal(found.p_values[3], clean.p_values[3])
@@ -173,7 +201,8 @@ def test_a_voxel_without_a_score_is_nan_and_alone(rng, frozen, statistic, bad):
 def test_a_constant_prediction_has_an_r2_but_no_correlation(rng):
     Y, a, b = (smooth(rng, [200], 3) for _ in range(3))
     b[:, 1] = 0.0
-    assert np.isnan(compare_models(Y, a, b, n_permutations=20).p_values[1])
+    with pytest.warns(VoxscaleWarning, match="1 of 3 voxels have no p-value"):
+        assert np.isnan(compare_models(Y, a, b, n_permutations=20).p_values[1])
     found = compare_models(Y, a, b, n_permutations=20, statistic="r2")
     np.testing.assert_allclose(found.observed, r2(Y, a) - r2(Y, b))
     assert np.isfinite(found.p_values).all()

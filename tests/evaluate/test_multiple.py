@@ -1,10 +1,12 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.evaluate import (
     PermutationTest,
     _columns,
@@ -29,7 +31,8 @@ def tested(rng):
     Y = rng.standard_normal((150, 40))
     Y[:, :10] += guess[:, :10] * np.linspace(0.05, 0.6, 10)
     Y[:, -1] = 1.0
-    return permutation_test(Y, guess, n_permutations=99)
+    with pytest.warns(VoxscaleWarning, match="1 of 40 voxels have no p-value .*: 1 constant"):
+        return permutation_test(Y, guess, n_permutations=99)
 
 
 def naive_fdr(p, method):
@@ -138,6 +141,24 @@ def test_no_voxel_of_a_family_is_wrong_in_nineteen_of_twenty(rng):
     assert 0.025 < wrong / 600 < 0.075  # three standard errors
 
 
+def test_voxels_of_a_mask_without_a_score_are_counted(tested):
+    mask = np.arange(40) >= 30
+    with pytest.warns(VoxscaleWarning, match="1 of 10 voxels in the mask have no score") as told:
+        result = max_statistic(tested, mask=mask)
+    assert told[0].filename == __file__
+    np.testing.assert_array_equal(np.isfinite(result.p_values), mask & (np.arange(40) < 39))
+
+
+@pytest.mark.parametrize("n_found", [1, 10])
+def test_the_permutations_that_a_rate_needs_are_as_the_docstring_says(n_found):
+    n_voxels, q = 400, 0.05
+    needed = int(np.ceil(n_voxels / (n_found * q))) - 1
+    for n_permutations, found in ((needed, n_found), (needed - 1, 0)):
+        p = np.ones(n_voxels)
+        p[:n_found] = 1 / (n_permutations + 1)
+        assert np.count_nonzero(fdr(p) <= q * (1 + 1e-12)) == found
+
+
 def test_bad_masks_and_regions_are_refused(tested):
     with pytest.raises(AlignmentError, match=r"mask has shape \(39,\); expected \(40,\)"):
         max_statistic(tested, mask=np.ones(39, dtype=bool))
@@ -154,8 +175,10 @@ def test_bad_masks_and_regions_are_refused(tested):
 @given(P_VALUES, st.sampled_from(["bh", "by"]))
 def test_rates_are_those_of_the_definition(p, method):
     p.flags.writeable = False
-    adjusted = fdr(p, method=method)
     defined = ~np.isnan(p)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if defined.any() else "ignore", VoxscaleWarning)
+        adjusted = fdr(p, method=method)
     np.testing.assert_array_equal(np.isnan(adjusted), ~defined)
     np.testing.assert_allclose(adjusted[defined], naive_fdr(p[defined], method), rtol=1e-12)
 
@@ -174,7 +197,8 @@ def test_the_threshold_is_the_last_step_that_holds(p, method, q):
 def test_any_shape_is_one_family(rng):
     p = rng.uniform(size=(4, 25)) ** 4
     np.testing.assert_array_equal(fdr(p), fdr(p.ravel()).reshape(4, 25))
-    assert np.isnan(fdr(np.full(3, np.nan))).all()
+    with pytest.warns(VoxscaleWarning, match="all 3 p-values are NaN; nothing was tested"):
+        assert np.isnan(fdr(np.full(3, np.nan))).all()
     assert np.isnan(fdr_threshold(np.full(3, np.nan)))
 
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.evaluate._block_bootstrap import BlockPlan, covariance_draws, plan_blocks
+from voxscale.evaluate._block_bootstrap import (
+    BlockPlan,
+    covariance_draws,
+    never_varies,
+    pair_of,
+    plan_blocks,
+)
 from voxscale.evaluate._columns import voxel_blocks
 from voxscale.evaluate._interval import Interval, spread
 from voxscale.evaluate._repeats import centered_series, tr_weights
@@ -95,14 +101,18 @@ def interval_over_voxels(
     n_voxels = stories[0].shape[2]
     plans = bootstrap.plans([story.shape[1] for story in stories])
     n_blocks = sum(plan.n_blocks for plan in plans)
+    own = np.diagonal(pair_of(len(stories[0])))
     limits = np.full((3, n_voxels), np.nan)
     reasons = np.full(n_voxels, "", dtype="U20")
     for voxels, usable, draws, why in pooled_covariances(stories, plans, work):
         reasons[voxels] = why
-        whole, deleted = statistic(draws)
-        groups = np.zeros(deleted.shape[1], dtype=np.intp)
-        error = spread(whole, deleted, groups, n_blocks, len(plans))
-        reach = error.reach(bootstrap.level)
+        # A repeat that does not vary in some sample has no correlation there, and no limits.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            whole, deleted = statistic(draws)
+            groups = np.zeros(deleted.shape[1], dtype=np.intp)
+            error = spread(whole, deleted, groups, n_blocks, len(plans))
+            reach = error.reach(bootstrap.level)
+        reach[never_varies(draws[:, own])] = np.nan
         limits[:, voxels.start + usable] = whole[0], whole[0] - reach, whole[0] + reach
     estimate, low, high = limits
     return Interval(estimate, low, high, reasons, bootstrap.level)

@@ -17,11 +17,13 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError
 
-__all__ = ["BlockPlan", "covariance_draws", "pair_of", "plan_blocks"]
+__all__ = ["BlockPlan", "covariance_draws", "never_varies", "pair_of", "plan_blocks"]
 
 # Blocks start at every cell; more cells to a block hardly change anything and cost more.
 _CELLS_PER_BLOCK = 4
 _FEWEST_BLOCKS = 4
+# A variance in a sample, as a share of that of the data, that is rounding alone.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ def plan_blocks(
 ) -> list[BlockPlan]:
     """Draw blocks of TRs with replacement, within each story, around in a circle.
 
+    By default blocks of a story are as long as the square root of all TRs, and shorter in stories
+    that do not hold four such.
+
     Raises
     ------
     ValueError
@@ -62,18 +67,19 @@ def plan_blocks(
         msg = f"n_bootstraps is {n_bootstraps}; expected at least 2, such as 400."
         raise ValueError(msg)
     # Long enough for BOLD, whose autocorrelation lasts some ten seconds; grows with the data.
-    length = round(math.sqrt(sum(lengths))) if block_trs is None else index(block_trs)
-    if block_trs is None:
-        length = max(1, min(length, min(lengths) // _FEWEST_BLOCKS))
-    if length < 1 or min(lengths) < _FEWEST_BLOCKS * length:
+    longest = round(math.sqrt(sum(lengths))) if block_trs is None else index(block_trs)
+    shortest = _FEWEST_BLOCKS * (1 if block_trs is None else longest)
+    if longest < 1 or min(lengths) < shortest:
         msg = (
-            f"a story of {min(lengths)} TRs does not hold {_FEWEST_BLOCKS} blocks of {length} "
-            "TRs; expected blocks of at least 1 TR, longer than the autocorrelation, and many "
-            "of them: lower block_trs, or join short stories into one."
+            f"a story of {min(lengths)} TRs does not hold {_FEWEST_BLOCKS} blocks of "
+            f"{shortest // _FEWEST_BLOCKS} TRs; expected blocks of at least 1 TR, longer than the "
+            "autocorrelation, and many of them: lower block_trs, or join short stories into one."
         )
         raise ValueError(msg)
     rng = np.random.default_rng(seed)
-    return [_plan(n_trs, length, n_bootstraps, rng) for n_trs in lengths]
+    return [
+        _plan(n_trs, min(longest, n_trs // _FEWEST_BLOCKS), n_bootstraps, rng) for n_trs in lengths
+    ]
 
 
 def _plan(n_trs: int, length: int, n_bootstraps: int, rng: np.random.Generator) -> BlockPlan:
@@ -130,3 +136,19 @@ def covariance_draws(series: Array, plan: BlockPlan) -> Array:
         covariances[:, pair] -= totals[:, one] * totals[:, other] / n_drawn
     covariances /= (n_drawn - 1.0)[:, None]
     return np.asarray(covariances)
+
+
+def never_varies(variances: Array) -> Array:
+    """Find the voxels that some bootstrap sample finds constant: none of its TRs vary there.
+
+    Parameters
+    ----------
+    variances : array of shape (1 + n_bootstraps, ..., n_voxels)
+        The first row is of the data as they are.
+
+    Returns
+    -------
+    array of bool of shape (n_voxels,)
+    """
+    silent = variances <= _ROUNDING * variances[0]
+    return np.asarray(silent.any(axis=tuple(range(silent.ndim - 1))))

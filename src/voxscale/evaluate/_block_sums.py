@@ -39,6 +39,8 @@ class BlockSums:
         Where both models have a score.
     tie : array of shape (n_voxels,)
         Differences of scores closer than this are ties.
+    series : array of shape (n_trs, n_voxels)
+        What each TR adds to the difference of the scores, but for a constant.
     """
 
     counts: Array
@@ -48,6 +50,7 @@ class BlockSums:
     score: Callable[[Array, Array, Array], Array]
     defined: Array
     tie: Array
+    series: Array
 
     def difference(self) -> Array:
         """Subtract the score of B from that of A, as (n_voxels,)."""
@@ -82,13 +85,19 @@ class BlockSums:
 def _of_correlations(block: Array, a: Array, b: Array, rows: Sequence[slice]) -> BlockSums:
     truth, defined = unit_columns(block)
     of_models = []
-    for predictions in (a, b):
+    series = np.zeros(truth.shape)
+    for predictions, add in ((a, np.add), (b, np.subtract)):
         guess, varies = unit_columns(predictions)
         defined = defined & varies
         of_models.append(_summed((guess, None), (guess, guess), (truth, guess), rows=rows))
+        # To first order: a TR counts by its product, and by what it adds to the variances.
+        r = of_models[-1][2].sum(axis=0)
+        add(series, guess * (truth - 0.5 * r * guess), out=series)
     shared = _summed((truth, None), (truth, truth), rows=rows)
     tie = np.full(len(defined), TIE)
-    return BlockSums(_counts(rows), shared, of_models[0], of_models[1], _correlation, defined, tie)
+    return BlockSums(
+        _counts(rows), shared, of_models[0], of_models[1], _correlation, defined, tie, series
+    )
 
 
 def _of_errors(block: Array, a: Array, b: Array, rows: Sequence[slice]) -> BlockSums:
@@ -98,17 +107,20 @@ def _of_errors(block: Array, a: Array, b: Array, rows: Sequence[slice]) -> Block
     shared = _summed((truth, None), (truth, truth), rows=rows)
     unit = np.where(defined, size, 1.0) * length
     of_models = []
-    for predictions in (a, b):
+    series = np.zeros(truth.shape)
+    for predictions, add in ((a, np.subtract), (b, np.add)):
         with np.errstate(invalid="ignore", over="ignore"):
             residual = block / unit
             residual -= predictions / unit
             errors = _summed((residual, residual), rows=rows)
             defined = defined & np.isfinite(errors.sum(axis=(0, 1)))
+            add(series, residual**2, out=series)
         of_models.append(errors)
     for errors in of_models:
         errors[..., ~defined] = 0.0
+    series[:, ~defined] = 0.0
     tie = TIE * (of_models[0] + of_models[1]).sum(axis=(0, 1))
-    return BlockSums(_counts(rows), shared, of_models[0], of_models[1], _r2, defined, tie)
+    return BlockSums(_counts(rows), shared, of_models[0], of_models[1], _r2, defined, tie, series)
 
 
 # A row per statistic: responses, predictions of A and of B, and the rows of blocks -> sums.

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
-from voxscale.errors import AlignmentError
-from voxscale.evaluate._columns import as_numbers, rounding_unit, voxel_blocks
-from voxscale.evaluate._repeats import Trials, about_run_means, as_stories, tr_weights
+from voxscale.errors import AlignmentError, VoxscaleWarning
+from voxscale.evaluate._columns import rounding_unit, voxel_blocks
+from voxscale.evaluate._repeats import (
+    Predictions,
+    Trials,
+    about_run_means,
+    as_stories,
+    centered_series,
+    joined_predictions,
+    story_names,
+    tr_weights,
+)
 from voxscale.evaluate._scores import correlation
 
 __all__ = ["NoiseCeiling", "ceiling_with", "noise_ceiling"]
@@ -39,8 +49,10 @@ class NoiseCeiling:
 
     Parameters
     ----------
-    mean_response : array of shape (n_trs, n_voxels), float64
+    mean_response : array of shape (n_trs, n_voxels), float64 or float32
         Mean over repeats, y; what predictions are compared with. Stories one after another.
+        float32 where the repeats are, which halves its memory; powers are those of the mean
+        before that rounding.
     total_power : array of shape (n_voxels,)
         TP, the variance of a single repeat.
     signal_power : array of shape (n_voxels,)
@@ -51,6 +63,10 @@ class NoiseCeiling:
         TRs of each story. Variances and correlations are about each story's own mean.
     variance_of_mean : array of shape (n_voxels,), optional
         Var(y). By default that which SP, TP and K make.
+    constant : array of bool of shape (n_voxels,), optional
+        Where a repeat does not vary, in any story. Such a voxel is NaN throughout.
+    stories : tuple of str, optional
+        Names of the stories, where the trials had any.
 
     References
     ----------
@@ -64,6 +80,8 @@ class NoiseCeiling:
     n_repeats: int | tuple[int, ...]
     run_lengths: tuple[int, ...] | None = field(default=None, repr=False)
     variance_of_mean: Array | None = field(default=None, repr=False)
+    constant: Array | None = field(default=None, repr=False)
+    stories: tuple[str, ...] | None = field(default=None, repr=False)
 
     @property
     def noise_power(self) -> Array:
@@ -97,11 +115,13 @@ class NoiseCeiling:
     def why_undefined(self) -> Array:
         """What keeps each voxel from having a ceiling, array of str of shape (n_voxels,).
 
-        ``"not finite"``, ``"constant"``, ``"without signal power"``, or empty.
+        ``"not finite"``, ``"constant"`` (in one repeat at least), ``"without signal power"``, or
+        empty.
         """
+        constant = self.total_power == 0 if self.constant is None else self.constant
         return why_no_ceiling(
-            np.isfinite(self.total_power),
-            self.total_power > 0,
+            np.isfinite(self.total_power) | constant,
+            ~constant,
             np.isfinite(self._usable_signal_power()),
         )
 
@@ -132,14 +152,15 @@ class NoiseCeiling:
         with np.errstate(divide="ignore"):
             return ceiling_with(power / noise, n_repeats)
 
-    def spe(self, Y_pred: ArrayLike) -> Array:
+    def spe(self, Y_pred: Predictions) -> Array:
         """Compute the share of signal power that a prediction explains.
 
         Punishes a wrong size of the prediction, and is not bounded below.
 
         Parameters
         ----------
-        Y_pred : array of shape (n_trs, n_voxels)
+        Y_pred : array of shape (n_trs, n_voxels), or a mapping of one for each story
+            As for :meth:`cc_abs`.
 
         Returns
         -------
@@ -150,25 +171,26 @@ class NoiseCeiling:
         Raises
         ------
         AlignmentError
-            If the prediction has other TRs or voxels than the trials.
+            If the prediction has other TRs, voxels or stories than the trials.
         """
         predictions = self._checked(Y_pred)
         n_trs, n_voxels = predictions.shape
         explained = np.empty(n_voxels)
         for voxels in voxel_blocks(n_voxels, 4 * n_trs):
-            response = self.mean_response[:, voxels]
+            response = self.mean_response[:, voxels].astype(np.float64)
             with np.errstate(invalid="ignore", over="ignore"):
                 residual = response - predictions[:, voxels]
                 explained[voxels] = self._variance(response) - self._variance(residual)
         explained[~np.isfinite(explained)] = np.nan
         return np.asarray(explained / self._usable_signal_power())
 
-    def cc_abs(self, Y_pred: ArrayLike) -> Array:
-        """Correlate a prediction with the mean response.
+    def cc_abs(self, Y_pred: Predictions) -> Array:
+        """Correlate a prediction with the mean response, each story about its own mean.
 
         Parameters
         ----------
-        Y_pred : array of shape (n_trs, n_voxels)
+        Y_pred : array of shape (n_trs, n_voxels), or a mapping of one for each story
+            Stories one after another, or by the names that the trials had.
 
         Returns
         -------
@@ -178,7 +200,7 @@ class NoiseCeiling:
         Raises
         ------
         AlignmentError
-            If the prediction has other TRs or voxels than the trials.
+            If the prediction has other TRs, voxels or stories than the trials.
         """
         predictions = self._checked(Y_pred)
         if self.run_lengths is None or len(self.run_lengths) < 2:
@@ -190,15 +212,21 @@ class NoiseCeiling:
             result[voxels] = correlation(*(about_run_means(one, self.run_lengths) for one in both))
         return result
 
-    def cc_norm(self, Y_pred: ArrayLike, floor: float | None = None) -> Array:
+    def cc_norm(self, Y_pred: Predictions, floor: float | None = None) -> Array:
         """Divide the correlation by the best one possible.
 
         Estimates the correlation with the true signal. Noisy where the ceiling is low: values
         above 1, even far above, are to be expected there and are not clipped.
 
+        The ceiling of several stories is about each story's own mean, and so is the correlation
+        here. ``correlation(Y, Y_pred)`` over the rows of all stories is about the grand mean,
+        and is not what ``cc_max`` bounds: subtract each story's mean from responses and
+        predictions first (then it equals ``cc_abs``), or call this.
+
         Parameters
         ----------
-        Y_pred : array of shape (n_trs, n_voxels)
+        Y_pred : array of shape (n_trs, n_voxels), or a mapping of one for each story
+            As for :meth:`cc_abs`.
         floor : float, optional
             Smallest ceiling to divide by, above 0 and at most 1 (0.25 in the scaling-laws
             paper). It also serves voxels without signal power, whose ceiling counts as 0:
@@ -213,7 +241,7 @@ class NoiseCeiling:
         Raises
         ------
         AlignmentError
-            If the prediction has other TRs or voxels than the trials.
+            If the prediction has other TRs, voxels or stories than the trials.
         ValueError
             If the floor is not above 0 and at most 1.
         """
@@ -239,8 +267,8 @@ class NoiseCeiling:
         ]
         return np.asarray(np.tensordot(weights, np.stack(parts), axes=1))
 
-    def _checked(self, Y_pred: ArrayLike) -> Array:
-        predictions = as_numbers(Y_pred, "Y_pred")
+    def _checked(self, Y_pred: Predictions) -> Array:
+        predictions = joined_predictions(Y_pred, self.stories)
         if predictions.shape != self.mean_response.shape:
             msg = (
                 f"Y_pred has shape {predictions.shape} but each trial has shape "
@@ -267,7 +295,8 @@ def noise_ceiling(trials: Trials, *, total_power: float | ArrayLike | None = Non
     trials : array of shape (n_repeats, n_trs, n_voxels), or a sequence of (n_trs, n_voxels)
         May be a memory map; only a block of voxels at a time is taken to float64. For several
         stories a dict, or a sequence, of such arrays, one each; numbers of repeats and of TRs
-        may differ between stories.
+        may differ between stories. Averages are no repeats: two averages given as if they were
+        cannot be told from repeats, and their ceiling is that of averages.
     total_power : float or array of shape (n_voxels,), optional
         Variance of a single repeat, where it is known. By default it is taken from the data:
         the mean over repeats of the variance over TRs (ddof 1). The tutorial of the
@@ -277,9 +306,11 @@ def noise_ceiling(trials: Trials, *, total_power: float | ArrayLike | None = Non
     Returns
     -------
     NoiseCeiling
-        Powers of shape (n_voxels,). A voxel with a NaN or an infinity in any trial is NaN
-        throughout; the others are not affected. No warning counts voxels without a ceiling,
-        which are to be expected: ``why_undefined`` names them.
+        Powers of shape (n_voxels,). A voxel with a NaN or an infinity in any trial, or with a
+        trial that is constant, is NaN throughout; the others are not affected. No warning
+        counts voxels without signal power, which are to be expected, or those that are constant
+        or not finite in all trials, such as those outside the brain: ``why_undefined`` names
+        them.
 
     Raises
     ------
@@ -288,6 +319,12 @@ def noise_ceiling(trials: Trials, *, total_power: float | ArrayLike | None = Non
         ``total_power`` is not positive.
     AlignmentError
         If trials differ in shape, or stories in their voxels.
+
+    Warns
+    -----
+    VoxscaleWarning
+        Counts the voxels that are constant in some trials and vary in others: a dead recording
+        among good ones, which would make powers wrong.
 
     Notes
     -----
@@ -314,14 +351,23 @@ def noise_ceiling(trials: Trials, *, total_power: float | ArrayLike | None = Non
     lengths = [story.shape[1] for story in stories]
     n_voxels = stories[0].shape[2]
     given = None if total_power is None else _given(total_power, n_voxels)
-    mean = np.empty((sum(lengths), n_voxels))
+    # What float32 repeats can tell, their mean can: powers are taken before it is rounded.
+    dtype = np.result_type(np.float32, *(story.dtype for story in stories))
+    mean = np.empty((sum(lengths), n_voxels), dtype=dtype)
     pooled = np.zeros((3, n_voxels))
+    n_dead = np.zeros(n_voxels, dtype=np.intp)
     end = 0
     for story, weight in zip(stories, tr_weights(lengths), strict=True):
         start, end = end, end + story.shape[1]
-        pooled += weight * np.stack(_story_powers(story, given, mean[start:end]))
-    total, signal, variance_of_mean = pooled
+        *powers, dead = _story_powers(story, given, mean[start:end])
+        pooled += weight * np.stack(powers)
+        n_dead += dead
     numbers = tuple(len(story) for story in stories)
+    n_dead[np.isnan(pooled[0])] = 0  # not finite comes first
+    pooled[:, n_dead > 0] = np.nan
+    mean[:, n_dead > 0] = np.nan
+    _warn_dead((n_dead > 0) & (n_dead < sum(numbers)), sum(numbers))
+    total, signal, variance_of_mean = pooled
     return NoiseCeiling(
         mean,
         total,
@@ -329,40 +375,55 @@ def noise_ceiling(trials: Trials, *, total_power: float | ArrayLike | None = Non
         numbers if len(set(numbers)) > 1 else numbers[0],
         tuple(lengths),
         variance_of_mean if len(set(numbers)) > 1 else None,
+        n_dead > 0,
+        story_names(trials),
     )
 
 
-def _story_powers(story: Array, given: Array | None, mean: Array) -> tuple[Array, Array, Array]:
-    """Return total power, signal power and variance of the mean, and fill in the mean."""
+def _story_powers(
+    story: Array, given: Array | None, mean: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return total and signal power, variance of the mean, dead repeats, and fill in the mean."""
     n_repeats, n_trs, n_voxels = story.shape
     variance_of_mean, total = np.empty((2, n_voxels))
+    n_dead = np.empty(n_voxels, dtype=np.intp)
     for voxels in voxel_blocks(n_voxels, 3 * n_repeats * n_trs):
-        mean[:, voxels], variance_of_mean[voxels], total[voxels] = _powers(story[:, :, voxels])
+        found = _powers(story[:, :, voxels])
+        mean[:, voxels], variance_of_mean[voxels], total[voxels], n_dead[voxels] = found
     if given is not None:
         total = np.where(np.isnan(total), np.nan, given)
     signal = (n_repeats * variance_of_mean - total) / (n_repeats - 1)
-    return total, signal, variance_of_mean
+    return total, signal, variance_of_mean, n_dead
 
 
-def _powers(block: Array) -> tuple[Array, Array, Array]:
-    """Return the mean over repeats, its variance, and the mean variance of the repeats."""
+def _powers(block: Array) -> tuple[Array, Array, Array, Array]:
+    """Return the mean, its variance, the mean variance, and how many repeats are constant."""
+    series, finite, varies = centered_series(block)
+    total = np.einsum("ktv,ktv->v", series, series) / (len(block) * (block.shape[1] - 1))
+    del series
     trials = block.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        size = np.abs(trials).max(axis=(0, 1))
-        finite = np.isfinite(size)
-        tolerance = 4 * rounding_unit(block.dtype) * size
-        variances = trials.var(axis=1, ddof=1)
+        tolerance = 4 * rounding_unit(block.dtype) * np.abs(trials).max(axis=(0, 1))
         mean = trials.mean(axis=0)
         variance_of_mean = mean.var(axis=0, ddof=1)
         # What is constant but for rounding must not pass for a very small signal.
-        variances[np.ptp(trials, axis=1) <= tolerance] = 0.0
         silent = np.ptp(mean, axis=0) <= tolerance
     mean[:, silent] = mean[0, silent]
     variance_of_mean[silent] = 0.0
-    total = variances.mean(axis=0)
     for result in (mean, variance_of_mean, total):
         result[..., ~finite] = np.nan
-    return mean, variance_of_mean, total
+    return mean, variance_of_mean, total, np.where(finite, (~varies).sum(axis=0), 0)
+
+
+def _warn_dead(dead: Array, n_trials: int) -> None:
+    """Count voxels in which a recording is dead, and others are not."""
+    n_dead = np.count_nonzero(dead)
+    if n_dead:
+        msg = (
+            f"{n_dead} of {len(dead)} voxels are constant in some of {n_trials} trials and vary in "
+            "others; they have no ceiling and are NaN. Leave those trials out, or those voxels."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=3)
 
 
 def _given(total_power: float | ArrayLike, n_voxels: int) -> Array:

@@ -6,18 +6,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError
 from voxscale.evaluate._between import Bootstrap
-from voxscale.evaluate._block_bootstrap import BlockPlan, covariance_draws
+from voxscale.evaluate._block_bootstrap import BlockPlan, covariance_draws, never_varies
 from voxscale.evaluate._ceiling import ceiling_with, why_no_ceiling
 from voxscale.evaluate._ceiling_limits import ceiling_limits, judge_of, prediction_limits
-from voxscale.evaluate._columns import as_numbers, voxel_blocks
-from voxscale.evaluate._interval import Interval, warn_undefined
+from voxscale.evaluate._columns import voxel_blocks
+from voxscale.evaluate._interval import Interval, warn_undefined, warn_unlimited
 from voxscale.evaluate._moments import pooled_moments
-from voxscale.evaluate._repeats import Trials, as_stories, centered_series, tr_weights
+from voxscale.evaluate._repeats import (
+    Predictions,
+    Trials,
+    as_stories,
+    centered_series,
+    joined_predictions,
+    story_names,
+    tr_weights,
+)
 
 __all__ = ["CeilingIntervals", "ceiling_intervals"]
 
@@ -49,7 +56,7 @@ class CeilingIntervals:
     cc_norm_corrected : array of shape (n_voxels,), optional
         ``cc_norm`` less its bias, which is upwards where the ceiling is low.
     block_trs : int
-        About how many TRs a block had.
+        About how many TRs a block had, in the stories that had the longest.
     """
 
     total_power: Interval = field(repr=False)
@@ -87,7 +94,7 @@ class CeilingIntervals:
 
 def ceiling_intervals(
     trials: Trials,
-    Y_pred: ArrayLike | None = None,
+    Y_pred: Predictions | None = None,
     *,
     level: float = 0.95,
     n_bootstraps: int = 400,
@@ -102,16 +109,18 @@ def ceiling_intervals(
     Parameters
     ----------
     trials : array of shape (n_repeats, n_trs, n_voxels), or one for each of several stories
-        As for :func:`noise_ceiling`. Each repeat of a story counts about its own mean.
-    Y_pred : array of shape (n_trs, n_voxels), optional
-        Predictions for the mean response, stories one after another.
+        As for :func:`noise_ceiling`: repeats, not averages. Each repeat of a story counts about
+        its own mean.
+    Y_pred : array of shape (n_trs, n_voxels), or a mapping of one for each story, optional
+        Predictions for the mean response, as :meth:`NoiseCeiling.cc_abs` takes them.
     level : float
         Share of intervals that should hold the true value.
     n_bootstraps : int
         Samples from which standard errors are taken: 400 give them to 4 %.
     block_trs : int, in TRs, optional
         Length of the blocks of TRs that are drawn; should be longer than the autocorrelation.
-        By default the square root of all TRs, and at most a quarter of the shortest story.
+        By default the square root of all TRs, and in a story too short for four of them a
+        quarter of that story.
     seed : int or numpy.random.Generator
 
     Returns
@@ -129,7 +138,9 @@ def ceiling_intervals(
     Warns
     -----
     VoxscaleWarning
-        Counts the voxels without a ceiling: not finite, constant, or without signal power.
+        Counts the voxels without a ceiling: not finite, constant in a repeat, or without signal
+        power. Another counts those with an estimate but no limits: they, or their prediction,
+        vary in so few TRs that some samples of blocks hold none of them.
 
     Notes
     -----
@@ -189,7 +200,10 @@ def ceiling_intervals(
     numbers = [len(story) for story in stories]
     lengths = [story.shape[1] for story in stories]
     n_voxels = stories[0].shape[2]
-    predictions = None if Y_pred is None else _checked(Y_pred, (sum(lengths), n_voxels))
+    predictions = None
+    if Y_pred is not None:
+        shape = (sum(lengths), n_voxels)
+        predictions = _checked(joined_predictions(Y_pred, story_names(trials)), shape)
     plans = Bootstrap(level, n_bootstraps, block_trs, seed).plans(lengths)
     names = _ALWAYS + (() if predictions is None else _OF_PREDICTIONS)
     found = {name: np.full((3, n_voxels), np.nan) for name in names}
@@ -209,6 +223,10 @@ def ceiling_intervals(
     has_signal = np.isfinite(found["cc_max"][0])
     reasons = why_no_ceiling(finite, varies, has_signal)
     warn_undefined("noise ceiling", reasons)
+    no_limits = [
+        ~np.isnan(one) & (np.isnan(low) | np.isnan(high)) for one, low, high in found.values()
+    ]
+    warn_unlimited("noise ceiling or score", np.any(no_limits, axis=0))
     return _collected(found, reasons, level, plans)
 
 
@@ -227,6 +245,9 @@ def _block_limits(
     found = ceiling_limits(whole, judge, level)
     if with_prediction:
         found |= prediction_limits(whole, judge, level, found)
+    silent = never_varies(whole.total) | never_varies(deleted.total)
+    for _, low, high in found.values():
+        low[silent] = high[silent] = np.nan
     return found
 
 
@@ -235,12 +256,12 @@ def _series(
 ) -> tuple[list[Array], Array, Array]:
     """Return each story's repeats about their means, the prediction last, and what is usable."""
     n_voxels = voxels.stop - voxels.start
-    finite, varies = np.ones(n_voxels, dtype=bool), np.zeros(n_voxels, dtype=bool)
+    finite, varies = np.ones((2, n_voxels), dtype=bool)
     collected, end = [], 0
     for story in stories:
         series, story_finite, story_varies = centered_series(story[:, :, voxels])
         finite &= story_finite
-        varies |= story_varies.any(axis=0)
+        varies &= story_varies.all(axis=0)
         start, end = end, end + story.shape[1]
         if predictions is not None:
             guess, _, _ = centered_series(predictions[None, start:end, voxels])
@@ -262,7 +283,7 @@ def _collected(
         intervals[name] = Interval(estimate, low, high, why, level)
     intervals.pop("cc_norm_corrected", None)
     corrected = found["cc_norm_corrected"][0] if "cc_norm_corrected" in found else None
-    block = round(plans[0].n_trs / plans[0].n_blocks)
+    block = max(round(plan.n_trs / plan.n_blocks) for plan in plans)
     return CeilingIntervals(**intervals, cc_norm_corrected=corrected, block_trs=block)
 
 
@@ -280,8 +301,7 @@ def _finite(predictions: Array) -> Array:
     return finite
 
 
-def _checked(Y_pred: ArrayLike, shape: tuple[int, int]) -> Array:
-    predictions = as_numbers(Y_pred, "Y_pred")
+def _checked(predictions: Array, shape: tuple[int, int]) -> Array:
     if predictions.shape != shape:
         msg = (
             f"Y_pred has shape {predictions.shape} but the mean response has shape {shape}; "

@@ -35,8 +35,10 @@ def judge_of(
     """Make a function that takes a statistic to its draws and their spread."""
 
     def judge(statistic: Callable[[Moments], Array]) -> tuple[Array, Spread]:
-        draws = statistic(whole)
-        return draws, spread(draws, statistic(deleted), groups, n_blocks, n_stories)
+        # A sample without variance has no logarithm: its voxel has no limits.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            draws = statistic(whole)
+            return draws, spread(draws, statistic(deleted), groups, n_blocks, n_stories)
 
     return judge
 

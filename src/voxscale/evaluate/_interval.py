@@ -19,6 +19,8 @@ __all__ = [
     "quotient_limits",
     "spread",
     "warn_undefined",
+    "warn_unlimited",
+    "why_no_score",
 ]
 
 # Overlapping blocks estimate a variance as well as 1.5 times as many separate ones.
@@ -32,7 +34,8 @@ class Interval:
     Parameters
     ----------
     estimate, low, high : arrays of shape (n_voxels,), float64
-        NaN where undefined. A limit can be infinite where the data set none.
+        NaN where undefined. A limit can be infinite where the data set none, and both are NaN
+        where a voxel varies in too few TRs: ``has_limits``.
     why_undefined : array of str of shape (n_voxels,)
         Empty where there is an estimate, otherwise what is missing.
     level : float
@@ -49,6 +52,11 @@ class Interval:
     def is_defined(self) -> Array:
         """Whether each voxel has an estimate, array of bool of shape (n_voxels,)."""
         return np.asarray(self.why_undefined == "")
+
+    @property
+    def has_limits(self) -> Array:
+        """Whether each voxel has both limits, array of bool of shape (n_voxels,)."""
+        return ~(np.isnan(self.low) | np.isnan(self.high))
 
     def map(self, function: Callable[[Array], Array], why: str = "") -> Interval:
         """Put estimate and limits through an increasing function.
@@ -206,6 +214,35 @@ def warn_undefined(what: str, reasons: Array, stacklevel: int = 3) -> None:
         "them out of means, and say how many they were."
     )
     warnings.warn(msg, VoxscaleWarning, stacklevel=stacklevel)
+
+
+def why_no_score(defined: Array, responses: Array, *predictions: Array) -> Array:
+    """Name what keeps voxels from having a score: values that are not finite, or no variance.
+
+    Nothing is said of voxels that have no prediction at all, NaN throughout: whoever made the
+    predictions has counted them.
+    """
+    reasons = np.where(defined, "", "not finite")
+    lost = np.flatnonzero(~defined)
+    if len(lost):
+        series = [one[:, lost] for one in (responses, *predictions)]
+        finite = np.all([np.isfinite(one).all(axis=0) for one in series], axis=0)
+        absent = np.any([np.isnan(one).all(axis=0) for one in series[1:]], axis=0)
+        reasons[lost[finite]] = "constant"
+        reasons[lost[absent]] = ""
+    return reasons
+
+
+def warn_unlimited(what: str, lacking: Array, stacklevel: int = 3) -> None:
+    """Count the voxels that have an estimate, but no limits."""
+    n_lacking = np.count_nonzero(lacking)
+    if n_lacking:
+        msg = (
+            f"{n_lacking} of {len(lacking)} voxels have a {what} without limits, which are NaN: "
+            "these voxels, or their predictions, vary in so few TRs that some bootstrap samples "
+            "hold none of them. Look at their time courses, or leave them out."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=stacklevel)
 
 
 def correlation_of_draws(one: Array, other: Array) -> Array:

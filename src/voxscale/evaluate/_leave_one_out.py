@@ -17,7 +17,7 @@ from voxscale.evaluate._between import (
     whole_stories,
 )
 from voxscale.evaluate._block_bootstrap import pair_of
-from voxscale.evaluate._interval import Interval, warn_undefined
+from voxscale.evaluate._interval import Interval, warn_undefined, warn_unlimited
 from voxscale.evaluate._repeats import Trials, one_stack
 
 __all__ = ["LeaveOneOut", "leave_one_out", "leave_one_out_growth"]
@@ -134,7 +134,8 @@ def leave_one_out(
     Warns
     -----
     VoxscaleWarning
-        Counts voxels without an answer: not finite, or constant in a repeat.
+        Counts voxels without an answer: not finite, or constant in a repeat. Another counts
+        those with an estimate but no limits, as in :func:`ceiling_intervals`.
 
     Notes
     -----
@@ -167,6 +168,7 @@ def leave_one_out(
     for voxels, usable, draws, _ in pooled_covariances(stories, plans, 4 * n_repeats):
         each[:, voxels.start + usable] = _correlations(draws)[0]
     warn_undefined("leave-one-out correlation", found.why_undefined)
+    warn_unlimited("leave-one-out correlation", found.is_defined & ~found.has_limits)
     return LeaveOneOut(found.map(np.tanh), each, n_repeats)
 
 

@@ -14,7 +14,9 @@ from voxscale.evaluate._block_sums import SUMS
 from voxscale.evaluate._choices import known
 from voxscale.evaluate._columns import as_numbers, paired, voxel_blocks
 from voxscale.evaluate._draws import draw_codes, positive
+from voxscale.evaluate._interval import warn_undefined, why_no_score
 from voxscale.evaluate._runs import as_lengths, block_rows, checked_block
+from voxscale.evaluate._widening import Widening
 
 __all__ = ["ModelComparison", "compare_models", "noise_normalized_difference"]
 
@@ -33,9 +35,13 @@ class ModelComparison:
         (1 + number of permutations that differ at least as much) / (1 + n_permutations). Not
         corrected for the number of voxels: see :func:`max_statistic` and :func:`fdr`.
     standard_error : array of shape (n_voxels,), float64
-        Of ``observed``, by the jackknife that leaves out a block at a time.
+        Of ``observed``, by the jackknife that leaves out a block at a time, and ``widened``.
     null : array of shape (n_permutations, n_voxels), float32
-        Difference under each permutation, which is the same one in all voxels.
+        Difference under each permutation, which is the same one in all voxels; between blocks
+        ``widened``.
+    widened : array of shape (n_voxels,), float64
+        By how much differences between blocks were widened, at least 1, since what is alike goes
+        on past the borders of blocks. 1 where that was not asked for.
     n_blocks : int
     alternative : str
     statistic : str
@@ -45,6 +51,7 @@ class ModelComparison:
     p_values: Array = field(repr=False)
     standard_error: Array = field(repr=False)
     null: Array = field(repr=False)
+    widened: Array = field(repr=False)
     n_blocks: int
     alternative: str
     statistic: str
@@ -76,6 +83,7 @@ def compare_models(
     alternative: str = "two-sided",
     seed: int | np.random.Generator = 0,
     statistic: str = "correlation",
+    widen: bool = True,
 ) -> ModelComparison:
     """Test in each voxel whether model A predicts better than model B.
 
@@ -91,8 +99,8 @@ def compare_models(
         Predictions of the two models for the same TRs.
     block_trs : int, in TRs
         Length of blocks. Each run is cut into as many equal ones as hold at least so many TRs.
-        Blocks that are not far longer than the autocorrelation lasts find too much, and few
-        blocks find nothing (see Notes).
+        Longer than the autocorrelation lasts; but few blocks find nothing, and n of them show no
+        p-value below 2^(1-n), two-sided (see Notes).
     n_permutations : int
         How many different sets of blocks to swap. Where fewer exist, each is used once, with a
         warning.
@@ -104,6 +112,9 @@ def compare_models(
     statistic : {"correlation", "r2"}
         With "correlation", each prediction is z-scored over all rows before blocks are swapped,
         so that a difference in their sizes plays no part.
+    widen : bool
+        Whether to make up for what is alike across the borders of blocks (see Notes). Without,
+        the test is that of blocks that are independent of each other.
 
     Returns
     -------
@@ -123,36 +134,56 @@ def compare_models(
     -----
     VoxscaleWarning
         If fewer different sets of blocks exist than permutations were asked for: 2^n_blocks - 1.
+        Another counts the voxels without a p-value: not finite, or constant. Those that have no
+        prediction at all, NaN throughout, are not counted again.
 
     Notes
     -----
     Tells about these two fitted models and new TRs of such stories: not about models that were
     fitted to other stories, nor about other subjects.
 
-    What is alike across the border of two blocks is counted as chance in each, which finds too
-    much: by block length, the share of voxels with p <= 0.05, two-sided, where neither model
-    predicted anything (20,000 voxels, series z-scored run by run, 999 permutations) was:
+    *Borders.* What is alike across the border of two blocks is counted as chance in each, and the
+    mean taken from a run ties its blocks together: swaps alone understate chance in smooth series,
+    whatever the length of blocks that leaves enough of them. So the differences between blocks are
+    widened, in each voxel, by the factor that makes up for it: the autocorrelation of the
+    difference is measured up to a quarter of a block, and for series that are autoregressive of
+    order one, in runs and blocks of these lengths, variances with and without borders are known.
+    What blocks have in common, the mean difference, is left as it is.
 
-    ========================  =====  =====  =====  =====
-    autocorrelation, runs     20     30     40     60
-    ========================  =====  =====  =====  =====
-    0.7, one of 790 TRs       0.058  0.055  0.052  0.050
-    0.7, one of 300 TRs       0.059  0.057  0.052  0.000
-    0.7, three of 250 TRs     0.059  0.057  0.056  0.057
-    0.7, five of 60 TRs       0.068  0.065  0.000  0.000
-    0.8, three of 250 TRs     0.068  0.062  0.061  0.059
-    0.9, one of 790 TRs       0.088  0.076  0.067  0.061
-    0.9, three of 250 TRs     0.091  0.081  0.075  0.070
-    0.9, five of 60 TRs       0.102  0.092  0.000  0.000
-    ========================  =====  =====  =====  =====
+    By block length, the share of voxels with p <= 0.05, two-sided, where neither model predicted
+    anything (``benchmarks/false_positives.py``; 40,000 voxels, series z-scored run by run, 999
+    permutations; 0.001 is a standard error) was:
 
-    So series as slow as the last ones need blocks longer than 60 TRs, and short runs have no
-    length that serves: five blocks, as in the cells with 0.000, show no p-value below 0.0625.
-    Two models that predicted equally well gave the same shares to 0.004; those of R² were lower
-    by 0.003 to 0.02.
+    =====================  =====  =====  =====  =====  ===============
+    autocorrelation, runs  20     30     40     60     40, not widened
+    =====================  =====  =====  =====  =====  ===============
+    0.5, one of 790 TRs    0.049  0.049  0.050  0.050  0.052
+    0.5, one of 300 TRs    0.050  0.050  0.047  0.000  0.049
+    0.5, three of 250 TRs  0.050  0.050  0.051  0.049  0.053
+    0.5, five of 60 TRs    0.050  0.050  0.000  0.000  0.000
+    0.7, one of 790 TRs    0.048  0.048  0.049  0.049  0.053
+    0.7, one of 300 TRs    0.054  0.050  0.050  0.000  0.054
+    0.7, three of 250 TRs  0.050  0.050  0.050  0.051  0.056
+    0.7, five of 60 TRs    0.050  0.051  0.000  0.000  0.000
+    0.8, one of 790 TRs    0.050  0.049  0.049  0.048  0.056
+    0.8, one of 300 TRs    0.050  0.051  0.046  0.000  0.054
+    0.8, three of 250 TRs  0.051  0.052  0.051  0.051  0.061
+    0.8, five of 60 TRs    0.050  0.053  0.000  0.000  0.000
+    0.9, one of 790 TRs    0.051  0.052  0.051  0.050  0.070
+    0.9, one of 300 TRs    0.049  0.048  0.045  0.000  0.064
+    0.9, three of 250 TRs  0.049  0.049  0.050  0.049  0.072
+    0.9, five of 60 TRs    0.053  0.056  0.000  0.000  0.000
+    =====================  =====  =====  =====  =====  ===============
+
+    Five blocks, as in the cells with 0.000, show no p-value below 0.0625: short runs need shorter
+    blocks. With six or more blocks of 40, two models that predicted equally well gave 0.048 to
+    0.051; one-sided tests 0.046 to 0.051; R² 0.040 to 0.043, and 0.019 to 0.027 where neither
+    model predicted anything; white noise smoothed by a haemodynamic response 0.044 to 0.048. Slow
+    series (0.95) beneath as much white noise are not what the factor supposes: 0.063 to 0.075, or
+    0.071 to 0.088 without it. So remove drifts, and use longer blocks where there are many TRs.
 
     The standard error comes from the score without one block at a time, D_j of n blocks:
-    sqrt((n - 1) / n · Σ (D_j - mean D)²).
+    sqrt((n - 1) / n · Σ (D_j - mean D)²), times ``widened``.
 
     References
     ----------
@@ -176,23 +207,36 @@ def compare_models(
     _, second = paired(Y, Y_pred_b)
     n_trs, n_voxels = responses.shape
     lengths = as_lengths(run_lengths, n_trs)
-    blocks = block_rows(lengths, checked_block(block_trs, lengths, 1))
+    block_trs = checked_block(block_trs, lengths, 1)
+    blocks = block_rows(lengths, block_trs)
     two_sided = alternative == "two-sided"
     # Swapping all blocks only turns the sign.
     swaps = _draw_swaps(len(blocks), positive(n_permutations), seed, 1 + two_sided)
-    observed, p_values, errors = np.full((3, n_voxels), np.nan)
+    widening = Widening(lengths, block_trs) if widen else None
+    observed, p_values, errors, widened = np.full((4, n_voxels), np.nan)
     null = np.full((len(swaps), n_voxels), np.nan, dtype=np.float32)
-    for voxels in voxel_blocks(n_voxels, 8 * n_trs + 12 * (len(swaps) + len(blocks))):
+    reasons = np.full(n_voxels, "", dtype="U10")
+    for voxels in voxel_blocks(n_voxels, 10 * n_trs + 12 * (len(swaps) + len(blocks))):
         sums = SUMS[statistic](responses[:, voxels], first[:, voxels], second[:, voxels], blocks)
         difference, by_chance = sums.difference(), sums.swapped(swaps)
+        wider = np.ones(len(difference))
+        if widening:
+            wider = widening.of(sums.series)
+            widening.widen(by_chance, difference, swaps, wider)
         reached = np.abs(by_chance) if two_sided else by_chance
         level = np.abs(difference) if two_sided else difference
         n_above = np.count_nonzero(reached >= level - sums.tie, axis=0)
         observed[voxels] = difference
         p_values[voxels] = np.where(sums.defined, (1 + n_above) / (1 + len(swaps)), np.nan)
-        errors[voxels] = sums.jackknife_error()
+        errors[voxels] = wider * sums.jackknife_error()
+        widened[voxels] = np.where(sums.defined, wider, np.nan)
         null[:, voxels] = np.where(sums.defined, by_chance, np.nan)
-    return ModelComparison(observed, p_values, errors, null, len(blocks), alternative, statistic)
+        series = (one[:, voxels] for one in (responses, first, second))
+        reasons[voxels] = why_no_score(sums.defined, *series)
+    warn_undefined("p-value", reasons)
+    return ModelComparison(
+        observed, p_values, errors, null, widened, len(blocks), alternative, statistic
+    )
 
 
 def _draw_swaps(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
 from voxscale.arrays import Array
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.evaluate._choices import known
 from voxscale.evaluate._columns import as_numbers, voxel_blocks
 from voxscale.evaluate._draws import TIE, checked_rank
@@ -107,6 +108,12 @@ def max_statistic(
     TypeError
         If the mask is not of booleans, or the labels are neither integers nor strings.
 
+    Warns
+    -----
+    VoxscaleWarning
+        Counts voxels of the mask that have no score. Without a mask there is none: the test has
+        counted them.
+
     Notes
     -----
     One threshold serves a family. Voxels whose scores vary more by chance, such as those with
@@ -159,6 +166,7 @@ def _families(
     kept = np.isfinite(observed)
     if mask is not None:
         chosen = _one_each(mask, observed, "mask", "b", "booleans")
+        _warn_without_score(int((chosen & ~kept).sum()), int(chosen.sum()))
         kept &= chosen
     if not kept.any():
         msg = (
@@ -173,6 +181,15 @@ def _families(
     families = np.full(len(observed), -1)
     families[kept] = numbers
     return families, tuple(names.tolist())
+
+
+def _warn_without_score(n_lost: int, n_chosen: int) -> None:
+    if 0 < n_lost < n_chosen:
+        msg = (
+            f"{n_lost} of {n_chosen} voxels in the mask have no score, being constant or not "
+            "finite; they are NaN, and the family is smaller by them."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=4)
 
 
 def _one_each(values: ArrayLike, observed: Array, name: str, kinds: str, what: str) -> Array:
@@ -194,7 +211,8 @@ def fdr(p_values: ArrayLike, *, method: str = "bh") -> Array:
     Parameters
     ----------
     p_values : array of any shape
-        One family. NaN, voxels without an answer, do not count.
+        One family. NaN, voxels without an answer or outside a mask, do not count: the family is
+        of the others.
     method : {"bh", "by"}
         Benjamini–Hochberg, valid where voxels are independent or depend positively, as they do
         in smooth maps; Benjamini–Yekutieli, valid always, and far more conservative.
@@ -211,6 +229,20 @@ def fdr(p_values: ArrayLike, *, method: str = "bh") -> Array:
     TypeError
         If they are not real numbers.
 
+    Warns
+    -----
+    VoxscaleWarning
+        If all are NaN: nothing was tested. What kept some voxels from a p-value was counted
+        where these were made.
+
+    Notes
+    -----
+    The smallest p-value that n permutations can show is 1 / (n + 1). Among m voxels, k of which
+    are to be found at a rate q, their p-values must be at most k·q/m: so n + 1 ≥ m / (k·q) for
+    "bh", and 1 + 1/2 + ... + 1/m times as many for "by". A thousand voxels among 95,556, at 0.05,
+    need 1911 permutations; a hundred need 19,111. With fewer, nothing at all is found, however
+    strong: ask :func:`max_statistic`, which needs 1/q of them, or test fewer voxels.
+
     References
     ----------
     Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57:289,
@@ -221,8 +253,19 @@ def fdr(p_values: ArrayLike, *, method: str = "bh") -> Array:
     --------
     >>> fdr([0.01, np.nan, 0.04, 0.02]).round(3)
     array([0.03,  nan, 0.04, 0.03])
+
+    Fifty voxels of 1000 are as strong as they can be with 199 permutations, and with 499:
+
+    >>> for n_permutations in (199, 499):
+    ...     p = np.r_[np.full(50, 1 / (n_permutations + 1)), np.linspace(0.01, 1, 950)]
+    ...     print(np.count_nonzero(fdr(p) <= 0.05))
+    0
+    50
     """
     values, defined = _probabilities(p_values, method)
+    if values.size and not defined.any():
+        msg = f"all {values.size} p-values are NaN; nothing was tested: look at the responses."
+        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     adjusted = np.full(values.shape, np.nan)
     if defined.any():
         adjusted[defined] = false_discovery_control(values[defined], method=method)
@@ -262,8 +305,10 @@ def fdr_threshold(p_values: ArrayLike, q: float = 0.05, *, method: str = "bh") -
     if not 0 < q < 1:
         msg = f"q is {q}; expected a rate between 0 and 1, such as 0.05."
         raise ValueError(msg)
-    values, _ = _probabilities(p_values, method)
+    values, defined = _probabilities(p_values, method)
     # A step of the adjustment is p · n / rank: its rounding must not undo an equality.
+    if not defined.any():
+        return float("nan")
     found = values[fdr(values, method=method) <= q * (1 + 1e-12)]
     return float(found.max()) if found.size else float("nan")
 

@@ -52,7 +52,7 @@ class CircularShifts:
     @classmethod
     def draw(
         cls, lengths: tuple[int, ...], n_permutations: int, rng: np.random.Generator,
-        *, min_shift: int, block_trs: int,
+        *, min_shift: int,
     ) -> CircularShifts:  # fmt: skip
         """Draw different combinations of one shift per run, or all where there are no more."""
         if index(min_shift) < 1:
@@ -107,7 +107,7 @@ class BlockOrders:
     @classmethod
     def draw(
         cls, lengths: tuple[int, ...], n_permutations: int, rng: np.random.Generator,
-        *, min_shift: int, block_trs: int,
+        *, block_trs: int,
     ) -> BlockOrders:  # fmt: skip
         """Draw different orders, none of them the true one, or all where there are no more."""
         checked_block(block_trs, lengths, 2)
@@ -182,9 +182,8 @@ class RandomPhases:
 
     @classmethod
     def draw(
-        cls, lengths: tuple[int, ...], n_permutations: int, rng: np.random.Generator,
-        *, min_shift: int, block_trs: int,
-    ) -> RandomPhases:  # fmt: skip
+        cls, lengths: tuple[int, ...], n_permutations: int, rng: np.random.Generator
+    ) -> RandomPhases:
         """Draw phases, none for the mean; the highest frequency of an even run stays real."""
         if min(lengths) < 3:
             msg = f"a run of {min(lengths)} TRs has no phase to draw; expected at least 3 TRs."

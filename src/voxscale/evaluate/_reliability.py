@@ -12,7 +12,7 @@ import numpy as np
 
 from voxscale.arrays import Array
 from voxscale.evaluate._between import Bootstrap, interval_over_voxels
-from voxscale.evaluate._interval import Interval, warn_undefined
+from voxscale.evaluate._interval import Interval, warn_undefined, warn_unlimited
 from voxscale.evaluate._repeats import Trials, one_stack
 
 __all__ = ["SplitHalf", "root_of", "spearman_brown", "split_half"]
@@ -118,8 +118,9 @@ def split_half(
     Parameters
     ----------
     trials : array of shape (n_repeats, n_trs, n_voxels), or one for each of several stories
-        Repeats of one subject, or subjects. The same number in every story; stories count as
-        one long response, each about its own mean.
+        Repeats of one subject, or subjects; not averages of repeats, which a half would need to
+        be made of. The same number in every story; stories count as one long response, each
+        about its own mean.
     n_splits : int
         How many splits to average over, drawn at random where more exist: all of up to ten
         repeats.
@@ -143,7 +144,8 @@ def split_half(
     Warns
     -----
     VoxscaleWarning
-        Counts voxels without an answer: not finite, or constant in a repeat.
+        Counts voxels without an answer: not finite, or constant in a repeat. Another counts
+        those with an estimate but no limits, as in :func:`ceiling_intervals`.
 
     Notes
     -----
@@ -180,6 +182,7 @@ def split_half(
     work = 5 * n_splits + n_repeats
     estimate = interval_over_voxels(stories, statistic, work, bootstrap)
     warn_undefined("split-half reliability", estimate.why_undefined)
+    warn_unlimited("split-half reliability", estimate.is_defined & ~estimate.has_limits)
     factor = n_repeats / whole.half
     return SplitHalf(
         estimate.map(lambda g: np.expm1(2 * g) / (np.exp(2 * g) + factor - 1)),

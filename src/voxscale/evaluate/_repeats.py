@@ -17,11 +17,14 @@ __all__ = [
     "about_run_means",
     "as_stories",
     "centered_series",
+    "joined_predictions",
     "one_stack",
+    "story_names",
     "tr_weights",
 ]
 
 Trials = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]
+Predictions = ArrayLike | Mapping[str, ArrayLike]
 
 
 def as_stories(trials: Trials) -> list[Array]:
@@ -45,6 +48,46 @@ def as_stories(trials: Trials) -> list[Array]:
         msg = f"stories have different numbers of voxels, {voxels}; expected the same in all."
         raise AlignmentError(msg)
     return stories
+
+
+def story_names(trials: Trials) -> tuple[str, ...] | None:
+    """Name the stories of a mapping, in its order; others have no names."""
+    return tuple(trials) if isinstance(trials, Mapping) else None
+
+
+def joined_predictions(Y_pred: Predictions, names: Sequence[str] | None) -> Array:
+    """See predictions as one array, those of named stories in the order of the trials.
+
+    Raises
+    ------
+    AlignmentError
+        If the stories are others than those of the trials.
+    ValueError
+        If predictions have names but trials have none.
+    """
+    if not isinstance(Y_pred, Mapping):
+        return as_numbers(Y_pred, "Y_pred")
+    if names is None:
+        msg = (
+            f"Y_pred names the stories {list(Y_pred)}, but the trials have no names; expected an "
+            "array (n_trs, n_voxels), stories one after another: or give the trials as a mapping."
+        )
+        raise ValueError(msg)
+    if set(Y_pred) != set(names):
+        msg = (
+            f"Y_pred has the stories {sorted(Y_pred)}; expected those of the trials, "
+            f"{sorted(names)}."
+        )
+        raise AlignmentError(msg)
+    parts = [as_numbers(Y_pred[name], f"Y_pred[{name!r}]") for name in names]
+    for name, part in zip(names, parts, strict=True):
+        if part.ndim != 2 or part.shape[1] != parts[0].shape[-1]:
+            msg = (
+                f"Y_pred[{name!r}] has shape {part.shape}; expected (n_trs, n_voxels), with the "
+                "same voxels in every story."
+            )
+            raise AlignmentError(msg)
+    return np.concatenate(parts)
 
 
 def one_stack(trials: Trials) -> list[Array]:
@@ -104,7 +147,11 @@ def _stacked(trials: ArrayLike, name: str) -> Array:
     if isinstance(trials, list | tuple):
         shapes = [np.shape(trial) for trial in trials]
         if len(set(shapes)) > 1:
-            msg = f"{name} have shapes {shapes}; expected the same TRs and voxels in all."
+            msg = (
+                f"{name} have shapes {shapes}; expected repeats with the same TRs and voxels in "
+                "all. Averages, one for each story, are no repeats: a ceiling based on repeats is "
+                "impossible with them."
+            )
             raise AlignmentError(msg)
     stack = as_numbers(trials, name)
     if stack.ndim == 2:

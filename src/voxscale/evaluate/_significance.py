@@ -12,11 +12,19 @@ from voxscale.arrays import Array
 from voxscale.evaluate._choices import known
 from voxscale.evaluate._columns import paired, unit_columns, voxel_blocks
 from voxscale.evaluate._draws import TIE, checked_rank, positive
+from voxscale.evaluate._interval import warn_undefined, why_no_score
 from voxscale.evaluate._nulls import NULLS, CircularShifts
 from voxscale.evaluate._runs import as_lengths
 from voxscale.evaluate._scores import r2
 
 __all__ = ["PermutationTest", "permutation_test"]
+
+# A row per kind: the options it has, with their defaults.
+_OPTIONS: dict[str, dict[str, int]] = {
+    "circular-shift": {"min_shift": 1},
+    "block": {"block_trs": 30},
+    "phase": {},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +102,8 @@ def permutation_test(
     kind: str = "circular-shift",
     n_permutations: int = 1000,
     run_lengths: Sequence[int] | None = None,
-    min_shift: int = 1,
-    block_trs: int = 30,
+    min_shift: int | None = None,
+    block_trs: int | None = None,
     seed: int | np.random.Generator = 0,
     statistic: str = "correlation",
 ) -> PermutationTest:
@@ -121,13 +129,13 @@ def permutation_test(
         a warning.
     run_lengths : sequence of int, in TRs, optional
         Lengths of the runs in the order of the rows. By default all rows are one run.
-    min_shift : int, in TRs
-        Of circular shifts: smallest distance, in both directions, of a shift from none at all.
-        More than 1 finds too much unless it stays far below the length of the shortest run
-        (see Notes).
-    block_trs : int, in TRs
-        Of blocks: their length. Every run must hold two. Blocks that are not far longer than
-        the autocorrelation lasts find too much (see Notes).
+    min_shift : int, in TRs, optional
+        Of circular shifts alone: smallest distance, in both directions, of a shift from none at
+        all; 1 by default. More finds too much unless it stays far below the length of the
+        shortest run (see Notes).
+    block_trs : int, in TRs, optional
+        Of blocks alone: their length, 30 by default. Every run must hold two. Blocks that are
+        not far longer than the autocorrelation lasts find too much (see Notes).
     seed : int or numpy.random.Generator
     statistic : {"correlation", "r2"}
         No rearrangement changes the mean or variance of a prediction, so that R² moves with
@@ -144,15 +152,18 @@ def permutation_test(
     AlignmentError
         If the shapes differ, or ``run_lengths`` do not add up to the rows.
     ValueError
-        If ``kind`` or ``statistic`` is unknown, a run is shorter than twice ``min_shift`` or
-        ``block_trs``, or than three TRs for phases, or a number is not positive.
+        If ``kind`` or ``statistic`` is unknown, an option is given that the kind has not, a run
+        is shorter than twice ``min_shift`` or ``block_trs``, or than three TRs for phases, or a
+        number is not positive.
     TypeError
         If a count is not an integer.
 
     Warns
     -----
     VoxscaleWarning
-        If fewer different rearrangements exist than permutations were asked for.
+        If fewer different rearrangements exist than permutations were asked for. Another counts
+        the voxels without a p-value: not finite, or constant. Those whose prediction is NaN
+        throughout, having been told of where it was made, are not counted again.
 
     Notes
     -----
@@ -163,35 +174,43 @@ def permutation_test(
     run by run, as :class:`voxscale.DesignRecipe` does for responses.
 
     The shifts next to none at all resemble the observed score; leaving them out makes
-    p-values too small where they are a large part of a run. In simulations of unrelated series
-    with an autocorrelation of 0.7 from TR to TR, the share of voxels below p = 0.05 and below
-    0.01 was, by ``min_shift``:
+    p-values too small where they are a large part of a run. In simulations of 40,000 voxels
+    with unrelated series (``benchmarks/false_positives.py``; an autocorrelation of 0.7 from TR to
+    TR; 999 permutations), the share of p-values up to 0.05 and up to 0.01 was, by ``min_shift``:
 
-    =================  ==============  ==============
-    runs               10              1
-    =================  ==============  ==============
-    one of 790 TRs     0.053, 0.013    0.049, 0.010
-    one of 300 TRs     0.055, 0.014    0.048, 0.010
-    three of 250 TRs   0.056, 0.013    0.051, 0.010
-    five of 60 TRs     0.092, 0.034    0.054, 0.012
-    =================  ==============  ==============
+    ================  ============  ============
+    runs              10            1
+    ================  ============  ============
+    one of 790 TRs    0.053, 0.011  0.050, 0.008
+    one of 300 TRs    0.059, 0.014  0.051, 0.010
+    three of 250 TRs  0.060, 0.015  0.052, 0.011
+    five of 60 TRs    0.093, 0.034  0.054, 0.012
+    ================  ============  ============
 
     Blocks break the autocorrelation where they meet, and find too much unless they are long; two
-    blocks a run, on the other hand, show little. The share below p = 0.05 by kind (``min_shift=1``;
-    ``block_trs`` of 20, 30 and 60; 20,000 voxels, 999 permutations) was:
+    blocks a run, on the other hand, show little. In the same simulations the share up to 0.05 was,
+    by kind (``min_shift`` of 1; ``block_trs`` of 20, 30 and 60; 0.001 is a standard error):
 
-    ========================  ==============  =====  ========  ========  ========
-    autocorrelation, runs     circular-shift  phase  block 20  block 30  block 60
-    ========================  ==============  =====  ========  ========  ========
-    0.7, one of 790 TRs       0.050           0.051  0.057     0.056     0.053
-    0.7, one of 300 TRs       0.050           0.052  0.055     0.053     0.051
-    0.7, three of 250 TRs     0.050           0.050  0.055     0.054     0.058
-    0.7, five of 60 TRs       0.059           0.058  0.055     0.032
-    0.9, one of 790 TRs       0.050           0.052  0.074     0.065     0.056
-    0.9, one of 300 TRs       0.052           0.056  0.075     0.065     0.057
-    0.9, three of 250 TRs     0.053           0.051  0.071     0.064     0.062
-    0.9, five of 60 TRs       0.063           0.060  0.059     0.031
-    ========================  ==============  =====  ========  ========  ========
+    =====================  ==============  =====  ========  ========  ========
+    autocorrelation, runs  circular-shift  phase  block 20  block 30  block 60
+    =====================  ==============  =====  ========  ========  ========
+    0.5, one of 790 TRs    0.050           0.050  0.053     0.053     0.053
+    0.5, one of 300 TRs    0.049           0.049  0.051     0.051     0.050
+    0.5, three of 250 TRs  0.052           0.051  0.055     0.055     0.056
+    0.5, five of 60 TRs    0.052           0.049  0.050     0.033     —
+    0.7, one of 790 TRs    0.050           0.049  0.056     0.056     0.054
+    0.7, one of 300 TRs    0.051           0.051  0.057     0.054     0.052
+    0.7, three of 250 TRs  0.052           0.052  0.058     0.058     0.057
+    0.7, five of 60 TRs    0.054           0.052  0.051     0.031     —
+    0.8, one of 790 TRs    0.050           0.050  0.060     0.057     0.054
+    0.8, one of 300 TRs    0.050           0.050  0.059     0.056     0.053
+    0.8, three of 250 TRs  0.053           0.052  0.063     0.059     0.056
+    0.8, five of 60 TRs    0.055           0.051  0.052     0.033     —
+    0.9, one of 790 TRs    0.049           0.050  0.074     0.064     0.057
+    0.9, one of 300 TRs    0.051           0.051  0.073     0.066     0.056
+    0.9, three of 250 TRs  0.053           0.052  0.073     0.064     0.059
+    0.9, five of 60 TRs    0.060           0.057  0.059     0.031     —
+    =====================  ==============  =====  ========  ========  ========
 
     References
     ----------
@@ -214,15 +233,17 @@ def permutation_test(
     """
     known("kind", kind, NULLS)
     known("statistic", statistic, ("correlation", "r2"))
+    options = _options_of(kind, min_shift=min_shift, block_trs=block_trs)
     responses, predictions = paired(Y, Y_pred)
     n_trs, n_voxels = responses.shape
     drawn = NULLS[kind](
         as_lengths(run_lengths, n_trs), positive(n_permutations), np.random.default_rng(seed),
-        min_shift=min_shift, block_trs=block_trs,
+        **options,
     )  # fmt: skip
     observed = np.full(n_voxels, np.nan)
     p_values = np.full(n_voxels, np.nan)
     null = np.empty((len(drawn), n_voxels), dtype=np.float32)
+    reasons = np.full(n_voxels, "", dtype="U10")
     for voxels in voxel_blocks(n_voxels, 6 * n_trs + len(drawn) + drawn.numbers_per_voxel()):
         truth, truth_varies = unit_columns(responses[:, voxels])
         guess, guess_varies = unit_columns(predictions[:, voxels])
@@ -237,8 +258,27 @@ def permutation_test(
         p_values[voxels] = np.where(defined, (1 + n_above) / (1 + len(drawn)), np.nan)
         null[:, voxels] = by_chance
         null[:, voxels][:, ~defined] = np.nan
+        reasons[voxels] = why_no_score(defined, responses[:, voxels], predictions[:, voxels])
+    warn_undefined("p-value", reasons)
     shifts = drawn.shifts if isinstance(drawn, CircularShifts) else None
     return PermutationTest(observed, p_values, null, shifts, kind, statistic)
+
+
+def _options_of(kind: str, **given: int | None) -> dict[str, int]:
+    """Complete the options of a kind, and refuse those that it has not."""
+    options = dict(_OPTIONS[kind])
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name not in options:
+            having = next(other for other, own in _OPTIONS.items() if name in own)
+            msg = (
+                f"{name} is {value}, but kind {kind!r} has no such option and would ignore it; "
+                f"leave it out, or choose kind {having!r}."
+            )
+            raise ValueError(msg)
+        options[name] = value
+    return options
 
 
 def _as_r2(score: Array, by_chance: Array, block: Array, predictions: Array) -> tuple[Array, Array]:
