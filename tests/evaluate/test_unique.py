@@ -20,6 +20,8 @@ from voxscale.evaluate import (
     unique_test,
 )
 from voxscale.evaluate._nulls import NULLS
+
+OPTIONS = {"circular-shift": {"min_shift": 1}, "block": {"block_trs": 5}, "phase": {}}
 from voxscale.fit import RidgeCV
 
 
@@ -37,7 +39,7 @@ def residual(values, baseline, run_lengths):
 
 def rearrangements(kind, run_lengths, n_permutations, seed, **options):
     """Return each as a matrix, (n_permutations, n_trs, n_trs), by what it does to unit vectors."""
-    options = {"min_shift": 1, "block_trs": 5, **options}
+    options = {**OPTIONS[kind], **options}
     rng = np.random.default_rng(seed)
     drawn = NULLS[kind](tuple(run_lengths), n_permutations, rng, **options)
     n_trs = sum(run_lengths)
@@ -51,7 +53,8 @@ def test_score_and_null_are_those_of_a_naive_loop(rng, frozen, kind, run_lengths
     baseline = frozen(smooth(rng, 40, 3))
     Y = frozen(smooth(rng, 40, 4) + baseline[:, :1] + 5)
     guess = frozen(3 * smooth(rng, 40, 4) + 0.5 * Y + baseline[:, 1:2] - 1)
-    options = {"run_lengths": run_lengths, "kind": kind, "seed": 3, "block_trs": 5}
+    options = {"run_lengths": run_lengths, "kind": kind, "seed": 3}
+    options |= {"block_trs": 5} if kind == "block" else {}
     test = unique_test(Y, guess, baseline, n_permutations=30, **options)
     left, right = (residual(one, baseline, run_lengths) for one in (Y, guess))
     np.testing.assert_allclose(test.observed, correlation(left, right), atol=1e-12)

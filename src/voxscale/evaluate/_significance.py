@@ -17,7 +17,7 @@ from voxscale.evaluate._nulls import NULLS, CircularShifts
 from voxscale.evaluate._runs import as_lengths
 from voxscale.evaluate._scores import r2
 
-__all__ = ["PermutationTest", "permutation_test"]
+__all__ = ["PermutationTest", "options_of", "permutation_test"]
 
 # A row per kind: the options it has, with their defaults.
 _OPTIONS: dict[str, dict[str, int]] = {
@@ -233,7 +233,7 @@ def permutation_test(
     """
     known("kind", kind, NULLS)
     known("statistic", statistic, ("correlation", "r2"))
-    options = _options_of(kind, min_shift=min_shift, block_trs=block_trs)
+    options = options_of(kind, min_shift=min_shift, block_trs=block_trs)
     responses, predictions = paired(Y, Y_pred)
     n_trs, n_voxels = responses.shape
     drawn = NULLS[kind](
@@ -264,7 +264,7 @@ def permutation_test(
     return PermutationTest(observed, p_values, null, shifts, kind, statistic)
 
 
-def _options_of(kind: str, **given: int | None) -> dict[str, int]:
+def options_of(kind: str, **given: int | None) -> dict[str, int]:
     """Complete the options of a kind, and refuse those that it has not."""
     options = dict(_OPTIONS[kind])
     for name, value in given.items():

@@ -15,7 +15,7 @@ from voxscale.evaluate._columns import as_numbers, paired, rounding_unit, unit_c
 from voxscale.evaluate._draws import TIE, positive
 from voxscale.evaluate._nulls import NULLS, CircularShifts, Null
 from voxscale.evaluate._runs import as_lengths, run_rows
-from voxscale.evaluate._significance import PermutationTest
+from voxscale.evaluate._significance import PermutationTest, options_of
 
 __all__ = ["unique_test"]
 
@@ -32,8 +32,8 @@ def unique_test(
     n_permutations: int = 1000,
     run_lengths: Sequence[int] | None = None,
     kind: str = "circular-shift",
-    min_shift: int = 1,
-    block_trs: int = 30,
+    min_shift: int | None = None,
+    block_trs: int | None = None,
     seed: int | np.random.Generator = 0,
 ) -> PermutationTest:
     """Test whether a prediction explains what no mix of baseline features can.
@@ -153,10 +153,9 @@ def unique_test(
     n_trs, n_voxels = responses.shape
     lengths = as_lengths(run_lengths, n_trs)
     columns = _basis(baseline, lengths, n_trs)
-    drawn = NULLS[kind](
-        lengths, positive(n_permutations), np.random.default_rng(seed),
-        min_shift=min_shift, block_trs=block_trs,
-    )  # fmt: skip
+    options = options_of(kind, min_shift=min_shift, block_trs=block_trs)
+    rng = np.random.default_rng(seed)
+    drawn = NULLS[kind](lengths, positive(n_permutations), rng, **options)
     observed = np.full(n_voxels, np.nan)
     p_values = np.full(n_voxels, np.nan)
     null = np.full((len(drawn), n_voxels), np.nan, dtype=np.float32)
