@@ -20,9 +20,9 @@ from voxscale.evaluate import (
     unique_test,
 )
 from voxscale.evaluate._nulls import NULLS
+from voxscale.fit import RidgeCV
 
 OPTIONS = {"circular-shift": {"min_shift": 1}, "block": {"block_trs": 5}, "phase": {}}
-from voxscale.fit import RidgeCV
 
 
 def smooth(rng, n_trs, n_columns, autocorrelation=0.8):
@@ -128,6 +128,7 @@ def study(rng, lengths, n_voxels, noise, unique=0.0):
             {name: (X[train], X[test]) for name, X in arrays.items()},
             Y[train],
             RidgeCV(np.logspace(0, 5, 6), device="cpu"),
+            choose=False,
         )
     )
     return Y[test], made["rate", "position"], made["rate", "position", "lm"], baseline[test]
