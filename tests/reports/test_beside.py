@@ -50,7 +50,7 @@ def test_the_unique_share_is_that_of_the_partition(material):
     assert row[5] in section.headline
     p = material.results.baselines("s1")["p_unique"]
     q = stats.false_discovery_control(p[np.isfinite(p)].astype(float))
-    assert row[7] == str((q < 0.05).sum())
+    assert row[7] == f"{(q < 0.05).sum()} of {np.isfinite(p).sum()}"
 
 
 def test_bars_add_up_to_the_score_of_all_spaces(material):

@@ -46,6 +46,8 @@ class StoryScores:
     fingerprints : frozenset of str
         A hash of the responses of each TR, so that rows are known in a story of another name,
         trimmed or cut otherwise. Rows that were scaled anew are not.
+    is_test : bool
+        These are test stories: :func:`choose_best` refuses to choose by them.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class StoryScores:
     models: tuple[str, ...]
     scores: Array = field(repr=False)
     fingerprints: frozenset[str] = field(default=frozenset(), repr=False)
+    is_test: bool = False
 
     def __post_init__(self) -> None:
         for name in ("stories", "models"):
@@ -278,6 +281,8 @@ def choose_best(validation: StoryScores) -> BestModels:
     ------
     TypeError
         If the scores do not say which stories they come from.
+    ValueError
+        If they come from test stories, as a study's ``layer_scores(subject, "test")`` say.
 
     Examples
     --------
@@ -290,6 +295,12 @@ def choose_best(validation: StoryScores) -> BestModels:
     ValueError: stories ['buck'] chose the models and cannot report on them: ...
     """
     _refuse_plain(validation)
+    if validation.is_test:
+        msg = (
+            f"stories {list(validation.stories)} are test stories, and cannot choose what is "
+            "reported on them; choose by validation stories."
+        )
+        raise ValueError(msg)
     ranked = np.where(np.isnan(validation.scores), -np.inf, validation.scores)
     has_score = ~np.isnan(validation.scores).all(axis=0)
     chosen = np.where(has_score, ranked.argmax(axis=0), -1)

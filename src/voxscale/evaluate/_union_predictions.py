@@ -226,6 +226,7 @@ class UnionFits:
                     prediction = self._predicted(model, self._joined(self.test, union))
                     if self.choose:
                         prediction = chosen.of(union, prediction, _validated(model))
+                    del model
                     yield union, prediction
             return
         from sklearn.base import clone
@@ -303,8 +304,11 @@ def _validated(model: Any) -> Array:
     chosen = np.asarray(model.best_alphas_)
     alphas = np.asarray(model.alphas, dtype=np.float64)[:, np.newaxis]
     at = np.abs(alphas - np.where(np.isnan(chosen), alphas[0], chosen)).argmin(axis=0)
-    scores = np.asarray(model.cv_scores_)[at, np.arange(len(chosen))]
-    return np.asarray(scores.mean(axis=1, dtype=np.float64))
+    scores = np.asarray(model.cv_scores_, dtype=np.float64)[at, np.arange(len(chosen))]
+    known = np.isfinite(scores)  # a split without a score is left out, as RidgeCV does
+    n_known = known.sum(axis=1)
+    total = np.where(known, scores, 0.0).sum(axis=1)
+    return np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan)
 
 
 def _as_bands(arrays: Mapping[str, Array], union: Union) -> dict[str, Array]:

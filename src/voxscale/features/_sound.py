@@ -45,9 +45,10 @@ def sound_features(
     -------
     EventSeries, or mapping of run to EventSeries
         ``values`` of shape (n_frames, 1 + n_mels), float32: the root mean square of the
-        waveform, then the bands in dB, no more than 80 dB below the loudest of the run. A frame
-        of 50 ms every 25 ms; ``times`` are the middles of the frames, in s from the beginning of
-        the file. No frame goes beyond the end.
+        waveform, then the bands in dB above silence, which is 80 dB below the loudest band of
+        the run: 0 to 80, so that where there is no sound there is nothing. A frame of 50 ms
+        every 25 ms; ``times`` are the middles of the frames, in s from the beginning of the file.
+        No frame goes beyond the end.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def _frames(waveform: Array, width: int, hop: int, bands: Array) -> Array:
 def _decibels(power: Array) -> Array:
     loudest = max(float(power.max(initial=0.0)), _TINY)
     floor = loudest * 10 ** (-_RANGE_DB / 10)
-    return np.asarray(10 * np.log10(np.maximum(power, floor)))
+    return np.asarray(10 * np.log10(np.maximum(power, floor) / floor))
 
 
 def _check(path: FilePath, power: Array) -> None:

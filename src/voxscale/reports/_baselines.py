@@ -63,7 +63,7 @@ def beyond_baselines(material: Material) -> Section:
         "language model alone, of the baselines alone, and what is unique to the language model. "
         "Share: unique over all, above 100 % where baselines predict worse than a constant. "
         "Beyond: voxels whose partial correlation of response and prediction, baselines projected "
-        "out, is significant by permutation."
+        "out, is significant by permutation, of those where validation keeps the language model."
     )
     numbers = _numbers(made)
     section.tables.append(Table(columns, rows, note, "baselines", numbers))
@@ -132,6 +132,8 @@ def _why_none(results: Results) -> str:
     chosen = results.study.baselines
     if not chosen.spaces:
         return "The study has no baselines beside the language model (see [baselines])."
+    if any(results.baselines(subject) is not None for subject in results.subjects):
+        return "No baseline could be made: sound needs the audio of every run."
     return "What baselines explain is not done."
 
 
@@ -144,8 +146,11 @@ def _autocorrelation(results: Results) -> list[str]:
             continue
         scores = held["autocorrelation_cv_score"]
         known = scores[np.isfinite(scores)]
-        mean = float(known.mean(dtype=np.float64)) if known.size else float("nan")
-        told.append(f"{as_text(round(mean, 3) + 0.0)} in {subject}")
+        if known.size:
+            mean = float(known.mean(dtype=np.float64))
+            told.append(f"{as_text(round(mean, 3) + 0.0)} in {subject}")
+        else:
+            told.append(f"none in {subject}, for what it predicts of them is constant")
     if not told:
         return []
     scoring = results.study.fit.scoring
@@ -167,7 +172,7 @@ def _row(results: Results, subject: str, found: VariancePartition) -> tuple[str,
         *(as_text(one, 4) for one in _means(found)),
         percent,
         as_text(int(known.sum())),
-        as_text(_n_beyond(results, subject)),
+        _n_beyond(results, subject),
     )
 
 
@@ -181,16 +186,16 @@ def _means(found: VariancePartition) -> list[float]:
     ]
 
 
-def _n_beyond(results: Results, subject: str) -> int | None:
-    """Count voxels where the language model adds to all baselines; None without p-values."""
+def _n_beyond(results: Results, subject: str) -> str:
+    """Count voxels where the language model adds to all baselines, of those tested."""
     held = results.baselines(subject) or {}
     if "p_unique" not in held:
-        return None
+        return as_text(None)
     p = held["p_unique"].astype(np.float64)
     known = np.isfinite(p)
-    if not known.any():
-        return 0
-    return int((fdr(p[known], method=results.study.evaluate.fdr) < Q_LEVEL).sum())
+    n_tested = int(known.sum())
+    found = fdr(p[known], method=results.study.evaluate.fdr) < Q_LEVEL if n_tested else known[:0]
+    return f"{as_text(int(found.sum()))} of {as_text(n_tested)}"
 
 
 def _numbers(made: dict[str, VariancePartition]) -> Any:

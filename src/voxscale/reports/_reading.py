@@ -54,7 +54,8 @@ class SubjectMaps:
         Which of the cells is best; -1 where no layer has a validation score.
     best_layer, cv_score, r, p_value, r_repeated, cc_max, cc_norm, spe : arrays of shape (n_voxels,)
         NaN throughout where the study has no p-values, or no test story was repeated.
-        ``r_repeated`` is the correlation in the stories by which the ceiling is judged.
+        ``r_repeated`` is the correlation in the stories by which the ceiling is judged;
+        ``cv_score`` the score that chose the layer, on validation stories where there are some.
     cc_max_low, cc_max_high : arrays of shape (n_voxels,)
         Limits of the ceiling; NaN throughout where the study has none.
     space : str or None
@@ -230,7 +231,7 @@ def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> Sub
         cells=cells,
         choice=choice,
         best_layer=best.map([cell.layer for cell in cells]),
-        cv_score=at_best("cv_score"),
+        cv_score=at_best("r_validation" if results.study.validation_stories else "cv_score"),
         r=at_best("r"),
         p_value=at_best("p_value", exists=results.study.evaluate.n_permutations > 0),
         r_repeated=at_best("cc_abs", exists=bool(repeats)),

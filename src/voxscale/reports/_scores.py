@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["numbers_to_report"]
 
-_STORIES = {"concatenated": "joined", "by_story": "each alone, then their mean"}
+_STORIES = {
+    "concatenated": "joined",
+    "by_story": "each alone, then their mean",
+    "mean_of_splits": "mean over splits",
+}
 
 
 def numbers_to_report(material: Material) -> Section:
@@ -23,6 +27,12 @@ def numbers_to_report(material: Material) -> Section:
         "It depends on the metric, on whether test stories are joined or scored one by one, and "
         "on which voxels are averaged: so each stands here with all three."
     )
+    if not len(material.results.scores):
+        section.paragraphs.append(
+            "The study's reducers choose voxels by their noise ceiling, and there is none: no test "
+            'story was repeated. Add a reducer such as "mean_voxels" to the study file.'
+        )
+        return section
     section.tables.append(_scores_table(material.results))
     return section
 

@@ -317,11 +317,12 @@ def found_and_planted(material: Material) -> Section:
     columns = ("subject", "quantity", "goal", "found", "met", "vertices")
     note = "Each vertex at the layer that is best for it by validation."
     section.tables.append(Table(columns, rows, note, "found", numbers))
-    section.drawings.extend(_found_drawings(found))
+    null = NULL_NAMES[material.results.study.evaluate.null]
+    section.drawings.extend(_found_drawings(found, null))
     return section
 
 
-def _found_drawings(found: Any) -> list[Drawing]:
+def _found_drawings(found: Any, null: str) -> list[Drawing]:
     rows = (
         (
             "found-accuracy",
@@ -345,8 +346,8 @@ def _found_drawings(found: Any) -> list[Drawing]:
             nothing_found,
             ["signal_share", "r", "p_value"],
             "Test correlation of vertices without signal, at the layer that is best by "
-            "validation. Orange: those with p < 0.05 by circular shifts, 5 % if the test holds "
-            "what it says.",
+            f"validation. Orange: those with p < 0.05 by {null}, 5 % if the test holds what it "
+            "says.",
         ),
     )
     return [

@@ -24,10 +24,7 @@ def mixed_layers(material: Material) -> Section:
     section = Section("stacking", "Layers mixed")
     mixed = [subject for subject in results.subjects if results.stacking(subject) is not None]
     if not mixed:
-        asked = results.study.evaluate.stack
-        section.paragraphs.append(
-            "The mix of layers is not done." if asked else "No mix of layers was asked for."
-        )
+        section.paragraphs.append(_why_none(results))
         return section
     rows, told = [], []
     for subject in mixed:
@@ -40,9 +37,9 @@ def mixed_layers(material: Material) -> Section:
         headline=f"Test r of the mix less that of each voxel's best layer: {', '.join(told)}.",
     )
     meta = _meta(results, mixed[0])
-    chosen_on = "validation" if meta["validation"] else "training"
+    chosen_on = "validation" if meta["validation"] else "held-out training"
     section.paragraphs.append(
-        f"Each voxel mixes the predictions of {', '.join(meta['models'])} with weights of at "
+        f"Each voxel mixes the predictions of {_named(meta['models'])} with weights of at "
         "least 0 whose sum is 1: those that err least on training stories that were left out. "
         f"Beside it stands the layer that is best for the voxel on {chosen_on} stories "
         f"({', '.join(meta['chosen_on'])}). Neither has seen the test stories."
@@ -93,6 +90,18 @@ def mixes_found(weights: Any) -> Figure:
     return figure
 
 
+def _named(models: list[str]) -> str:
+    return ", ".join(one.replace("_", " ") for one in models)
+
+
+def _why_none(results: Results) -> str:
+    if not results.study.evaluate.stack:
+        return "No mix of layers was asked for."
+    if len(results.study.layers) < 2:
+        return "The study has one layer, so there is nothing to mix."
+    return "The mix of layers is not done."
+
+
 def _meta(results: Results, subject: str) -> dict[str, Any]:
     cell = results.beside_cell("stacking", subject)
     return {} if cell is None else results.meta(cell)
@@ -122,7 +131,7 @@ def _weights(results: Results, subjects: list[str]) -> Any:
     for subject in subjects:
         meta = _meta(results, subject)
         rows += [
-            (subject, model, weight)
+            (subject, model.replace("_", " "), weight)
             for model, weight in zip(meta["models"], meta["mean_weights"], strict=True)
         ]
     return pd.DataFrame(rows, columns=["subject", "model", "weight"])

@@ -13,6 +13,7 @@ from voxscale.reports._size import N_BOOTSTRAP
 from voxscale.reports._tables import Section, Table, as_text, fields_table
 from voxscale.store import key_of
 from voxscale.study import AlphaRange
+from voxscale.study._settings import BLOCK_TRS
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material
@@ -29,7 +30,8 @@ _PACKAGES = ("scipy", "scikit-learn", "nilearn")  # whose versions no cell holds
 def what_ran(material: Material) -> Section:
     """Say what was run, with settings, versions, hashes, failures, licence and citation."""
     results = material.results
-    n_done, n_missing, n_failed = len(results.cells), len(results.missing), len(results.failed)
+    n_done = len(results.cells) + len(results.beside)
+    n_missing, n_failed = len(results.missing), len(results.failed)
     n_cells = n_done + n_missing
     told = f"{n_done} of {n_cells} cells are done"
     if n_missing:
@@ -42,8 +44,9 @@ def what_ran(material: Material) -> Section:
         "What was run",
         headline=f"{told}.",
         paragraphs=[
-            f"{told}. A cell is one fit: a subject, a layer, a context and the stories it learns "
-            "from. Layers were swept with all training stories at the longest context; contexts "
+            f"{told}. A cell is one fit (a subject, a layer, a context and the stories it learns "
+            "from), or what is computed once for a subject (noise ceilings, baselines, the mix of "
+            "layers). Layers were swept with all training stories at the longest context; contexts "
             f"and numbers of stories at layer {results.study.reference_layer}.",
             *_sources(material),
         ],
@@ -107,7 +110,7 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
 
 def _null(chosen: Evaluate) -> str:
     named = f"{NULL_NAMES[chosen.null]}, each story by its own"
-    return f"{named}, of {chosen.block_trs or 30} TRs" if chosen.null == "block" else named
+    return f"{named}, of {chosen.block_trs or BLOCK_TRS} TRs" if chosen.null == "block" else named
 
 
 def _validation(study: Study) -> str:
@@ -154,6 +157,7 @@ def _subjects_table(results: Results) -> Table:
     table = results.table
     rows = []
     missing = Counter(cell.subject for cell in results.missing)
+    beside = Counter(cell.subject for cell in results.beside)
     for subject in results.subjects:
         own = table[table["subject"] == subject]
         largest = own.loc[own["hours"].idxmax()]
@@ -161,7 +165,7 @@ def _subjects_table(results: Results) -> Table:
         rows.append(
             (
                 subject,
-                as_text(len(own)),
+                as_text(len(own) + beside[subject]),
                 as_text(missing[subject]),
                 as_text(float(largest["hours"]), 2),
                 as_text(int(largest["n_train_trs"])),

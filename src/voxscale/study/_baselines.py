@@ -18,7 +18,6 @@ from voxscale.errors import VoxscaleWarning
 from voxscale.evaluate import (
     METRICS,
     autocorrelated_features,
-    correlation,
     estimate_smoothness,
     partition,
     position_features,
@@ -35,10 +34,12 @@ from voxscale.study._fit_cell import (
     null_options,
     ridge_of,
 )
+from voxscale.study._settings import ChunkCV
 
 if TYPE_CHECKING:
     from voxscale.store import LayerStore
     from voxscale.study._cells import Cell
+    from voxscale.study._config import Study
     from voxscale.study._inputs import Inputs
     from voxscale.study._subject_data import SubjectData
 
@@ -75,13 +76,12 @@ def baselines_cell(
     lengths = shared.lengths(runs)
     arrays: dict[str, Array] = {}
     meta: dict[str, Any] = {"spaces": [LANGUAGE, *spaces]}
+    if reason := inputs.facts(cell.subject).no_sound:
+        msg = f"subject {cell.subject!r} has no baseline of sound: {reason}"
+        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     if study.baselines.autocorrelation:
-        kept = _first_runs(lengths)
-        n_trs = sum(lengths[run] for run in kept)
-        arrays["autocorrelation_cv_score"], smoothness = _autocorrelation(
-            inputs, [lengths[run] for run in kept], Y[:n_trs], device
-        )
-        meta |= {"smoothness_trs": smoothness, "n_autocorrelation_trs": n_trs}
+        arrays["autocorrelation_cv_score"], about = _autocorrelation(study, lengths, Y, device)
+        meta |= about
     states = read_features(inputs, store, cell, test_runs)
     X_test, Y_test = shared.recipe.join(states, shared.responses, test_runs)
     if spaces:
@@ -141,17 +141,17 @@ def _partitioned(
     """Score every union of spaces, and test what the language model adds to all others."""
     study = inputs.study
     scores: dict[tuple[str, ...], Array] = {}
-    prediction = Y_test
+    prediction = Y_test  # in the end, that of all spaces
     memory_gib = study.fit.memory_gib or _MEMORY_GIB
     for union, prediction in union_predictions(pairs, Y, model, memory_gib=memory_gib):
         scores[union] = METRICS[METRIC].score(Y_test, prediction)
-    tested = {"r_joint": correlation(Y_test, prediction)}  # the union of all comes last
+    tested: dict[str, Array] = {}
     others = np.hstack([test for name, (_, test) in pairs.items() if name != LANGUAGE])
     if study.evaluate.n_permutations and _is_testable(others, shared):
         options = null_options(study, shared, shared.dataset.test)
         with _quietly():
             test = unique_test(Y_test, prediction, others, **options)
-        tested |= {"r_unique": test.observed, "p_unique": test.p_values}
+        tested = {"r_unique": test.observed, "p_unique": test.p_values}
     return scores, tested
 
 
@@ -184,27 +184,49 @@ def _described(scores: dict[tuple[str, ...], Array], names: Sequence[str]) -> di
     }
 
 
-def _first_runs(lengths: Mapping[str, int]) -> list[str]:
-    """Return the first runs whose TRs the autocorrelation baseline can hold; one at least."""
-    kept: list[str] = []
-    for run, length in lengths.items():
-        if kept and sum(lengths[one] for one in kept) + length > _MOST_TRS:
-            break
-        kept.append(run)
-    return kept
-
-
 def _autocorrelation(
-    inputs: Inputs, lengths: Sequence[int], Y: Array, device: str | None
-) -> tuple[Array, float]:
-    """Score smooth noise on held-out training rows, as the study's own splits hold them out."""
-    widths = estimate_smoothness(Y, lengths)
+    study: Study, lengths: Mapping[str, int], Y: Array, device: str | None
+) -> tuple[Array, dict[str, Any]]:
+    """Score smooth noise on held-out training rows, as the study's own splits hold them out.
+
+    Where there are more rows than it can have columns for, on the first of them.
+    """
+    rows, kept = _first_rows(list(lengths.values()))
+    chosen = Y[rows]
+    widths = estimate_smoothness(chosen, kept)
     known = widths[np.isfinite(widths)]
     smoothness = float(np.median(known)) if known.size else 0.0
-    X = np.concatenate(autocorrelated_features(lengths, smoothness)).astype(Y.dtype)
+    X = np.concatenate(autocorrelated_features(kept, smoothness)).astype(Y.dtype)
     with _quietly():  # of voxels that cannot be fitted, the fits of the cells tell
-        model = ridge_of(inputs.study, lengths, device).fit(X, Y)
-    return chosen_cv_scores(inputs.study.fit.penalties, model), smoothness
+        model = ridge_of(_scaled(study, len(rows) / len(Y)), kept, device).fit(X, chosen)
+    about = {"smoothness_trs": smoothness, "n_autocorrelation_trs": len(rows)}
+    return chosen_cv_scores(study.fit.penalties, model), about
+
+
+def _first_rows(lengths: Sequence[int]) -> tuple[Array, list[int]]:
+    """Choose the first rows of the first runs, of two at least; and how many of each."""
+    most = _MOST_TRS if len(lengths) == 1 else _MOST_TRS // 2
+    rows: list[Array] = []
+    kept: list[int] = []
+    start = 0
+    for length in lengths:
+        n_kept = min(length, most, _MOST_TRS - sum(kept))
+        if n_kept < min(length, most) and len(kept) > 1:
+            break  # what is left of a run may be too short for anything
+        rows.append(np.arange(start, start + n_kept))
+        kept.append(n_kept)
+        start += length
+    return np.concatenate(rows), kept
+
+
+def _scaled(study: Study, share: float) -> Study:
+    """Hold out the same share of fewer rows."""
+    cv = study.fit.cv
+    if not isinstance(cv, ChunkCV) or share == 1:
+        return study
+    n_chunks = max(1, round(cv.n_chunks * share))
+    fit = study.fit.model_copy(update={"cv": cv.model_copy(update={"n_chunks": n_chunks})})
+    return study.model_copy(update={"fit": fit})
 
 
 @contextmanager

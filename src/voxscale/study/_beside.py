@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.errors import StoreError
+from voxscale.errors import StoreError, VoxscaleWarning
 from voxscale.evaluate import StoryScores, VariancePartition, partition
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def layer_scores(results: Results, subject: str, on: str) -> StoryScores:
     else:
         name, stories = "cv_score", cells[0].stories
     scores = np.stack([results.array(cell, name) for cell in cells])
-    return StoryScores(tuple(stories), tuple(f"layer {cell.layer}" for cell in cells), scores)
+    layers = tuple(f"layer {cell.layer}" for cell in cells)
+    return StoryScores(tuple(stories), layers, scores, is_test=on == "test")
 
 
 def score_name(union: Sequence[str]) -> str:
@@ -47,4 +49,6 @@ def partition_of(held: Mapping[str, Array], spaces: Sequence[str]) -> VariancePa
     if len(spaces) < 2:
         return None
     unions = [one for size in range(1, len(spaces) + 1) for one in combinations(spaces, size)]
-    return partition({union: held[score_name(union)] for union in unions}, metric=METRIC)
+    with warnings.catch_warnings():  # voxels without an answer are counted in the metadata
+        warnings.simplefilter("ignore", VoxscaleWarning)
+        return partition({union: held[score_name(union)] for union in unions}, metric=METRIC)

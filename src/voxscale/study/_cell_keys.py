@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from voxscale.store import key_of
+from voxscale.study._settings import BLOCK_TRS
 from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,13 @@ def _fields(
         "design": study.design.model_dump(),
     }
     if cell.kind == "ceiling":
-        return {**data, "n_bootstraps": study.evaluate.n_bootstraps, "seed": study.seed}
+        rows = study.design.model_dump(include={"trim", "protocol"})
+        return {
+            **data,
+            "design": rows,
+            "n_bootstraps": study.evaluate.n_bootstraps,
+            "seed": study.seed,
+        }
     validation = split_of(study, facts).validation
     fields = {
         **data,
@@ -56,17 +63,17 @@ def _fields(
         "alphas": study.fit.penalties,
         "scoring": study.fit.scoring,
         "cv": study.fit.model_dump()["cv"],
-        "seed": study.seed if _is_drawn(study, cell) else None,
+        "seed": study.seed if _is_drawn(study, cell, facts) else None,
     }
     if cell.kind == "fit":
         own = {"reference": cell.reference, "n_bootstraps": _n_bootstraps(study, cell, facts)}
         return {**fields, "null": _null(study, cell), **own}
-    fields["sounds"] = dict(facts.sounds)
+    spaces = [one for one in study.baselines.spaces if one != "sound" or facts.sounds]
+    fields |= {"spaces": spaces, "sounds": dict(facts.sounds) if "sound" in spaces else {}}
     if cell.kind == "stacking":
-        beside = study.baselines.spaces
-        return {**fields, "layer": None, "layers": study.layers, "baselines": beside}
-    baselines = study.baselines.model_dump()
-    return {**fields, "null": _null(study, cell), "baselines": baselines}
+        return {**fields, "layer": None, "layers": study.layers}
+    autocorrelation = study.baselines.autocorrelation
+    return {**fields, "null": _null(study, cell), "autocorrelation": autocorrelation}
 
 
 def _n_bootstraps(study: Study, cell: Cell, facts: SubjectFacts) -> int:
@@ -79,9 +86,9 @@ def _null(study: Study, cell: Cell) -> dict[str, Any] | None:
     """Return the settings of the permutation test of a cell; None where it has none."""
     if not _permutes(study, cell):
         return None
-    fields = {"n_permutations", "null", "block_trs"}
-    null: dict[str, Any] = study.evaluate.model_dump(include=fields)
-    return null
+    chosen = study.evaluate
+    block_trs = (chosen.block_trs or BLOCK_TRS) if chosen.null == "block" else None
+    return {"n_permutations": chosen.n_permutations, "null": chosen.null, "block_trs": block_trs}
 
 
 def _permutes(study: Study, cell: Cell) -> bool:
@@ -89,6 +96,7 @@ def _permutes(study: Study, cell: Cell) -> bool:
     return tested and study.evaluate.n_permutations > 0
 
 
-def _is_drawn(study: Study, cell: Cell) -> bool:
+def _is_drawn(study: Study, cell: Cell, facts: SubjectFacts) -> bool:
     """Tell whether chance has a part in a cell's numbers; its stories are named already."""
-    return _permutes(study, cell) or study.fit.cv != "leave-run-out" or cell.kind == "baselines"
+    has_limits = cell.kind == "fit" and _n_bootstraps(study, cell, facts) > 0
+    return _permutes(study, cell) or has_limits or study.fit.cv != "leave-run-out"

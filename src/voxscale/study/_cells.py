@@ -119,10 +119,12 @@ def cells_of(study: Study, facts: SubjectFacts) -> list[Cell]:
     wanted += [(study.reference_layer, context, everything, 0) for context in study.contexts]
     sizes = study.training_stories or (len(everything),)
     if sizes[-1] > len(everything):
+        n_held = len(split_of(study, facts).validation)
+        kept_back = f", {n_held} being kept back for validation" if n_held else ""
         msg = (
             f"{study.where('training_stories')}[study] training_stories asks for {sizes[-1]} "
             f"stories; subject {facts.subject!r} of dataset {study.dataset!r} has "
-            f"{len(everything)} to train on; ask for fewer."
+            f"{len(everything)} to train on{kept_back}; ask for fewer."
         )
         raise ConfigError(msg)
     orders = draw_orders(everything, study.draws, study.seed)

@@ -44,7 +44,9 @@ class SubjectFacts:
     hashes : mapping of run to dict
         Of its words, TR times, responses, and (None without) its trials.
     sounds : mapping of run to str
-        Hash of each run's audio, where a baseline is made of it.
+        Hash of each run's audio, where a baseline is made of it; empty unless all have some.
+    no_sound : str
+        What keeps it from being made, where some audio is there.
     """
 
     subject: str
@@ -57,6 +59,7 @@ class SubjectFacts:
     trs: Mapping[str, tuple[range, ...]]
     hashes: Mapping[str, dict[str, str | None]]
     sounds: Mapping[str, str] = field(default_factory=dict)
+    no_sound: str = ""
 
     def inputs_of(self, run: str) -> dict[str, str | None]:
         """Return what the numbers of one run depend on."""
@@ -145,7 +148,8 @@ class Inputs:
             dataset = self.dataset(subject)
             found = _facts_of(dataset, subject)
             if self.study.baselines.sound:
-                found = replace(found, sounds=_hash_sounds(dataset))
+                sounds, no_sound = _hash_sounds(dataset)
+                found = replace(found, sounds=sounds, no_sound=no_sound)
             self._facts[subject] = found
         return self._facts[subject]
 
@@ -208,12 +212,22 @@ def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
     )
 
 
-def _hash_sounds(dataset: Dataset) -> dict[str, str]:
-    """Hash the audio of every run; empty unless all of them have some."""
+def _hash_sounds(dataset: Dataset) -> tuple[dict[str, str], str]:
+    """Hash the audio of every run; or none, and say which run lacks what others have."""
     runs = (*dataset.train, *dataset.test)
-    if not all(run in dataset.audio for run in runs):
-        return {}
-    return {run: hash_file(dataset.audio[run]) for run in runs}
+    absent = [run for run in runs if run not in dataset.audio]
+    if len(absent) == len(runs):
+        return {}, ""
+    if absent:
+        return {}, f"{len(absent)} of {len(runs)} runs have no audio, the first is {absent[0]!r}"
+    hashes = {}
+    for run in runs:
+        try:
+            data.audio_duration_s(dataset.audio[run])
+        except DataError as error:
+            return {}, f"run {run!r}: {error}"
+        hashes[run] = hash_file(dataset.audio[run])
+    return hashes, ""
 
 
 def _hash_words(transcript: Transcript) -> str:

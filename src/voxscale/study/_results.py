@@ -303,7 +303,8 @@ class Results:
         """Read a subject's noise ceilings with their limits, (n_voxels,) each; None without.
 
         ``cc_max``, ``signal_power``, ``noise_power``, ``explainable_variance``; ``cc_max_low``
-        and ``cc_max_high`` are limits of 95 %, and so on.
+        and ``cc_max_high`` are limits of 95 %, and so on. Repeats are z-scored, whose total power
+        is 1: limits of powers are then wider than they need be, those of ``cc_max`` are not.
         """
         return self._beside_arrays("ceiling", subject)
 
@@ -388,7 +389,7 @@ def results(study: Study) -> Results:
             f"({len(made.failed)}) failed; see why with voxscale status."
         )
         raise StoreError(msg)
-    if not made.done:
+    if not any(cell.kind == "fit" for cell in made.done):
         msg = f"study {study.name!r} has no results in {study.out}; run it first: voxscale run."
         raise StoreError(msg)
     store = cell_store(study)

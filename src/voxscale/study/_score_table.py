@@ -35,6 +35,7 @@ class _Scores(NamedTuple):
     metric: str
     values: Array
     stories: str = "concatenated"
+    told: str = ""  # how scores of several parts were joined, where no reducer knows it
 
 
 def score_table(results: Results) -> pd.DataFrame:
@@ -63,6 +64,7 @@ def _rows(results: Results) -> Iterator[dict[str, Any]]:
                     "what": scores.what,
                     "on": scores.on,
                     **how,
+                    "stories": scores.told or scores.stories,
                     "unit": Metric.parse(scores.metric).unit,
                     **{name: getattr(number, name) for name in _OF_NUMBER},
                     "key": results.key(cell),
@@ -78,7 +80,10 @@ def _ceiling_of(results: Results, cell: Cell) -> Array | None:
 
 
 def _of_fit(results: Results, cell: Cell) -> Iterator[_Scores]:
-    arrays = results.arrays(cell)
+    names = ["r", "r_by_story", "r2"]
+    names += ["cc_norm"] if results.meta(cell)["ceiling_runs"] else []
+    names += ["r_validation"] if results.meta(cell)["validation"] else []
+    arrays = {name: results.array(cell, name) for name in names}
     r = arrays["r"]
     yield _Scores("fit", "test", "r", r)
     yield _Scores("fit", "test", "r", arrays["r_by_story"], "by_story")
@@ -95,7 +100,9 @@ def _of_baselines(results: Results, cell: Cell) -> Iterator[_Scores]:
     metric = _METRICS.get(results.study.fit.scoring)
     if "autocorrelation_cv_score" in arrays and metric is not None:
         values = arrays["autocorrelation_cv_score"]
-        yield _Scores("fit of smooth noise", "held-out training rows", metric, values)
+        yield _Scores(
+            "fit of smooth noise", "held-out training rows", metric, values, told="mean_of_splits"
+        )
     made = results.partition(cell.subject)
     if made is not None:
         yield from _of_partition(made)

@@ -192,6 +192,14 @@ class Evaluate(SettingsTable):
             raise ValueError(msg)
         return block_trs
 
+    @field_validator("n_bootstraps")
+    @classmethod
+    def _none_or_some(cls, n_bootstraps: int) -> int:
+        if n_bootstraps == 1:
+            msg = "one sample has no spread; ask for 0 or for 2 and more, such as 400"
+            raise ValueError(msg)
+        return n_bootstraps
+
     @field_validator("reducers")
     @classmethod
     def _known(cls, reducers: tuple[str, ...]) -> tuple[str, ...]:

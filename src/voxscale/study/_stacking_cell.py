@@ -17,11 +17,15 @@ from voxscale.evaluate import (
     correlation,
     noise_normalized_difference,
     r2,
-    story_scores,
 )
 from voxscale.fit import Stacking, center_of_mass
 from voxscale.study._baselines import baseline_designs, baselines_of
-from voxscale.study._fit_cell import facts_of, mean_over_voxels, ridge_of
+from voxscale.study._fit_cell import (
+    chosen_cv_scores,
+    facts_of,
+    mean_over_voxels,
+    ridge_of,
+)
 from voxscale.study._split import split_of
 from voxscale.study._subject_data import design_of, splits_of
 
@@ -44,8 +48,8 @@ def stacking_cell(
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Mix the layers and the baselines, and set the mix beside each voxel's best layer.
 
-    The best layer is chosen on the validation stories of the study, or, where it has none, on
-    training stories that were held out in turn, on which the mix is chosen too.
+    The best layer is the one that the fits of the study choose: by the validation stories, or,
+    where there are none, by cross-validation on the training stories.
 
     Returns
     -------
@@ -65,29 +69,28 @@ def stacking_cell(
     lengths = list(shared.lengths(cell.stories).values())
     model = Stacking(ridge_of(study, lengths, device), stacking_folds(study, lengths))
     model.fit(train, Y)
-    held = _held_out_scores(model, cell.stories, names[: len(layers)], Y)
+    held = _cross_validated(study, model, cell.stories)
     n_train_trs = len(Y)
     del train, Y
     validation = split_of(study, inputs.facts(cell.subject)).validation
     arrays: dict[str, Array] = {}
     if validation:
-        told = _predicted(inputs, cell, store, shared, model, validation)
-        held = story_scores(told.Y, told.singles, shared.lengths(validation))
-        arrays["r_stacked_validation"] = correlation(told.Y, told.mix)
+        told = _scored(inputs, cell, store, shared, model, validation)
+        held = told.layers
+        arrays["r_stacked_validation"] = told.mix["r"]
         arrays["r_single_validation"] = np.fmax.reduce(held.scores, axis=0)
     best = choose_best(held)
-    told = _predicted(inputs, cell, store, shared, model, shared.dataset.test)
-    test = story_scores(told.Y, told.singles, shared.lengths(shared.dataset.test))
+    told = _scored(inputs, cell, store, shared, model, shared.dataset.test)
     weights = np.asarray(model.weights_)
     arrays |= {
         "weights": weights.T,
         "center_of_mass": center_of_mass(weights, slice(len(layers)), positions=layers),
         "best_layer": best.map(layers),
-        "r_stacked": correlation(told.Y, told.mix),
-        "r2_stacked": r2(told.Y, told.mix),
-        "r_single": best.scores(test),
+        "r_stacked": told.mix["r"],
+        "r2_stacked": told.mix["r2"],
+        "r_single": best.scores(told.layers),
     }
-    arrays |= _masked(arrays) | _against_ceiling(shared, best, told)
+    arrays |= _masked(arrays) | _gain(shared, best, told)
     meta = {
         "models": names,
         "chosen_on": list(best.stories),
@@ -125,37 +128,52 @@ def _designs(
     return [*layers, *baseline_designs(shared, spaces, runs).values()]
 
 
-def _held_out_scores(
-    model: Stacking, stories: Sequence[str], layers: Sequence[str], Y: Array
-) -> StoryScores:
-    """Score each layer by what it leaves of training rows that were left out: 1 - error / power."""
-    errors = np.diagonal(model.residual_covariance_, axis1=1, axis2=2)[:, : len(layers)]
-    power = np.mean(np.square(Y, dtype=np.float64), axis=0)
-    power[power == 0] = np.nan
-    return StoryScores(tuple(stories), tuple(layers), 1 - errors.T / power)
+def _cross_validated(study: Study, model: Stacking, stories: Sequence[str]) -> StoryScores:
+    """Return the scores by which a study without validation stories chooses layers."""
+    fits = model.models_[: len(study.layers)]
+    scores = [chosen_cv_scores(study.fit.penalties, one) for one in fits]
+    return StoryScores(tuple(stories), _layer_names(study), np.stack(scores))
 
 
-class _Predicted(NamedTuple):
-    """Responses to some stories, what each layer predicts of them, and what the mix does."""
-
-    Y: Array
-    singles: dict[str, Array]
-    mix: Array
+def _layer_names(study: Study) -> tuple[str, ...]:
+    return tuple(f"layer {layer}" for layer in study.layers)
 
 
-def _predicted(
+class _Scored(NamedTuple):
+    """Scores on some stories: of each layer, and of the mix; in the repeated ones too."""
+
+    layers: StoryScores
+    mix: dict[str, Array]
+    layers_repeated: Array | None  # correlations about story means, (n_layers, n_voxels)
+
+
+def _scored(
     inputs: Inputs,
     cell: Cell,
     store: LayerStore,
     shared: SubjectData,
     model: Stacking,
     runs: Sequence[str],
-) -> _Predicted:
+) -> _Scored:
+    """Score layer by layer: no two predictions of whole stories are held at once."""
     designs = _designs(inputs, cell, store, shared, runs)
-    layers = [f"layer {layer}" for layer in inputs.study.layers]
-    predictions = model.predict_each(designs)[: len(layers)]
-    singles = dict(zip(layers, predictions, strict=True))
-    return _Predicted(shared.joined_responses(runs), singles, model.predict(designs))
+    Y = shared.joined_responses(runs)
+    is_test = tuple(runs) == tuple(shared.dataset.test)
+    ceiling = shared.ceiling if is_test else None
+    rows = shared.repeated_rows() if ceiling is not None else None
+    names = _layer_names(inputs.study)
+    r, repeated = [], []
+    for fit, X in zip(model.models_[: len(names)], designs, strict=False):
+        prediction = fit.predict(X)
+        r.append(correlation(Y, prediction))
+        if ceiling is not None:
+            repeated.append(ceiling.cc_abs(prediction[rows]))
+    prediction = model.predict(designs)
+    mix = {"r": correlation(Y, prediction), "r2": r2(Y, prediction)}
+    if ceiling is not None:
+        mix["repeated"] = ceiling.cc_abs(prediction[rows])
+    scores = StoryScores(tuple(runs), names, np.stack(r), is_test=is_test)
+    return _Scored(scores, mix, np.stack(repeated) if repeated else None)
 
 
 def _masked(arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -168,14 +186,11 @@ def _masked(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {"is_stacked": is_stacked, "r_masked": masked}
 
 
-def _against_ceiling(shared: SubjectData, best: BestModels, told: _Predicted) -> dict[str, Array]:
+def _gain(shared: SubjectData, best: BestModels, told: _Scored) -> dict[str, Array]:
     """Divide by the ceiling what the mix gains over the best layer, in the repeated stories."""
-    ceiling = shared.ceiling
-    if ceiling is None:
+    if shared.ceiling is None or told.layers_repeated is None:
         return {}
-    rows = shared.repeated_rows()
-    by_layer = np.stack([ceiling.cc_abs(one[rows]) for one in told.singles.values()])
-    chosen = np.take_along_axis(by_layer, best.chosen[np.newaxis], axis=0)[0]
+    chosen = np.take_along_axis(told.layers_repeated, best.chosen[np.newaxis], axis=0)[0]
     single = np.where(best.chosen >= 0, chosen, np.nan)
-    stacked = ceiling.cc_abs(told.mix[rows])
-    return {"gain_norm": noise_normalized_difference(stacked, single, ceiling.cc_max)}
+    cc_max = shared.ceiling.cc_max
+    return {"gain_norm": noise_normalized_difference(told.mix["repeated"], single, cc_max)}
