@@ -32,6 +32,7 @@ from voxscale.evaluate._selection import BestModels, StoryScores, choose_best, s
 from voxscale.evaluate._significance import PermutationTest, permutation_test
 from voxscale.evaluate._stacked import StackedScores, stacked_scores
 from voxscale.evaluate._union_predictions import union_predictions
+from voxscale.evaluate._unique import unique_test
 
 __all__ = [
     "METRICS",
@@ -81,5 +82,6 @@ __all__ = [
     "state_drift",
     "story_scores",
     "union_predictions",
+    "unique_test",
     "variance_partition",
 ]

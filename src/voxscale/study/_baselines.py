@@ -23,8 +23,8 @@ from voxscale.evaluate import (
     partition,
     position_features,
     union_predictions,
+    unique_test,
 )
-from voxscale.evaluate._unique import unique_test
 from voxscale.features import sound_features, word_rate
 from voxscale.study._beside import METRIC, score_name
 from voxscale.study._features import read_features
