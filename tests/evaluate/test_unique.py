@@ -266,7 +266,7 @@ def test_baselines_that_cannot_be_gone_beyond_are_refused(rng):
         unique_test(Y, Y, Y[1:])
     with pytest.raises(AlignmentError, match=r"\(n_trs, n_columns\) .* not a prediction"):
         unique_test(Y, Y, np.zeros((40, 2, 2)))
-    with pytest.raises(ValueError, match="baseline holds NaN or infinity; .* leave out these"):
+    with pytest.raises(ValueError, match=r"baseline holds NaN or infinity; .* leave out these"):
         unique_test(Y, Y, np.where(np.arange(40) == 3, np.nan, Y[:, 0]))
     with pytest.raises(
         ValueError, match=r"none of 1 columns .* varies within a run; .*permutation"
