@@ -30,6 +30,8 @@ bench: $(VENV)/bench.installed
 	$(BIN)/python benchmarks/stacking.py
 	$(BIN)/python benchmarks/stacking_alphas.py
 	$(BIN)/python benchmarks/permutation.py
+	$(BIN)/python benchmarks/false_positives.py
+	$(BIN)/python benchmarks/unique_test.py
 	$(BIN)/python benchmarks/ceilings.py
 
 $(VENV)/bin/python:

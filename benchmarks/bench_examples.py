@@ -17,6 +17,7 @@ EXAMPLES = {
     "lebel_components.py": "lebel",
     "lebel_stacking.py": "lebel",
     "alice.py": "alice",
+    "alice_unique.py": "alice",
 }
 
 

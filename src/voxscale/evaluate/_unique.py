@@ -51,7 +51,8 @@ def unique_test(
         :func:`union_predictions`.
     baseline : array of shape (n_trs, n_columns), or (n_trs,) for one column
         The baseline features themselves on the same TRs, not a prediction from them: every
-        column that the model was given, with delays. Columns may repeat each other.
+        column that the model was given, with delays. Columns may repeat each other. Where folds
+        were predicted by models of their own, a set of columns for each (see Notes).
     n_permutations : int
     run_lengths : sequence of int, in TRs, optional
         Lengths of the runs in the order of the rows. By default all rows are one run.
@@ -90,44 +91,41 @@ def unique_test(
     coefficient for all runs, can fit. The score is the correlation of M Y with M Ŷ; by chance
     it is that of M Y with M S M Ŷ, where S rearranges. What was shifted is no longer free of
     baselines, so they are projected out again: without that, chance varies less than the score
-    and too much is found.
-
-    Where parts of the rows were predicted by different models, as in cross-validation, each has
-    its own weights of the baselines, which no single regression takes out. Then give each part
-    columns of its own: ``scipy.linalg.block_diag(*parts)`` of the baselines. In 5 folds of one
-    story of 352 TRs, where responses were noise, columns for the whole story left a mean score of
-    -0.17, and 0.1 % of voxels below p = 0.05; columns for each fold -0.02, and 5 %.
+    and a little too much is found.
 
     A difference of predictions, with and without the language model, correlated with what the
     smaller model left over, is no such test. It holds what the joint model changed about the
     weights of baselines, and finds it where the language model means nothing.
 
-    Responses of word rate (four delays) and position (five columns), with an R² of 0.15
-    together, had autoregressive noise; features of a "language model" (100 columns,
-    autocorrelation 0.8) were unrelated to either. ``RidgeCV`` was fitted to 600 TRs, balanced.
-    Of 20,000 voxels (40 designs), tested with 299 permutations, this share was below p = 0.05
-    and 0.01 (circular shifts):
+    Where responses were word rate (four delays) and position (five columns), with an R² of 0.15
+    together, and autoregressive noise, and features of a "language model" (100 columns,
+    autocorrelation 0.8) were unrelated to both, models were fitted to 600 TRs with ``RidgeCV``,
+    balanced, for 200 stimuli. Of 20,000 voxels tested with 299 permutations, the share with p at
+    most 0.05 and at most 0.01 was, by the autocorrelation of the noise,
 
-    ======================  ==============  ======  ==========  ======
-    noise, test runs        here            once    difference  joint
-    ======================  ==============  ======  ==========  ======
-    0.5, one of 800 TRs     0.050, 0.011    0.051   0.089       0.99
-    0.8, one of 800 TRs     0.054, 0.010    0.055   0.154       0.93
-    0.5, one of 300 TRs     0.053, 0.010    0.056   0.069       0.96
-    0.8, one of 300 TRs     0.053, 0.011    0.057   0.110       0.75
-    0.5, one of 120 TRs     0.052, 0.009    0.060   0.059       0.79
-    0.8, one of 120 TRs     0.058, 0.011    0.066   0.091       0.52
-    0.5, 250, 200, 300 TRs  0.053, 0.011    0.057   0.103       1.00
-    0.8, 250, 200, 300 TRs  0.056, 0.012    0.061   0.182       0.96
-    0.5, five of 60 TRs     0.061, 0.014    0.071   0.089       0.99
-    0.8, five of 60 TRs     0.065, 0.017    0.075   0.146       0.84
-    ======================  ==============  ======  ==========  ======
+    =====================  ============  ============  ============  ============
+    noise, test runs       this test     once          difference    joint
+    =====================  ============  ============  ============  ============
+    0.5, one of 300 TRs    0.054, 0.010  0.058, 0.011  0.067, 0.014  0.942, 0.804
+    0.5, three of 250 TRs  0.053, 0.011  0.056, 0.014  0.100, 0.029  1.000, 0.994
+    0.8, one of 300 TRs    0.053, 0.011  0.057, 0.012  0.094, 0.032  0.710, 0.533
+    0.8, three of 250 TRs  0.057, 0.011  0.061, 0.013  0.151, 0.061  0.948, 0.842
+    =====================  ============  ============  ============  ============
 
-    "Once" projects baselines out before shifting alone; "difference" is as above; "joint" is
-    :func:`permutation_test` of the joint prediction, which finds the baselines. "phase" was as
-    "circular-shift"; "block" found 0.054 to 0.067 in one run of 300 TRs or more. Of voxels in
-    which the language model truly explained 5 % (10 %) of the variance, beyond the baselines,
-    one run of 300 TRs found 0.24 (0.54) where noise was 0.5 and 0.15 (0.32) where it was 0.8.
+    by this test; "once": with the baselines projected out before shifting only; "difference": of
+    predictions, as above; "joint": :func:`permutation_test` of the joint prediction, which tells
+    that baselines predict. Where the language model did explain an R² of 0.05 (or 0.15) beyond the
+    baselines, this test had p of at most 0.05 in 0.27 (0.81) of voxels in one run of 300 TRs, and
+    in 0.46 (0.99) in three of 250 TRs, with noise of 0.5. In short runs it finds a little too
+    much, as :func:`permutation_test` does: 0.061 to 0.065 in five runs of 60 TRs.
+
+    All rows must be predicted by one model. Where each fold of a story was predicted by a model of
+    its own, weights of baselines differ from fold to fold, and one coefficient for all cannot take
+    them out. Then give the baselines, and a column of ones, once for each fold, with 0 in the rows
+    of the others. On real responses in five folds (``examples/alice_unique.py --check``), with a
+    language model moved in time so that it told nothing, the mean partial correlation of single
+    people was -0.17 and 0.010 of them had p at most 0.05 with one set of baselines; -0.01 and
+    0.051 with a set for each fold.
 
     Each column of baselines costs as much time as a permutation test.
 
