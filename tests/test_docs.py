@@ -232,6 +232,11 @@ def test_the_entry_point_that_the_page_shows_is_found(tmp_path, recordings, myst
     ("script", "first", "then"),
     [
         ("alice.py", "alice_stim_shared/one.TextGrid", "alice_data_shared/10mm/s*-timecourses.txt"),
+        (
+            "alice_unique.py",
+            "alice_stim_shared/one.TextGrid",
+            "alice_data_shared/10mm/s*-timecourses.txt",
+        ),
         ("lebel_components.py", "lebel_tr_text.json.gz", "lebel_uts01_pc200_f16.npz"),
         ("lebel_stacking.py", "lebel_tr_text.json.gz", "lebel_uts02_pc200_f16.npz"),
     ],

@@ -92,7 +92,7 @@ def test_the_mix_stands_beside_the_best_layer_of_each_voxel(material):
     assert number(row[3]) == pytest.approx(gain.mean(), abs=6e-4)
     assert row[4] == f"{(gain > 0).mean():.0%}".replace("%", " %")
     assert number(row[5]) == pytest.approx(np.nanmedian(held["center_of_mass"]), abs=0.06)
-    assert "on training stories (a, b, c)" in section.paragraphs[0]
+    assert "on held-out training stories (a, b, c)" in section.paragraphs[0]
     weights = section.drawings[0].numbers
     own = weights[weights["subject"] == "s1"]
     assert own["weight"].to_numpy() == pytest.approx(held["weights"].mean(axis=1), abs=1e-6)

@@ -217,7 +217,7 @@ def test_the_same_results_make_the_same_files(planted, planted_page, tmp_path):
 
 def test_what_was_run_is_told(planted_page):
     told = section_of(planted_page, "what-was-run")
-    assert "2 of 2 cells are done" in told
+    assert "4 of 4 cells are done" in told  # two fits, ceilings, baselines
     assert "Licence of the data: CC0." in told
     assert "Nobody 2024, doi:10.1000/nothing" in told
     assert "mean of r over voxels with a score" in told
@@ -318,7 +318,7 @@ def test_maps_hold_what_a_loop_over_voxels_finds(planted, planted_page):
             "room": held[best]["cc_max"][voxel] - again,
         }
         for name, value in expected.items():
-            np.testing.assert_allclose(row[name], value, rtol=1e-6, err_msg=name)
+            np.testing.assert_allclose(row[name], value, rtol=1e-5, err_msg=name)
 
 
 def test_found_numbers_come_from_the_results(planted, planted_page):
@@ -372,7 +372,8 @@ def test_cells_that_failed_or_are_missing_are_listed(bare, tmp_path):
     )
     page = write_report(partial, tmp_path)
     told = section_of(page, "what-was-run")
-    assert f"{len(rest)} of {len(found.cells)} cells are done; 1 failed and 0 were not run" in told
+    n_done, n_cells = (len(some) + len(found.beside) for some in (rest, found.cells))
+    assert f"{n_done} of {n_cells} cells are done; 1 failed and 0 were not run" in told
     assert f"{lost[0].label} FitError no <validation> data" in told
     assert "second line" not in told
     assert len(pd.read_csv(tmp_path / "figures" / "layers.csv")) == 5
