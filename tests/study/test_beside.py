@@ -1,21 +1,26 @@
 """What is computed once for a subject: ceilings, baselines, the mix of layers."""
 
+import re
 import tomllib
+import warnings
 from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 from sklearn.linear_model import Ridge
 
 from voxscale import plugins
 from voxscale.design import delay, lanczos, zscore
-from voxscale.errors import ConfigError
-from voxscale.evaluate import ceiling_intervals, position_features, r2
-from voxscale.features import word_rate
+from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
+from voxscale.evaluate import ceiling_intervals, choose_best, position_features, r2
+from voxscale.features import sound_features, word_rate
 from voxscale.features.echo import Echo
+from voxscale.fit import RidgeCV, Stacking
 from voxscale.study import Study, plan, results, run
+from voxscale.study._baselines import _first_rows, _scaled
 from voxscale.study._stacking_cell import stacking_folds
 
 LEAST = {"name": "n", "dataset": "tiny", "model": "echo", "layers": [0, 2], "contexts": [8]}
@@ -390,3 +395,197 @@ def test_the_example_studies_say_what_is_the_default():
     assert tables["baselines"] == plain.baselines.model_dump()
     assert tables["evaluate"]["n_permutations"] == plain.evaluate.n_permutations
     assert tables["evaluate"]["n_bootstraps"] == plain.evaluate.n_bootstraps
+
+
+def plugged(tiny, patch, change):
+    """Let the data set be what ``change`` makes of the tiny one, for its first subject."""
+    plugin = SimpleNamespace(
+        SUBJECTS=("s1",), load=lambda subject, root: change(tiny.load(subject))
+    )
+    patch.setitem(plugins._registered["datasets"], "tiny", plugin)
+
+
+def with_audio(folder, n_runs=5):
+    """Give runs a sound that is loud where words are."""
+
+    def change(data):
+        audio = {}
+        for number, name in enumerate(list(data.words)[:n_runs]):
+            rng = np.random.default_rng(number)
+            waveform = 0.01 * rng.standard_normal(8000 * 120)
+            for onset in data.words[name].onset_s:
+                waveform[int(8000 * onset) : int(8000 * (onset + 0.2))] *= 20
+            audio[name] = folder / f"{name}.wav"
+            if not audio[name].exists():
+                soundfile.write(audio[name], waveform, 8000)
+        return replace(data, audio=audio)
+
+    return change
+
+
+SMALL = {"alphas": "[30.0]", "layers": "[2]", "contexts": "[8]", "training_stories": "[3]"}
+
+
+def test_sound_is_a_baseline_where_every_run_has_audio(tiny, tmp_path, monkeypatch):
+    plugged(tiny, monkeypatch, with_audio(tmp_path))
+    study = study_of(tiny, tmp_path, **SMALL, sound="true", stack="false")
+    run(study, progress=False, device="cpu")
+    found = results(study)
+    made = found.partition("s1")
+    assert made.names == ("language", "word_rate", "position", "sound")
+    np.testing.assert_allclose(sum(made.parts.values()), made.total, atol=1e-6)
+    sounds = sound_features(tmp_path / "x.wav", n_mels=8)
+    assert sounds.values.shape[1] == 9
+    before = {cell.kind: key for cell, key in plan(study).keys.items()}
+    waveform, rate = soundfile.read(tmp_path / "x.wav")
+    soundfile.write(tmp_path / "x.wav", waveform[::-1], rate)
+    after = {cell.kind: key for cell, key in plan(study).keys.items()}
+    assert {kind for kind in before if before[kind] != after[kind]} == {"baselines"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "b.wav").unlink(), "run 'b': .*b.wav does not exist"),
+        (lambda folder: (folder / "b.wav").write_text("no sound"), "run 'b': .*cannot be read"),
+    ],
+)
+def test_audio_that_cannot_be_read_leaves_sound_out(tiny, tmp_path, monkeypatch, spoil, told):
+    change = with_audio(tmp_path)
+
+    def spoilt(data):
+        data = change(data)
+        spoil(tmp_path)
+        return data
+
+    plugged(tiny, monkeypatch, spoilt)
+    study = study_of(tiny, tmp_path, **SMALL, sound="true", stack="false")
+    with warnings.catch_warnings():  # a sound that is no sound is told by whoever looks at it
+        warnings.simplefilter("ignore", VoxscaleWarning)
+        summary = run(study, progress=False, device="cpu")
+        (text,) = (one for one in summary.warnings if "baseline of sound" in one)
+        assert re.search(f"no baseline of sound: {told}", text)
+        assert results(study).partition("s1").names == ("language", "word_rate", "position")
+
+
+def test_audio_of_some_runs_alone_leaves_sound_out(tiny, tmp_path, monkeypatch):
+    plugged(tiny, monkeypatch, with_audio(tmp_path, n_runs=3))
+    study = study_of(tiny, tmp_path, **SMALL, sound="true", stack="false")
+    with pytest.warns(VoxscaleWarning, match="2 of 5 runs have no audio, the first is 'x'"):
+        run(study, progress=False, device="cpu")
+    assert results(study).partition("s1").names == ("language", "word_rate", "position")
+
+
+def test_voxels_that_are_no_numbers_stay_so_and_spoil_no_other(tiny, tmp_path, monkeypatch, found):
+    def change(data):
+        spoilt = {}
+        for name, one in data.responses.items():
+            values = np.array(one.values)
+            values[:, 7] = np.nan
+            spoilt[name] = replace(one, values=values)
+        trials = {}
+        for name, some in data.trials.items():
+            trials[name] = []
+            for one in some:
+                values = np.array(one.values)
+                values[:, 7] = np.nan
+                trials[name].append(replace(one, values=values))
+        return replace(data, responses=spoilt, trials={k: tuple(v) for k, v in trials.items()})
+
+    plugged(tiny, monkeypatch, change)
+    study = study_of(tiny, tmp_path, alphas="[30.0]")
+    with pytest.warns(VoxscaleWarning):
+        run(study, progress=False, device="cpu")
+    spoilt = results(study)
+    for kind in ("ceiling", "baselines", "stacking"):
+        arrays, clean = getattr(spoilt, kind)("s1"), getattr(found, kind)("s1")
+        for name, array in arrays.items():
+            if name == "is_stacked":
+                continue
+            assert np.isnan(array[..., 7]).all(), name
+            others = np.delete(array, 7, axis=-1)
+            np.testing.assert_allclose(others, np.delete(clean[name], 7, axis=-1), atol=2e-5)
+
+
+def test_one_training_story_and_the_published_protocol(tiny, tmp_path):
+    stories = '[1]\nvalidation_stories = ["b", "c"]'
+    study = study_of(
+        tiny, tmp_path, alphas="[30.0]", training_stories=stories,
+        delays='[1, 2]\nprotocol = "huth2023"',
+    )  # fmt: skip
+    run(study, progress=False, device="cpu")
+    found = results(study)
+    assert {cell.stories for cell in found.cells} == {("a",)}
+    assert np.isfinite(found.partition("s1").total).all()
+    np.testing.assert_allclose(found.stacking("s1")["weights"].sum(axis=0), 1, atol=1e-6)
+    assert found.layer_scores("s1", "validation").stories == ("b", "c")
+
+
+def test_a_layer_cannot_be_chosen_by_test_stories(found):
+    with pytest.raises(
+        ValueError, match=r"stories \['x', 'y'\] are test stories, and cannot choose"
+    ):
+        choose_best(found.layer_scores("s1", "test"))
+
+
+def test_the_mix_and_the_fits_choose_the_same_layers(found):
+    best = found.best_layer("s1").map([0, 1, 2])
+    np.testing.assert_array_equal(found.stacking("s1")["best_layer"], best)
+
+
+def test_the_weights_of_the_mix_are_those_of_the_estimator(found, tiny):
+    designs, Y = [], None
+    for layer in (0, 1, 2):
+        (L, Y), (W, _) = joined(tiny, ("a", "b", "c"), layer), joined(tiny, ("a", "b", "c"))
+        halves = [np.split(one, 2, axis=1) for one in (L, W)]
+        designs.append(np.hstack([half[i] for i in range(2) for half in halves]))
+    designs += [W, np.vstack(position_features([53] * 3))]
+    rows = np.arange(159).reshape(3, 53)
+    folds = [(np.delete(np.arange(159), held), held) for held in rows]
+    by_hand = Stacking(RidgeCV([30.0], folds, device="cpu"), folds).fit(designs, Y)
+    np.testing.assert_allclose(found.stacking("s1")["weights"], by_hand.weights_.T, atol=2e-3)
+
+
+def test_smooth_noise_of_long_runs_looks_at_the_first_rows_of_two():
+    rows, kept = _first_rows([2000, 1500, 400])
+    assert kept == [1500, 1500]
+    assert rows.tolist() == [*range(1500), *range(2000, 3500)]
+    rows, kept = _first_rows([50_000])
+    assert kept == [3000]
+    rows, kept = _first_rows([300, 400, 350])
+    assert kept == [300, 400, 350]
+    assert rows.tolist() == list(range(1050))
+    rows, kept = _first_rows([900] * 9)
+    assert kept == [900] * 3
+
+
+def test_chunks_are_as_dense_in_fewer_rows():
+    cv = {"chunk_len": 40, "n_chunks": 125, "n_repeats": 2}
+    study = Study(**LEAST, fit={"cv": cv})
+    assert _scaled(study, 0.1).fit.cv.n_chunks == 12
+    assert _scaled(study, 1e-4).fit.cv.n_chunks == 1
+    assert _scaled(Study(**LEAST), 0.1) == Study(**LEAST)
+
+
+def test_limits_depend_on_the_seed(tiny, tmp_path):
+    def keys(seed):
+        made = plan(study_of(tiny, tmp_path, n_permutations="0", seed=str(seed)))
+        return {cell.label: key for cell, key in made.keys.items() if cell.subject == "s1"}
+
+    one, other = keys(1), keys(2)
+    same = {label for label in one.keys() & other.keys() if one[label] == other[label]}
+    assert "s1, noise ceilings" not in same
+    assert "s1, layer 2, context 32, 3 stories" not in same
+    assert "s1, layer 1, context 32, 3 stories" in same
+
+
+def test_without_a_fit_there_are_no_results(tiny, tmp_path, monkeypatch):
+    def broken(self, *args, **options):
+        raise RuntimeError("no states")
+
+    monkeypatch.setattr(Echo, "extract", broken)
+    study = study_of(tiny, tmp_path)
+    summary = run(study, progress=False, device="cpu")
+    assert {cell.kind for cell in summary.computed} == {"ceiling"}
+    with pytest.raises(StoreError):
+        results(study)
