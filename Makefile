@@ -32,6 +32,7 @@ bench: $(VENV)/bench.installed
 	$(BIN)/python benchmarks/permutation.py
 	$(BIN)/python benchmarks/false_positives.py
 	$(BIN)/python benchmarks/unique_test.py
+	$(BIN)/python benchmarks/balanced_unions.py
 	$(BIN)/python benchmarks/ceilings.py
 
 $(VENV)/bin/python:

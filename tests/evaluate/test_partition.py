@@ -291,3 +291,28 @@ def test_correlations_are_not_partitioned(example, metric):
         partition(example, metric=metric)
     with pytest.raises(ValueError, match="metric 'r3' is unknown"):
         partition(example, metric="r3")
+
+
+@settings(deadline=None)
+@given(st.data(), st.integers(2, 4))
+def test_a_unique_part_is_what_the_full_model_loses_without_the_space(data, n_spaces):
+    names = NAMES[:n_spaces]
+    elements = st.floats(-1, 1, width=32)
+    scores = {
+        cell: data.draw(arrays(np.float64, (4,), elements=elements)) for cell in cells_of(names)
+    }
+    found = partition(scores)
+    for name in names:
+        others = tuple(other for other in names if other != name)
+        lost = scores[names] - scores[others]
+        np.testing.assert_allclose(found.unique[name], lost, atol=1e-13)
+        np.testing.assert_array_equal(found.unique_part(name), lost)
+        clear = np.abs(lost) > 1e-12  # by more than rounding
+        n_below = np.count_nonzero(lost[clear] < 0)
+        assert n_below <= found.n_negative[(name,)] <= n_below + np.count_nonzero(~clear)
+    clipped = found.clipped()
+    assert set(clipped.n_negative.values()) == {0}
+    for cell, part in found.parts.items():
+        np.testing.assert_array_equal(clipped.parts[cell], np.maximum(part, 0.0))
+    assert (np.sum(list(clipped.parts.values()), axis=0) >= found.total - 1e-13).all()
+    assert f"{sum(found.n_negative.values())} of {4 * len(found.parts)} parts" in clipped.note
