@@ -19,7 +19,7 @@ def machine_facts() -> dict[str, object]:
         "cpu": models[0] if models else platform.processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "scipy", "torch", "transformers")},
     }

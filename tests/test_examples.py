@@ -40,7 +40,7 @@ def made_up(tmp_path):
 @pytest.mark.smollm2
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not has_model, reason="the packaged SmolLM2 is not installed")
-def test_stacking_prints_what_the_docstring_says(made_up):
+def test_stacking_finds_what_made_up_recordings_follow(made_up):
     script = str(EXAMPLES / "lebel_stacking.py")
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", script, str(made_up)],

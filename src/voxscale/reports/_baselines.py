@@ -63,7 +63,7 @@ def beyond_baselines(material: Material) -> Section:
         "language model alone, of the baselines alone, and what is unique to the language model. "
         "Share: unique over all, above 100 % where baselines predict worse than a constant. "
         "Beyond: voxels whose partial correlation of response and prediction, baselines projected "
-        "out, is significant by permutation, of those where validation keeps the language model."
+        "out, is significant by permutation; none where validation leaves the language model out."
     )
     numbers = _numbers(made)
     section.tables.append(Table(columns, rows, note, "baselines", numbers))

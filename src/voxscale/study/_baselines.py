@@ -151,7 +151,10 @@ def _partitioned(
         options = null_options(study, shared, shared.dataset.test)
         with _quietly():
             test = unique_test(Y_test, prediction, others, **options)
-        tested = {"r_unique": test.observed, "p_unique": test.p_values}
+        # Where validation leaves the language model out, it adds nothing.
+        is_out = np.isnan(test.p_values) & np.isfinite(scores[tuple(pairs)])
+        r_unique = np.where(is_out, 0.0, test.observed)
+        tested = {"r_unique": r_unique, "p_unique": np.where(is_out, 1.0, test.p_values)}
     return scores, tested
 
 

@@ -313,7 +313,7 @@ class Results:
 
         ``r2_language+position`` and so on are the scores of fits to unions of spaces;
         :meth:`partition` makes parts of them. ``r_unique`` is the partial correlation of the
-        language model beyond all baselines, ``p_unique`` its p-value, both NaN where validation
+        language model beyond all baselines, ``p_unique`` its p-value, 0 and 1 where validation
         leaves the language model out;
         ``autocorrelation_cv_score`` the validation score of smooth noise.
         """

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["stacking_cell", "stacking_folds"]
 
 _MOST_FOLDS = 5
-MIN_GAIN = 0.05  # in correlation; the margin of the published mask
+_MIN_GAIN = 0.05  # in correlation, as evaluate.stacked_scores has it
 
 
 def stacking_cell(
@@ -181,7 +181,7 @@ def _masked(arrays: Mapping[str, Array]) -> dict[str, Array]:
     if "r_stacked_validation" not in arrays:
         return {}
     gain = arrays["r_stacked_validation"] - arrays["r_single_validation"]
-    is_stacked = gain > MIN_GAIN
+    is_stacked = gain > _MIN_GAIN
     masked = np.where(is_stacked, arrays["r_stacked"], arrays["r_single"])
     return {"is_stacked": is_stacked, "r_masked": masked}
 
