@@ -1,6 +1,8 @@
 """Time the examples on real recordings and keep what they print.
 
-python benchmarks/bench_examples.py ../shared/data [--out benchmarks/results/examples.json]
+python benchmarks/bench_examples.py ../shared/data [--only NAME …] [--out FILE]
+
+Results of examples that are not run again stay in the file, benchmarks/results/examples.json.
 """
 
 import argparse
@@ -26,9 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with lebel/ and alice/")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/examples.json")
+    parser.add_argument("--only", nargs="+", choices=EXAMPLES, default=list(EXAMPLES))
     arguments = parser.parse_args()
-    measured: dict[str, object] = {"machine": machine_facts()}
-    for name, folder in EXAMPLES.items():
+    before = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    measured: dict[str, object] = before | {"machine": machine_facts()}
+    for name in arguments.only:
+        folder = EXAMPLES[name]
         start = time.perf_counter()
         command = [sys.executable, str(ROOT / "examples" / name), str(arguments.data / folder)]
         ran = subprocess.run(command, check=True, capture_output=True, text=True)
