@@ -294,7 +294,7 @@ def test_reducers_can_be_changed_without_computing_anything(found):
         ({"n_bootstraps": "41"}, {"ceiling", "fit"}),
         ({"position": "false"}, {"baselines", "stacking"}),
         ({"autocorrelation": "false"}, {"baselines"}),
-        ({"n_permutations": "31"}, {"baselines", "fit"}),
+        ({"n_permutations": "31"}, {"baselines", "fit", "stacking"}),
         ({"stack": "false"}, set()),
         ({"alphas": "[31.0]"}, {"fit", "baselines", "stacking"}),
         ({"layers": "[1, 2]"}, {"stacking"}),

@@ -71,7 +71,8 @@ def _fields(
     spaces = [one for one in study.baselines.spaces if one != "sound" or facts.sounds]
     fields |= {"spaces": spaces, "sounds": dict(facts.sounds) if "sound" in spaces else {}}
     if cell.kind == "stacking":
-        return {**fields, "layer": None, "layers": study.layers}
+        n_permutations = study.evaluate.n_permutations
+        return {**fields, "layer": None, "layers": study.layers, "n_permutations": n_permutations}
     autocorrelation = study.baselines.autocorrelation
     return {**fields, "null": _null(study, cell), "autocorrelation": autocorrelation}
 
@@ -92,7 +93,7 @@ def _null(study: Study, cell: Cell) -> dict[str, Any] | None:
 
 
 def _permutes(study: Study, cell: Cell) -> bool:
-    tested = cell.reference or cell.kind == "baselines"
+    tested = cell.reference or cell.kind in ("baselines", "stacking")
     return tested and study.evaluate.n_permutations > 0
 
 

@@ -302,7 +302,8 @@ class Results:
     def ceiling(self, subject: str) -> dict[str, Array] | None:
         """Read a subject's noise ceilings with their limits, (n_voxels,) each; None without.
 
-        ``cc_max``, ``signal_power``, ``noise_power``, ``explainable_variance``; ``cc_max_low``
+        ``cc_max``, ``signal_power``, ``noise_power``, ``explainable_variance``; ``split_half`` and
+        ``leave_one_out`` of the runs with most repeats (other ways to a ceiling); ``cc_max_low``
         and ``cc_max_high`` are limits of 95 %, and so on. Repeats are z-scored, whose total power
         is 1: limits of powers are then wider than they need be, those of ``cc_max`` are not.
         """
@@ -333,9 +334,10 @@ class Results:
         ``weights`` of shape (n_models, n_voxels) in the order of ``models`` in the metadata;
         ``center_of_mass`` of the layers, ``best_layer``, ``r_stacked``, ``r2_stacked`` and
         ``r_single``, (n_voxels,) each; ``gain_norm``, what the mix gains in the repeated test
-        stories over the ceiling; and with validation stories ``is_stacked``, where the mix
-        validated better by more than 0.05, and ``r_masked``, the mix there and the best layer
-        elsewhere.
+        stories over the ceiling; ``p_gain``, whether mix and best layer differ
+        (:func:`voxscale.evaluate.compare_models`); and with validation stories ``is_stacked``,
+        where the mix validated better by more than 0.05, and ``r_masked``, the mix there and the
+        best layer elsewhere.
         """
         return self._beside_arrays("stacking", subject)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,10 +11,12 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from voxscale.arrays import Array
+from voxscale.errors import VoxscaleWarning
 from voxscale.evaluate import (
     BestModels,
     StoryScores,
     choose_best,
+    compare_models,
     correlation,
     noise_normalized_difference,
     r2,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["stacking_cell", "stacking_folds"]
 
 _MOST_FOLDS = 5
+_BLOCK_TRS, _LEAST_BLOCK_TRS = 40, 10  # of the comparison of models
 _MIN_GAIN = 0.05  # in correlation, as evaluate.stacked_scores has it
 
 
@@ -57,9 +61,10 @@ def stacking_cell(
         ``weights`` of shape (n_models, n_voxels), ``center_of_mass`` over the layers,
         ``best_layer``, ``r_stacked`` and ``r2_stacked``, ``r_single`` of the best layer;
         ``gain_norm``, the difference of their correlations in the repeated test stories over
-        the ceiling, where there are some; with validation stories ``r_stacked_validation`` and
-        ``r_single_validation``, ``is_stacked`` where the former is larger by more than 0.05, and
-        ``r_masked``, the test score of the mix there and of the best layer elsewhere.
+        the ceiling, where there are some; ``p_gain``, whether the two differ; with validation
+        stories ``r_stacked_validation`` and ``r_single_validation``, ``is_stacked`` where the
+        former is larger by more than 0.05, and ``r_masked``, the test score of the mix there and
+        of the best layer elsewhere.
     meta : dict
     """
     study, layers = inputs.study, inputs.study.layers
@@ -80,7 +85,7 @@ def stacking_cell(
         arrays["r_stacked_validation"] = told.mix["r"]
         arrays["r_single_validation"] = np.fmax.reduce(held.scores, axis=0)
     best = choose_best(held)
-    told = _scored(inputs, cell, store, shared, model, shared.dataset.test)
+    told = _scored(inputs, cell, store, shared, model, shared.dataset.test, best)
     weights = np.asarray(model.weights_)
     arrays |= {
         "weights": weights.T,
@@ -90,7 +95,7 @@ def stacking_cell(
         "r2_stacked": told.mix["r2"],
         "r_single": best.scores(told.layers),
     }
-    arrays |= _masked(arrays) | _gain(shared, best, told)
+    arrays |= _masked(arrays) | _gain(shared, best, told) | told.compared
     meta = {
         "models": names,
         "chosen_on": list(best.stories),
@@ -145,6 +150,7 @@ class _Scored(NamedTuple):
     layers: StoryScores
     mix: dict[str, Array]
     layers_repeated: Array | None  # correlations about story means, (n_layers, n_voxels)
+    compared: dict[str, Array]  # p-values of mix against best layer
 
 
 def _scored(
@@ -154,8 +160,9 @@ def _scored(
     shared: SubjectData,
     model: Stacking,
     runs: Sequence[str],
+    best: BestModels | None = None,
 ) -> _Scored:
-    """Score layer by layer: no two predictions of whole stories are held at once."""
+    """Score layer by layer: predictions of all layers are never held at once."""
     designs = _designs(inputs, cell, store, shared, runs)
     Y = shared.joined_responses(runs)
     is_test = tuple(runs) == tuple(shared.dataset.test)
@@ -163,8 +170,11 @@ def _scored(
     rows = shared.repeated_rows() if ceiling is not None else None
     names = _layer_names(inputs.study)
     r, repeated = [], []
-    for fit, X in zip(model.models_[: len(names)], designs, strict=False):
+    single = np.full(Y.shape, np.nan, dtype=np.float32) if best is not None else None
+    for i, (fit, X) in enumerate(zip(model.models_[: len(names)], designs, strict=False)):
         prediction = fit.predict(X)
+        if best is not None and single is not None:
+            single[:, best.chosen == i] = prediction[:, best.chosen == i]
         r.append(correlation(Y, prediction))
         if ceiling is not None:
             repeated.append(ceiling.cc_abs(prediction[rows]))
@@ -173,7 +183,30 @@ def _scored(
     if ceiling is not None:
         mix["repeated"] = ceiling.cc_abs(prediction[rows])
     scores = StoryScores(tuple(runs), names, np.stack(r), is_test=is_test)
-    return _Scored(scores, mix, np.stack(repeated) if repeated else None)
+    compared = {} if single is None else _compared(inputs.study, shared, Y, prediction, single)
+    return _Scored(scores, mix, np.stack(repeated) if repeated else None, compared)
+
+
+def _compared(
+    study: Study, shared: SubjectData, Y: Array, mix: Array, single: Array
+) -> dict[str, Array]:
+    """Test whether the mix and each voxel's best layer differ on the test stories."""
+    lengths = list(shared.lengths(shared.dataset.test).values())
+    if not study.evaluate.n_permutations or min(lengths) < 3 * _LEAST_BLOCK_TRS:
+        return {}
+    block_trs = min(_BLOCK_TRS, min(lengths) // 3)
+    with warnings.catch_warnings():  # of voxels without an answer, the fits tell
+        warnings.simplefilter("ignore", VoxscaleWarning)
+        test = compare_models(
+            Y,
+            mix,
+            single,
+            block_trs=block_trs,
+            n_permutations=study.evaluate.n_permutations,
+            run_lengths=lengths,
+            seed=study.seed,
+        )
+    return {"p_gain": test.p_values}
 
 
 def _masked(arrays: Mapping[str, Array]) -> dict[str, Array]:
