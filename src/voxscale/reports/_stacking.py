@@ -48,14 +48,14 @@ def mixed_layers(material: Material) -> Section:
         f"({', '.join(meta['chosen_on'])}). Neither has seen the test stories."
     )
     columns = (
-        "subject", "r of the mix", "r of the best layer", "difference",
-        "voxels where the mix is better", f"surely better or worse (q < {Q_LEVEL})",
-        "layer of the mix (median)",
+        "subject", "mix", "best layer", "difference", "mix better",
+        f"surely better · worse (q < {Q_LEVEL})", "layer of the mix",
     )  # fmt: skip
     note = (
-        "r on the test stories, mean over voxels with both. Surely: voxels where the mix is "
-        "better · worse, by swapping the two in blocks. Layer of the mix: centre of mass of its "
-        "weights over the layers, baselines left out."
+        "r on the test stories of the mix and of the best layer, mean over voxels with both, and "
+        "the share of voxels where the mix is better. Surely: by swapping the two in blocks of TRs; "
+        "short test stories have few blocks, which show little. Layer of the mix: median centre of "
+        "mass of its weights over the layers, baselines left out."
     )
     section.tables.append(Table(columns, rows, note))
     numbers = _weights(results, mixed)
