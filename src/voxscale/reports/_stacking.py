@@ -53,7 +53,7 @@ def mixed_layers(material: Material) -> Section:
     )  # fmt: skip
     note = (
         "r on the test stories of the mix and of the best layer, mean over voxels with both, and "
-        "the share of voxels where the mix is better. Surely: by swapping the two in blocks of TRs; "
+        "the share of voxels where the mix is better. Surely: by swapping both in blocks of TRs; "
         "short test stories have few blocks, which show little. Layer of the mix: median centre of "
         "mass of its weights over the layers, baselines left out."
     )
