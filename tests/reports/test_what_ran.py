@@ -99,7 +99,7 @@ OTHERS = {
     Baselines: {"word_rate": True, "position": True, "sound": True, "autocorrelation": True},
     Evaluate: {
         "n_permutations": 40, "null": "phase", "fdr": "by", "n_bootstraps": 9, "stack": True,
-        "reducers": ("median_voxels",), "block_trs": 10,
+        "reducers": ("median_voxels",), "block_trs": 10, "ceiling_repeats": (20,),
     },
 }  # fmt: skip
 NO_SETTINGS = {

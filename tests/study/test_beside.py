@@ -292,6 +292,7 @@ def test_reducers_can_be_changed_without_computing_anything(found):
     ("changed", "kinds"),
     [
         ({"n_bootstraps": "41"}, {"ceiling", "fit"}),
+        ({"n_bootstraps": "40\nceiling_repeats = [20]"}, {"ceiling"}),
         ({"position": "false"}, {"baselines", "stacking"}),
         ({"autocorrelation": "false"}, {"baselines"}),
         ({"n_permutations": "31"}, {"baselines", "fit", "stacking"}),
@@ -305,7 +306,7 @@ def test_only_what_changes_is_computed_again(found, tiny, tmp_path, changed, kin
     text = tiny.BESIDE.replace('out = "results"', f'out = "{found.study.out}"')
     made = plan(Study.from_toml(tiny.write_study(tmp_path, text, **asked)))
     assert {cell.kind for cell in made.missing} == kinds
-    if "n_bootstraps" in changed:
+    if "fit" in kinds and "n_bootstraps" in changed:
         assert all(c.layer == 2 and c.reference for c in made.missing if c.kind == "fit")
 
 
@@ -589,3 +590,21 @@ def test_without_a_fit_there_are_no_results(tiny, tmp_path, monkeypatch):
     assert {cell.kind for cell in summary.computed} == {"ceiling"}
     with pytest.raises(StoreError):
         results(study)
+
+
+def test_ceilings_are_extrapolated_to_the_repeats_that_are_asked_for(tiny, tmp_path, found):
+    more = study_of(
+        tiny, tmp_path, alphas="[30.0]", layers="[2]", contexts="[32]", training_stories="[3]",
+        position="false", word_rate="false", autocorrelation="false", stack="false",
+        n_bootstraps="40\nceiling_repeats = [3, 20]",
+    )  # fmt: skip
+    run(more, progress=False, device="cpu")
+    held = results(more).ceiling("s1")
+    for end in ("", "_low", "_high"):
+        now = held[f"cc_max{end}"].astype(float)
+        known = np.isfinite(held["cc_max"]) & (now > 0) & (now < 1)
+        np.testing.assert_allclose(held[f"cc_max_with_3{end}"][known], now[known], rtol=1e-4)
+        of_one = now**2 / (1 - now**2) / 3  # signal over noise of a single repeat, from three
+        expected = np.sqrt(20 * of_one / (1 + 20 * of_one))
+        np.testing.assert_allclose(held[f"cc_max_with_20{end}"][known], expected[known], rtol=1e-3)
+    assert "cc_max_with_20" not in found.ceiling("s1")

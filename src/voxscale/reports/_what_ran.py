@@ -100,6 +100,7 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("null of the p-values", _null(study.evaluate)),
         ("false discovery rate", FDR_NAMES[study.evaluate.fdr]),
         ("bootstraps of noise ceilings", study.evaluate.n_bootstraps),
+        ("ceilings extrapolated to (repeats)", study.evaluate.ceiling_repeats or "none"),
         ("baselines", [name.replace("_", " ") for name, on in study.baselines if on] or "none"),
         ("stories that choose layers", _validation(study)),
         ("layers mixed", study.evaluate.stack),

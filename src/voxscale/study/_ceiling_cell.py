@@ -32,7 +32,8 @@ def ceiling_cell(study: Study, shared: SubjectData) -> tuple[dict[str, Array], d
         ``cc_max``, ``signal_power``, ``noise_power`` and ``explainable_variance`` of all
         repeated runs; ``split_half``, the ceiling from halves of the repeats, and
         ``leave_one_out``, the correlation of a repeat with the mean of the others, of the runs
-        with most repeats. And the limits of each: ``cc_max_low``, ``cc_max_high`` and so on.
+        with most repeats; ``cc_max_with_20`` and so on, the ceiling with as many repeats, where
+        the study asks for it. And the limits of each: ``cc_max_low``, ``cc_max_high`` and so on.
     meta : dict
         ``n_without_ceiling`` counts voxels without, by reason.
     """
@@ -48,6 +49,7 @@ def ceiling_cell(study: Study, shared: SubjectData) -> tuple[dict[str, Array], d
         others = {
             "split_half": split_half(most, **options).cc_max,
             "leave_one_out": leave_one_out(most, **options).correlation,
+            **{f"cc_max_with_{n}": found.cc_max_with(n) for n in study.evaluate.ceiling_repeats},
         }
     arrays: dict[str, Array] = {}
     for name, one in ({name: getattr(found, name) for name in _WITH_LIMITS} | others).items():

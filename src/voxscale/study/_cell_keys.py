@@ -45,12 +45,8 @@ def _fields(
     }
     if cell.kind == "ceiling":
         rows = study.design.model_dump(include={"trim", "protocol"})
-        return {
-            **data,
-            "design": rows,
-            "n_bootstraps": study.evaluate.n_bootstraps,
-            "seed": study.seed,
-        }
+        own = study.evaluate.model_dump(include={"n_bootstraps", "ceiling_repeats"})
+        return {**data, **own, "design": rows, "seed": study.seed}
     validation = split_of(study, facts).validation
     fields = {
         **data,

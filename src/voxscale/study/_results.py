@@ -303,7 +303,8 @@ class Results:
         """Read a subject's noise ceilings with their limits, (n_voxels,) each; None without.
 
         ``cc_max``, ``signal_power``, ``noise_power``, ``explainable_variance``; ``split_half`` and
-        ``leave_one_out`` of the runs with most repeats (other ways to a ceiling); ``cc_max_low``
+        ``leave_one_out`` of the runs with most repeats (other ways to a ceiling);
+        ``cc_max_with_20`` for 20 of ``ceiling_repeats``, and so on; ``cc_max_low``
         and ``cc_max_high`` are limits of 95 %, and so on. Repeats are z-scored, whose total power
         is 1: limits of powers are then wider than they need be, those of ``cc_max`` are not.
         """

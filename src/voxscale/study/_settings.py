@@ -177,6 +177,9 @@ class Evaluate(SettingsTable):
     n_bootstraps: Whole = Field(
         400, description="samples behind the intervals of noise ceilings; 0 for none"
     )
+    ceiling_repeats: tuple[Count, ...] = Field(
+        (), description="numbers of repeats to extrapolate noise ceilings to, such as [20]"
+    )
     reducers: tuple[Text, ...] = Field(
         ("mean_voxels", "mean_where_cc_max_above(0.35)"),
         min_length=1,
