@@ -150,7 +150,7 @@ def test_ceilings_tell_how_sure_they_are(material):
     limits = material.results.ceiling("s1")
     known = np.isfinite(limits["cc_max"])
     told = next(one for one in section.paragraphs if one.startswith("s1: "))
-    assert f"s1: {int((~known).sum())} voxels of 40 have no ceiling" in told
+    assert f"s1: {int((~known).sum())} of 40 voxels have no ceiling" in told
     low, high = (np.median(limits[f"cc_max_{end}"][known]) for end in ("low", "high"))
     assert f"are {low:.2f} and {high:.2f}" in told
     assert (

@@ -161,7 +161,7 @@ def _how_sure(maps: SubjectMaps) -> str:
     """Say how many voxels have a ceiling, and how wide its interval is."""
     here = np.isfinite(maps.cc_max)
     n_without = int((~here).sum())
-    told = f"{maps.subject}: {plural(n_without, 'voxel')} of {len(here):,} have no ceiling."
+    told = f"{maps.subject}: {n_without:,} of {len(here):,} voxels have no ceiling."
     known = here & np.isfinite(maps.cc_max_low) & np.isfinite(maps.cc_max_high)
     if not known.any():
         return told
