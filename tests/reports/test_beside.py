@@ -9,6 +9,7 @@ from scipy import stats
 
 from voxscale.reports._baselines import beyond_baselines, parts_found
 from voxscale.reports._cortex import RELIABLE_CC_MAX
+from voxscale.reports._layer_comparison import two_layers, voxels_on_either_side
 from voxscale.reports._reading import read_material
 from voxscale.reports._scores import numbers_to_report
 from voxscale.reports._sections import against_ceiling
@@ -142,7 +143,7 @@ def test_numbers_to_report_have_metric_unit_and_reducer(material):
     r = found.array(found.reference("s1"), "r")
     assert (first["metric"], first["unit"], first["stories"]) == ("r", "correlation", "joined")
     assert number(first["mean voxels"]) == pytest.approx(r.mean(), abs=6e-5)
-    assert set(table.numbers["kind"]) == {"fit", "baselines", "stacking"}
+    assert set(table.numbers["kind"]) == {"fit", "ceiling", "baselines", "stacking"}
 
 
 def test_ceilings_tell_how_sure_they_are(material):
@@ -157,3 +158,38 @@ def test_ceilings_tell_how_sure_they_are(material):
         f"in {int((limits['cc_max_low'][known] > RELIABLE_CC_MAX).sum())} voxels the lower one"
         in told
     )
+
+
+def test_layers_compared_parts_and_ceilings_between_subjects_are_told(tiny, tmp_path):
+    pytest.importorskip("himalaya")
+    asked = "false\ncompare_layers = [2, 0]\nproduct_measure = true\nbetween_subjects = true"
+    text = tiny.BESIDE.replace("stack = true", f"stack = {asked}")
+    study = Study.from_toml(tiny.write_study(tmp_path, text, alphas="[30.0]"))
+    run(study, progress=False, device="cpu")
+    material = read_material(results(study))
+    found = material.results
+    compared = two_layers(material).tables[0].rows[1]
+    held = found.comparison("s2")
+    assert compared[0] == "s2"
+    assert number(compared[3]) == pytest.approx(held["difference"].mean(), abs=6e-5)
+    assert number(compared[4]) == pytest.approx(np.nanmedian(held["difference_norm"]), abs=6e-4)
+    assert voxels_on_either_side(np.full(40, 1e-3), held["difference"], "bh") == compared_sides(
+        held["difference"]
+    )
+    product = beyond_baselines(material).tables[1]
+    parts = [found.product("s1")[name].mean() for name in ("language", "word_rate", "position")]
+    assert product.columns[2:] == ("language model", "word rate", "position")
+    assert [number(one) for one in product.rows[0][2:]] == pytest.approx(parts, abs=6e-5)
+    assert number(product.rows[0][1]) == pytest.approx(sum(parts), abs=6e-5)
+    between = against_ceiling(material).tables[-1]
+    assert [row[0] for row in between.rows] == ["s1", "s2", "mean of all"]
+    expected = found.between_subjects["each"][0].mean()
+    assert number(between.rows[0][2]) == pytest.approx(expected, abs=6e-4)
+
+
+def compared_sides(difference):
+    return f"{(difference > 0).sum()} · {(difference < 0).sum()}"
+
+
+def test_a_comparison_that_was_not_asked_for_is_said(material):
+    assert two_layers(material).paragraphs == ["No comparison of two layers was asked for."]

@@ -24,8 +24,8 @@ N_TRS = 50
 N_VERTICES = 20_484
 VOCABULARY = ("the", "keeper", "lit", "a", "lamp", "and", "heard", "sea", "wind", "old")
 ANCHORS = (
-    "what-was-run", "scores", "layers", "size", "baselines", "stacking", "ceiling", "cortex",
-    "courses", "found",
+    "what-was-run", "scores", "layers", "size", "baselines", "stacking", "comparison", "ceiling",
+    "cortex", "courses", "found",
 )  # fmt: skip
 
 

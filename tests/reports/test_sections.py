@@ -28,14 +28,16 @@ def test_ceilings_are_summed_up_over_voxels_that_validation_chose(rng):
     norm = rng.uniform(size=N)
     norm[:20] = np.nan
     one = maps(rng, cc_norm=norm)
-    section = against_ceiling(SimpleNamespace(maps=(one,)))
+    none = SimpleNamespace(between_subjects=None)
+    section = against_ceiling(SimpleNamespace(maps=(one,), results=none))
     (row,) = section.tables[0].rows
     kept = [i for i in range(N) if np.isfinite(norm[i]) and one.cv_score[i] > 0]
     assert row[2] == str(len(kept))
     medians = [np.median(values[kept]) for values in (one.r_repeated, one.cc_max, norm)]
     assert [float(text) for text in row[3:6]] == pytest.approx(medians, abs=0.005)
     assert "validation score above 0" in section.tables[0].note
-    again = against_ceiling(SimpleNamespace(maps=(maps(rng, **vars(one) | {"p_value": norm}),)))
+    other = maps(rng, **vars(one) | {"p_value": norm})
+    again = against_ceiling(SimpleNamespace(maps=(other,), results=none))
     assert again.tables[0].rows == section.tables[0].rows  # test responses do not choose
 
 

@@ -100,6 +100,7 @@ OTHERS = {
     Evaluate: {
         "n_permutations": 40, "null": "phase", "fdr": "by", "n_bootstraps": 9, "stack": True,
         "reducers": ("median_voxels",), "block_trs": 10, "ceiling_repeats": (20,),
+        "compare_layers": (0, 2), "product_measure": True, "between_subjects": True,
     },
 }  # fmt: skip
 NO_SETTINGS = {

@@ -67,6 +67,7 @@ def beyond_baselines(material: Material) -> Section:
     )
     numbers = _numbers(made)
     section.tables.append(Table(columns, rows, note, "baselines", numbers))
+    section.tables.extend(_product_measure(results))
     caption = (
         "R² on the test stories, mean over voxels with a score. Orange: what the language model "
         "explains and no baseline does. The bars of a panel add up to the R² of all spaces "
@@ -184,6 +185,30 @@ def _means(found: VariancePartition) -> list[float]:
     return [
         float(one[known].mean()) if known.any() else float("nan") for one in (found.total, *parts)
     ]
+
+
+def _product_measure(results: Results) -> list[Table]:
+    """Tabulate what each band of one banded fit adds to its R²."""
+    parts: dict[str, dict[str, float]] = {
+        subject: results.meta(cell)["mean_parts"]
+        for subject in results.subjects
+        if (cell := results.beside_cell("product", subject)) is not None
+    }
+    if not parts:
+        return []
+    names = list(dict.fromkeys(name for means in parts.values() for name in means))
+    rows = []
+    for subject, means in parts.items():
+        numbers = (sum(means.values()), *(means.get(name) for name in names))
+        rows.append((subject, *(as_text(one, 4) for one in numbers)))
+    heads = [_PLAINLY.get(name, name) for name in names]
+    note = (
+        "Product measure: R² on the test stories of one banded ridge regression, and the part of "
+        "each space, mean over voxels with a score. The parts add up; what spaces share is divided "
+        "between them by how much of the prediction each of them is, so that a part is not what "
+        "would be lost without the space."
+    )
+    return [Table(("subject", "all", *heads), rows, note)]
 
 
 def _n_beyond(results: Results, subject: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from voxscale._version import __version__
 from voxscale.reports import _sections as sections
 from voxscale.reports._baselines import beyond_baselines
+from voxscale.reports._layer_comparison import two_layers
 from voxscale.reports._reading import Material, read_material
 from voxscale.reports._scores import numbers_to_report
 from voxscale.reports._size import by_size
@@ -39,6 +40,7 @@ _SECTIONS: tuple[Callable[[Material], Section], ...] = (
     by_size,
     beyond_baselines,
     mixed_layers,
+    two_layers,
     sections.against_ceiling,
     sections.on_cortex,
     sections.single_voxels,

@@ -20,7 +20,7 @@ from voxscale.reports._timecourse import time_courses
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material, SubjectMaps
-    from voxscale.study import Evaluate, Study
+    from voxscale.study import Evaluate, Results, Study
 
 __all__ = [
     "against_ceiling",
@@ -114,8 +114,10 @@ def against_ceiling(material: Material) -> Section:
 
     section = Section("ceiling", "Scores against the noise ceiling")
     repeated = [maps for maps in material.maps if maps.ceiling_runs]
+    between = _between_subjects(material.results)
     if not repeated:
         section.paragraphs.append(_NO_CEILING)
+        section.tables.extend(between)
         return section
     scores = pd.concat([maps.frame("r_repeated", "cc_max", "cc_norm", "spe") for maps in repeated])
     scores = scores.rename(columns={"r_repeated": "r"})
@@ -129,7 +131,7 @@ def against_ceiling(material: Material) -> Section:
         "whose repeats share no signal has no ceiling and is left out."
     )
     section.paragraphs.extend(_how_sure(maps) for maps in repeated)
-    section.tables.append(_ceiling_table(repeated))
+    section.tables.extend([_ceiling_table(repeated), *between])
     caption = (
         "Correlation in the repeated test stories against the noise ceiling, each voxel at the "
         "layer that is best for it by validation. Colour: number of voxels, on a logarithmic "
@@ -153,7 +155,7 @@ def against_ceiling(material: Material) -> Section:
 _NO_CEILING = (
     "No test story was heard more than once, so there is no noise ceiling: it is judged by how far "
     "repeats agree, and an average of repeats is one recording. What remains is to compare people, "
-    "where their responses are aligned (voxscale.evaluate.leave_one_out)."
+    "where their responses are aligned (between_subjects in the study file)."
 )
 
 
@@ -172,6 +174,31 @@ def _how_sure(maps: SubjectMaps) -> str:
         f"jackknife over repeats, are {as_text(low, 2)} and {as_text(high, 2)}; in "
         f"{surely:,} voxels the lower one is above {RELIABLE_CC_MAX}."
     )
+
+
+def _between_subjects(results: Results) -> list[Table]:
+    """Tabulate how well the other subjects tell the responses of each."""
+    held = results.between_subjects
+    if held is None:
+        return []
+    subjects = next(
+        results.meta(cell)["subjects"] for cell in results.beside if cell.kind == "between"
+    )
+    named = {**dict(zip(subjects, held["each"], strict=True)), "mean of all": held["correlation"]}
+    rows = []
+    for name, r in named.items():
+        known = r[np.isfinite(r)].astype(np.float64)
+        quartiles = [as_text(one, 2) for one in _quartiles(known)]
+        mean = float(known.mean()) if known.size else float("nan")
+        rows.append((name, as_text(len(known)), as_text(mean, 3), *quartiles))
+    columns = ("subject", "voxels", "mean", "lower quartile", "median", "upper quartile")
+    note = (
+        "Between subjects: correlation of each subject's test responses with the mean of the "
+        "others', voxel by voxel, which are supposed to correspond. A model of the story alone "
+        "cannot know what a subject does not share with others; with more subjects their mean "
+        "would be less noisy, and the correlation higher."
+    )
+    return [Table(columns, rows, note)]
 
 
 def _ceiling_table(repeated: list[SubjectMaps]) -> Table:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxscale.arrays import Array
-from voxscale.evaluate import fdr
+from voxscale.reports._layer_comparison import voxels_on_either_side
 from voxscale.reports._reading import Q_LEVEL
 from voxscale.reports._style import PAGE_WIDTH, colour_of, new_figure, styled
 from voxscale.reports._tables import Drawing, Section, Table, as_text, with_minus
@@ -99,18 +98,6 @@ def _named(models: list[str]) -> str:
     return ", ".join(one.replace("_", " ") for one in models)
 
 
-def _surely(held: dict[str, Array], gain: Array, method: str) -> str:
-    """Count the voxels where the mix is better, and where it is worse, by permutation."""
-    if "p_gain" not in held:
-        return as_text(None)
-    known = np.isfinite(held["p_gain"]) & np.isfinite(gain)
-    if not known.any():
-        return "0 · 0"
-    found = fdr(held["p_gain"][known].astype(np.float64), method=method) < Q_LEVEL
-    n_better, n_worse = (int((found & side).sum()) for side in (gain[known] > 0, gain[known] < 0))
-    return f"{as_text(n_better)} · {as_text(n_worse)}"
-
-
 def _why_none(results: Results) -> str:
     if not results.study.evaluate.stack:
         return "No mix of layers was asked for."
@@ -137,7 +124,8 @@ def _row(results: Results, subject: str) -> tuple[tuple[str, ...], str]:
     ]
     better = f"{np.mean(gain > 0):.0%}".replace("%", " %") if gain.size else "–"
     median = float(np.median(depth)) if depth.size else float("nan")
-    sure = _surely(held, stacked - single, results.study.evaluate.fdr)
+    method = results.study.evaluate.fdr
+    sure = voxels_on_either_side(held.get("p_gain"), stacked - single, method)
     row = (subject, *map(as_text, means), better, sure, as_text(median, 1))
     return row, with_minus(f"{means[2]:+.3f}")
 

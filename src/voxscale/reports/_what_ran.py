@@ -104,6 +104,9 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("baselines", [name.replace("_", " ") for name, on in study.baselines if on] or "none"),
         ("stories that choose layers", _validation(study)),
         ("layers mixed", study.evaluate.stack),
+        ("layers compared", study.evaluate.compare_layers or "none"),
+        ("product measure", study.evaluate.product_measure),
+        ("ceilings between subjects", study.evaluate.between_subjects),
         ("reducers of scores.csv", study.evaluate.reducers),
         ("bootstrap draws of a law", N_BOOTSTRAP),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from voxscale.store import key_of
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from voxscale.study._config import Study
     from voxscale.study._inputs import SubjectFacts
 
-__all__ = ["RECIPE", "cell_key", "min_context_of"]
+__all__ = ["RECIPE", "between_key", "cell_key", "min_context_of"]
 
 RECIPE = 3  # raised by hand whenever the numbers of a cell would differ
 
@@ -22,6 +22,18 @@ RECIPE = 3  # raised by hand whenever the numbers of a cell would differ
 def min_context_of(context: int) -> int:
     """Return the number of words that the model sees at least, but for a story's start."""
     return max(1, context // 2)
+
+
+def between_key(study: Study, all_facts: Sequence[SubjectFacts]) -> str:
+    """Name the cell of all subjects by their test stories."""
+    rows = study.design.model_dump(include={"trim", "protocol"})
+    own = {"design": rows, "n_bootstraps": study.evaluate.n_bootstraps, "seed": study.seed}
+    subjects = [
+        {"subject": one.subject, "test": [one.inputs_of(run) for run in one.test]}
+        for one in all_facts
+    ]
+    fields = {"dataset": study.dataset, "subjects": subjects, **own}
+    return key_of({"recipe": RECIPE, "kind": "between", **fields})
 
 
 def cell_key(study: Study, cell: Cell, facts: SubjectFacts, identity: Mapping[str, Any]) -> str:
@@ -64,11 +76,17 @@ def _fields(
     if cell.kind == "fit":
         own = {"reference": cell.reference, "n_bootstraps": _n_bootstraps(study, cell, facts)}
         return {**fields, "null": _null(study, cell), **own}
+    if cell.kind == "comparison":
+        chosen = study.evaluate
+        own = {"layers": chosen.compare_layers, "n_permutations": chosen.n_permutations}
+        return {**fields, "layer": None, **own}
     spaces = [one for one in study.baselines.spaces if one != "sound" or facts.sounds]
     fields |= {"spaces": spaces, "sounds": dict(facts.sounds) if "sound" in spaces else {}}
     if cell.kind == "stacking":
         n_permutations = study.evaluate.n_permutations
         return {**fields, "layer": None, "layers": study.layers, "n_permutations": n_permutations}
+    if cell.kind == "product":
+        return {**fields, "seed": study.seed, "scoring": "r2"}
     autocorrelation = study.baselines.autocorrelation
     return {**fields, "null": _null(study, cell), "autocorrelation": autocorrelation}
 
@@ -89,7 +107,7 @@ def _null(study: Study, cell: Cell) -> dict[str, Any] | None:
 
 
 def _permutes(study: Study, cell: Cell) -> bool:
-    tested = cell.reference or cell.kind in ("baselines", "stacking")
+    tested = cell.reference or cell.kind in ("baselines", "stacking", "comparison")
     return tested and study.evaluate.n_permutations > 0
 
 

@@ -26,7 +26,7 @@ __all__ = [
 
 AXES = ("layer", "context", "n_stories")
 
-Kind = Literal["fit", "ceiling", "baselines", "stacking"]
+Kind = Literal["fit", "ceiling", "baselines", "product", "stacking", "comparison", "between"]
 
 # How each number of a cell's table row is made of its arrays.
 REDUCERS = {
@@ -48,7 +48,7 @@ class Cell:
     """One fit: a subject, a layer at a context, and the stories it learns from.
 
     Or one of what is computed once for a subject: its noise ceilings, what baselines explain,
-    and the mix of its layers.
+    the mix of its layers, two of them compared; or once for all subjects.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ class Cell:
         Which seeded order the stories were taken from; 0 where all of them train.
     reference : bool
         Trained on all stories at the longest context: time courses and p-values are kept too.
-    kind : {"fit", "ceiling", "baselines", "stacking"}
+    kind : {"fit", "ceiling", "baselines", "product", "stacking", "comparison", "between"}
+        The last is about all subjects; it is kept with the first of them.
     """
 
     subject: str
@@ -85,7 +86,7 @@ class Cell:
         """What it is, in words."""
         stories = "1 story" if self.n_stories == 1 else f"{self.n_stories} stories"
         if self.kind != "fit":
-            return f"{self.subject}, {_KINDS[self.kind].format(layer=self.layer)}"
+            return _KINDS[self.kind].format(subject=self.subject, layer=self.layer)
         return f"{self.subject}, layer {self.layer}, context {self.context}, {stories}" + (
             f" (draw {self.draw})" if self.draw else ""
         )
@@ -96,9 +97,12 @@ class Cell:
 
 
 _KINDS = {
-    "ceiling": "noise ceilings",
-    "baselines": "baselines beside layer {layer}",
-    "stacking": "stacked layers",
+    "ceiling": "{subject}, noise ceilings",
+    "baselines": "{subject}, baselines beside layer {layer}",
+    "product": "{subject}, product measure of layer {layer}",
+    "stacking": "{subject}, stacked layers",
+    "comparison": "{subject}, two layers compared",
+    "between": "all subjects, noise ceilings between them",
 }
 
 
@@ -142,14 +146,14 @@ def cells_of(study: Study, facts: SubjectFacts) -> list[Cell]:
 
 def _kinds_of(study: Study, facts: SubjectFacts) -> list[Kind]:
     """Tell what is computed once for a subject."""
-    kinds: list[Kind] = []
-    if facts.repeated() and study.evaluate.n_bootstraps:
-        kinds.append("ceiling")
-    if study.baselines.spaces or study.baselines.autocorrelation:
-        kinds.append("baselines")
-    if study.evaluate.stack and len(study.layers) > 1:
-        kinds.append("stacking")
-    return kinds
+    wanted: dict[Kind, bool] = {
+        "ceiling": bool(facts.repeated() and study.evaluate.n_bootstraps),
+        "baselines": bool(study.baselines.spaces) or study.baselines.autocorrelation,
+        "product": study.evaluate.product_measure,
+        "stacking": study.evaluate.stack and len(study.layers) > 1,
+        "comparison": bool(study.evaluate.compare_layers),
+    }
+    return [kind for kind, is_wanted in wanted.items() if is_wanted]
 
 
 def draw_orders(stories: Sequence[str], n_draws: int, seed: int) -> list[tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from voxscale.study._features import FeaturePass
     from voxscale.study._inputs import Inputs, SubjectFacts
 
-__all__ = ["blamed", "check_rows", "check_words", "load_model"]
+__all__ = ["blamed", "check_evaluation", "check_rows", "check_words", "load_model"]
 
 
 @contextmanager
@@ -149,6 +150,24 @@ def load_model(inputs: Inputs) -> None:
             inputs.extractor.load()
 
 
+def check_evaluation(
+    study: Study, all_facts: Sequence[SubjectFacts], missing: Iterable[Cell]
+) -> None:
+    """Find out whether what [evaluate] asks for and is missing can be computed.
+
+    Raises
+    ------
+    ConfigError
+        If a product measure lacks baselines or himalaya; or if ceilings between subjects are
+        asked for, and there is one subject or they differ in test runs, TRs or voxels.
+    """
+    kinds = {cell.kind for cell in missing}
+    if "product" in kinds:
+        _check_banded(study)
+    if "between" in kinds:
+        _check_alike(study, all_facts)
+
+
 def _n_rows(recipe: DesignRecipe, run: str, trs: range, facts: SubjectFacts) -> int:
     """Join the word rate and a stand-in, so that the recipe says what it would of the data."""
     response = TRSeries(np.zeros((len(trs), 1)), run, trs.start, facts.tr_times[run])
@@ -163,3 +182,41 @@ def _at_fault(recipe: DesignRecipe, run: str, trs: range, facts: SubjectFacts) -
     except DataError:
         return "trim"
     return "delays"
+
+
+def _check_banded(study: Study) -> None:
+    """Find out whether a product measure can be made at all."""
+    where = f"{study.where('product_measure', 'evaluate')}[evaluate] product_measure"
+    if not study.baselines.spaces:
+        msg = f"{where} needs baselines beside the language model; set some in [baselines]."
+        raise ConfigError(msg)
+    if find_spec("himalaya") is None:
+        msg = f"{where} needs himalaya, which is not installed; run: pip install 'voxscale[banded]'"
+        raise ConfigError(msg)
+
+
+def _check_alike(study: Study, all_facts: Sequence[SubjectFacts]) -> None:
+    """Find out whether subjects can be compared voxel by voxel."""
+    where = f"{study.where('between_subjects', 'evaluate')}[evaluate] between_subjects"
+    first, *others = all_facts
+    if not others:
+        msg = f"{where}: there is one subject, {first.subject!r}; expected two or more."
+        raise ConfigError(msg)
+    for other in others:
+        for what, mine, theirs in (
+            ("test runs", first.test, other.test),
+            ("voxels", first.n_voxels, other.n_voxels),
+            *((f"TRs of run {run!r}", *_covered(run, first, other)) for run in first.test),
+        ):
+            if mine != theirs:
+                msg = (
+                    f"{where}: {what} differ: {mine} of subject {first.subject!r}, {theirs} of "
+                    f"{other.subject!r}; expected responses of the same stories in the same "
+                    "voxels, such as a common surface or regions. Name alike subjects, or leave "
+                    "it out."
+                )
+                raise ConfigError(msg)
+
+
+def _covered(run: str, *subjects: SubjectFacts) -> list[range | None]:
+    return [one.trs[run][0] if run in one.trs else None for one in subjects]

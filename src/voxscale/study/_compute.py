@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxscale.study._baselines import baselines_cell
+from voxscale.study._between_cell import between_cell
 from voxscale.study._ceiling_cell import ceiling_cell
+from voxscale.study._comparison_cell import comparison_cell
 from voxscale.study._fit_cell import fit_cell
+from voxscale.study._product_cell import product_cell
 from voxscale.study._stacking_cell import stacking_cell
 
 if TYPE_CHECKING:
@@ -20,7 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["compute_cell"]
 
-_COMPUTE = {"fit": fit_cell, "baselines": baselines_cell, "stacking": stacking_cell}
+_COMPUTE = {
+    "fit": fit_cell,
+    "baselines": baselines_cell,
+    "product": product_cell,
+    "stacking": stacking_cell,
+    "comparison": comparison_cell,
+}
 
 
 def compute_cell(
@@ -29,6 +38,8 @@ def compute_cell(
     """Compute the arrays of a cell, float32, and what its metadata say of them."""
     if cell.kind == "ceiling":
         arrays, meta = ceiling_cell(inputs.study, shared)
+    elif cell.kind == "between":
+        arrays, meta = between_cell(inputs, shared)
     else:
         arrays, meta = _COMPUTE[cell.kind](inputs, cell, store, shared, device)
     return {name: np.asarray(one, dtype=np.float32) for name, one in arrays.items()}, meta

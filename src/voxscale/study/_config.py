@@ -238,6 +238,16 @@ class Study(SettingsTable):
             raise ValueError(msg)
         return features
 
+    @field_validator("evaluate")
+    @classmethod
+    def _compares_layers(cls, evaluate: Evaluate, info: ValidationInfo) -> Evaluate:
+        layers = info.data.get("layers") or evaluate.compare_layers
+        unknown = [one for one in evaluate.compare_layers if one not in layers]
+        if unknown:
+            msg = f"compare_layers has {unknown[0]}, which is not among layers {list(layers)}"
+            raise ValueError(msg)
+        return evaluate
+
     @field_validator("root", "out")
     @classmethod
     def _from_base(cls, path: Path | None, info: ValidationInfo) -> Path | None:

@@ -113,7 +113,7 @@ def passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[FeaturePass]:
     passes: dict[tuple[int, str], FeaturePass] = {}
     seen: set[str] = set()
     for cell in cells:
-        if cell.kind == "ceiling":  # which has no need of a model
+        if cell.kind in ("ceiling", "between"):  # which have no need of a model
             continue
         facts = inputs.facts(cell.subject)
         held = split_of(inputs.study, facts).validation

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from voxscale.store import LayerStore, Store
-from voxscale.study._cell_keys import cell_key
+from voxscale.study._cell_keys import between_key, cell_key
 from voxscale.study._cells import AXES, Cell, axes_of, cells_of
-from voxscale.study._checks import check_rows, check_words
+from voxscale.study._checks import check_evaluation, check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
 from voxscale.study._owner import check_owner
@@ -69,7 +69,7 @@ class Plan:
     def __str__(self) -> str:
         study = self.study
         subjects = list(dict.fromkeys(cell.subject for cell in self.cells))
-        sizes = sorted({cell.n_stories for cell in self.cells})
+        sizes = sorted({cell.n_stories for cell in self.cells if cell.kind != "between"})
         contexts = Counter(one.context for one in self.passes)
         stories = ", ".join(f"{n} at context {context}" for context, n in contexts.items())
         rows = [
@@ -213,7 +213,10 @@ def checked_plan(inputs: Inputs) -> Plan:
     """Make a plan, and find out whether what is missing can be computed at all."""
     made = make_plan(inputs)
     recipe = recipe_of(made.study)
-    for subject, cells in groupby(made.missing, key=lambda cell: cell.subject):
+    all_facts = [inputs.facts(subject) for subject in inputs.subjects]
+    check_evaluation(made.study, all_facts, made.missing)
+    of_one = (cell for cell in made.missing if cell.kind != "between")
+    for subject, cells in groupby(of_one, key=lambda cell: cell.subject):
         check_rows(made.study, recipe, inputs.facts(subject), cells)
     check_words(inputs, made.passes)
     return made
@@ -230,6 +233,11 @@ def make_plan(inputs: Inputs) -> Plan:
         for cell in cells_of(study, facts):
             cells.append(cell)
             keys[cell] = cell_key(study, cell, facts, inputs.identity)
+    if study.evaluate.between_subjects:
+        all_facts = [inputs.facts(subject) for subject in inputs.subjects]
+        cell = replace(cells[0], stories=(), kind="between", reference=False)
+        cells.append(cell)
+        keys[cell] = between_key(study, all_facts)
     done = tuple(cell for cell in cells if keys[cell] in store)
     is_done = set(done)
     missing = tuple(cell for cell in cells if cell not in is_done)

@@ -57,7 +57,8 @@ class Results:
     ``n_permutations`` in the metadata is how many there were, fewer than asked for where no more
     exist. With validation stories there is ``r_validation``. Reference cells are those of the
     layer sweep. What is computed once for a subject is read by :meth:`ceiling`,
-    :meth:`partition`, :meth:`baselines` and :meth:`stacking`.
+    :meth:`partition`, :meth:`baselines`, :meth:`product`, :meth:`stacking` and
+    :meth:`comparison`; once for all subjects, :attr:`between_subjects`.
 
     The response of a repeated run is the mean of its repeats, each trimmed and z-scored.
     ``cc_abs``, ``cc_max``, ``cc_norm`` and ``spe`` are about that mean. For ``r``,
@@ -71,7 +72,8 @@ class Results:
     cells : tuple of Cell
         Fits that are done, by subject, in the order of the plan.
     beside : tuple of Cell
-        What is done once for a subject: "ceiling", "baselines", "stacking".
+        What is done once for a subject: "ceiling", "baselines", "product", "stacking",
+        "comparison"; or for all: "between".
     missing : tuple of Cell
         Those not done, failed ones included.
     failed : tuple of (Cell, dict)
@@ -341,6 +343,35 @@ class Results:
         best layer elsewhere.
         """
         return self._beside_arrays("stacking", subject)
+
+    def product(self, subject: str) -> dict[str, Array] | None:
+        """Read the product measure, (n_voxels,) each; None where it is not done.
+
+        ``language``, ``word_rate`` and so on: parts of the test R² of one banded ridge regression,
+        which add up to it (:func:`voxscale.evaluate.product_measure`).
+        """
+        return self._beside_arrays("product", subject)
+
+    def comparison(self, subject: str) -> dict[str, Array] | None:
+        """Read two layers set against each other, (n_voxels,) each; None where it is not done.
+
+        ``r_first`` and ``r_second`` of ``compare_layers``, ``difference`` (first less second),
+        ``p_difference`` (:func:`voxscale.evaluate.compare_models`), and ``difference_norm``, the
+        difference in the repeated test stories over the ceiling.
+        """
+        return self._beside_arrays("comparison", subject)
+
+    @property
+    def between_subjects(self) -> dict[str, Array] | None:
+        """What subjects share in the test stories; None where it is not done.
+
+        ``each`` of shape (n_subjects, n_voxels), in the order of ``subjects`` in the metadata:
+        the correlation of a subject with the mean of the others. ``correlation``, their mean, and
+        ``correlation_of_all``, extrapolated to any number of subjects; with limits of 95 %,
+        ``correlation_low`` and so on.
+        """
+        found = [cell for cell in self.beside if cell.kind == "between"]
+        return self.arrays(found[0]) if found else None
 
     def beside_cell(self, kind: str, subject: str) -> Cell | None:
         """Return the cell of something that is computed once for a subject, if it is done."""

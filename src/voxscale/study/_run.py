@@ -227,7 +227,6 @@ def _fill_cells(
 def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
     """Say where numbers come from: settings, inputs, versions."""
     study, facts = inputs.study, inputs.facts(cell.subject)
-    runs = (*cell.stories, *split_of(study, facts).validation, *facts.test)
     return {
         "cell": cell.as_dict(),
         "study": study.name,
@@ -243,13 +242,26 @@ def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
         "seed": study.seed,
         "recipe": RECIPE,
         "reducers": REDUCERS,
-        "inputs": [facts.inputs_of(run) for run in runs],
+        "inputs": _inputs_of(inputs, cell),
         "versions": {
             "voxscale": __version__,
             "python": python_version(),
             **{name: _version(name) for name in ("numpy", "torch", "transformers")},
         },
     }
+
+
+def _inputs_of(inputs: Inputs, cell: Cell) -> list[dict[str, Any]]:
+    """Return the hashes of the runs that a cell is about."""
+    facts = inputs.facts(cell.subject)
+    if cell.kind != "between":
+        runs = (*cell.stories, *split_of(inputs.study, facts).validation, *facts.test)
+        return [facts.inputs_of(run) for run in runs]
+    return [
+        {"subject": subject, **inputs.facts(subject).inputs_of(run)}
+        for subject in inputs.subjects
+        for run in facts.test
+    ]
 
 
 def _version(package: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -51,8 +51,9 @@ def score_table(results: Results) -> pd.DataFrame:
 def _rows(results: Results) -> Iterator[dict[str, Any]]:
     reducers = [Reducer.parse(one) for one in results.study.evaluate.reducers]
     for cell in (*results.cells, *results.beside):
-        cc_max = _ceiling_of(results, cell)
-        named = {name: getattr(cell, name) for name in _OF_CELL}
+        of_all = {"subject": "all"} if cell.kind == "between" else {}
+        cc_max = None if of_all else _ceiling_of(results, cell)
+        named = {name: getattr(cell, name) for name in _OF_CELL} | of_all
         for scores in _SCORES[cell.kind](results, cell):
             for reducer in reducers:
                 if reducer.threshold is not None and cc_max is None:
@@ -128,13 +129,44 @@ def _of_stacking(results: Results, cell: Cell) -> Iterator[_Scores]:
         yield _Scores("stacked where validation says so", "test", "r", arrays["r_masked"])
 
 
-def _none(results: Results, cell: Cell) -> Sequence[_Scores]:
-    return ()
+def _of_ceiling(results: Results, cell: Cell) -> Iterator[_Scores]:
+    arrays = results.arrays(cell)
+    on = "repeated test stories"
+    yield _Scores("noise ceiling (cc_max)", on, "r", arrays["cc_max"])
+    yield _Scores("noise ceiling from halves of the repeats", on, "r", arrays["split_half"])
+    yield _Scores("a repeat by the mean of the others", on, "r", arrays["leave_one_out"])
+
+
+def _of_product(results: Results, cell: Cell) -> Iterator[_Scores]:
+    parts = results.arrays(cell)
+    names = results.meta(cell)["spaces"]
+    total = np.sum([parts[name] for name in names], axis=0)
+    yield _Scores(f"banded fit of {' + '.join(names)}", "test", "r2", total)
+    for name in names:
+        yield _Scores(f"product measure of {name}", "test", "r2", parts[name])
+
+
+def _of_comparison(results: Results, cell: Cell) -> Iterator[_Scores]:
+    arrays = results.arrays(cell)
+    first, second = results.meta(cell)["layers"]
+    difference = f"layer {first} less layer {second}"
+    yield _Scores(difference, "test", "r", arrays["difference"])
+    if "difference_norm" in arrays:
+        on = "repeated test stories"
+        yield _Scores(difference, on, "cc_norm", arrays["difference_norm"])
+
+
+def _of_between(results: Results, cell: Cell) -> Iterator[_Scores]:
+    arrays = results.arrays(cell)
+    yield _Scores("a subject by the mean of the others", "test", "r", arrays["correlation"])
 
 
 _SCORES: dict[str, Any] = {
     "fit": _of_fit,
     "baselines": _of_baselines,
     "stacking": _of_stacking,
-    "ceiling": _none,  # no model's score
+    "ceiling": _of_ceiling,
+    "product": _of_product,
+    "comparison": _of_comparison,
+    "between": _of_between,
 }

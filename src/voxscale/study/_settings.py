@@ -186,6 +186,21 @@ class Evaluate(SettingsTable):
         description='names such as ["mean_voxels", "mean_where_cc_max_above(0.35)"]',
     )
     stack: Flag = Field(default=False, description="true or false")
+    compare_layers: tuple[Whole, ...] = Field(
+        (), max_length=2, description="two of the layers, such as [3, 9]"
+    )
+    product_measure: Flag = Field(default=False, description="true or false; needs baselines")
+    between_subjects: Flag = Field(
+        default=False, description="true or false; needs subjects with the same voxels"
+    )
+
+    @field_validator("compare_layers")
+    @classmethod
+    def _two(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
+        if layers and len(set(layers)) < 2:
+            msg = "it takes two different layers, such as [3, 9], or none"
+            raise ValueError(msg)
+        return layers
 
     @field_validator("block_trs")
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,18 +10,17 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from voxscale.arrays import Array
-from voxscale.errors import VoxscaleWarning
 from voxscale.evaluate import (
     BestModels,
     StoryScores,
     choose_best,
-    compare_models,
     correlation,
     noise_normalized_difference,
     r2,
 )
 from voxscale.fit import Stacking, center_of_mass
 from voxscale.study._baselines import baseline_designs, baselines_of
+from voxscale.study._comparison_cell import p_of_difference
 from voxscale.study._fit_cell import (
     chosen_cv_scores,
     facts_of,
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["stacking_cell", "stacking_folds"]
 
 _MOST_FOLDS = 5
-_BLOCK_TRS, _LEAST_BLOCK_TRS = 40, 10  # of the comparison of models
 _MIN_GAIN = 0.05  # in correlation, as evaluate.stacked_scores has it
 
 
@@ -183,30 +180,12 @@ def _scored(
     if ceiling is not None:
         mix["repeated"] = ceiling.cc_abs(prediction[rows])
     scores = StoryScores(tuple(runs), names, np.stack(r), is_test=is_test)
-    compared = {} if single is None else _compared(inputs.study, shared, Y, prediction, single)
+    compared = {}
+    if single is not None:
+        lengths = list(shared.lengths(runs).values())
+        p_values = p_of_difference(inputs.study, Y, prediction, single, lengths)
+        compared = {} if p_values is None else {"p_gain": p_values}
     return _Scored(scores, mix, np.stack(repeated) if repeated else None, compared)
-
-
-def _compared(
-    study: Study, shared: SubjectData, Y: Array, mix: Array, single: Array
-) -> dict[str, Array]:
-    """Test whether the mix and each voxel's best layer differ on the test stories."""
-    lengths = list(shared.lengths(shared.dataset.test).values())
-    if not study.evaluate.n_permutations or min(lengths) < 3 * _LEAST_BLOCK_TRS:
-        return {}
-    block_trs = min(_BLOCK_TRS, min(lengths) // 3)
-    with warnings.catch_warnings():  # of voxels without an answer, the fits tell
-        warnings.simplefilter("ignore", VoxscaleWarning)
-        test = compare_models(
-            Y,
-            mix,
-            single,
-            block_trs=block_trs,
-            n_permutations=study.evaluate.n_permutations,
-            run_lengths=lengths,
-            seed=study.seed,
-        )
-    return {"p_gain": test.p_values}
 
 
 def _masked(arrays: Mapping[str, Array]) -> dict[str, Array]:
