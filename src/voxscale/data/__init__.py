@@ -5,7 +5,7 @@ and a `TRSeries`; a `Dataset` holds them for one subject. A file that is missing
 not what it says raises a `DataError` that names the place and what to do.
 """
 
-from voxscale.data._audio import audio_duration_s
+from voxscale.data._audio import Audio, audio_duration_s, read_audio
 from voxscale.data._dataset import Dataset, check_run, check_subject, datasets, load
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
