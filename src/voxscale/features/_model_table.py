@@ -19,7 +19,7 @@ from voxscale.features._models import (
     text_config,
     told,
 )
-from voxscale.features._packaged import quiet
+from voxscale.features._third_party import quiet
 
 __all__ = ["ModelFacts", "known_models", "model_facts"]
 
