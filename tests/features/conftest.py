@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import partial
 
 import numpy as np
@@ -232,3 +233,27 @@ def story():
         return Transcript(words, onset_s, onset_s + 0.3)
 
     return make
+
+
+def _as_ctranslate2(arrays, aliases=(), *, spec="WhisperSpec", version=6, revision=3):
+    """Write arrays as CTranslate2 does, written from the description of its format."""
+    numbers = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
+
+    def text(value):
+        return struct.pack("<H", len(value.encode()) + 1) + value.encode() + b"\0"
+
+    parts = [struct.pack("<I", version), text(spec), struct.pack("<II", revision, len(arrays))]
+    for name, values in arrays.items():
+        values = np.asarray(values)
+        shape = struct.pack(f"<B{values.ndim}I", values.ndim, *values.shape)
+        kind = struct.pack("<BI", numbers[values.dtype.name], values.nbytes)
+        parts += [text(name), shape, kind, values.tobytes()]
+    parts.append(struct.pack("<I", len(aliases)))
+    parts += [text(name) + text(target) for name, target in aliases]
+    return b"".join(parts)
+
+
+@pytest.fixture(scope="session")
+def as_ctranslate2():
+    """Return a writer of CTranslate2's model.bin: the bytes of named arrays and aliases."""
+    return _as_ctranslate2

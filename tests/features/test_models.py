@@ -234,10 +234,10 @@ def test_damaged_gguf_is_told(tmp_path, story):
 
 
 def test_gguf_without_its_readers_says_what_to_install(tmp_path, story, monkeypatch):
-    from voxscale.features import _packaged
+    from voxscale.features import _gguf
 
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
-    monkeypatch.setattr(_packaged, "find_spec", lambda name: None)
+    monkeypatch.setattr(_gguf, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"needs gguf and accelerate.*'voxscale\[gguf\]'"):
         language_states(story("the fox"), tmp_path / "model.gguf")
 

