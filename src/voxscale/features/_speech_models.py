@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.errors import DataError
 from voxscale.features._models import ModelFiles, find_model, locate, read_config, told
-from voxscale.features._packaged import quiet
+from voxscale.features._third_party import quiet
 from voxscale.features._speech_blocks import Block, blocks_of
 from voxscale.features._speech_fronts import BertFront, Front, WaveformFront, WhisperFront
 from voxscale.features._speech_mel import LogMel
