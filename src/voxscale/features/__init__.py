@@ -13,12 +13,16 @@ from voxscale.features._language import language_states
 from voxscale.features._language_extractor import LanguageExtractor
 from voxscale.features._model_table import ModelFacts, known_models, model_facts
 from voxscale.features._modulation import modulation_power
+from voxscale.features._phone_table import ARTICULATIONS, PHONES
+from voxscale.features._phones import articulation, phone_one_hot, phone_rate
 from voxscale.features._pitch import pitch
 from voxscale.features._sound import envelope, mel_bands, sound_features
 from voxscale.features._static import Embedding, read_embedding, static_embeddings
 from voxscale.features._word_rate import word_rate
 
 __all__ = [
+    "ARTICULATIONS",
+    "PHONES",
     "Contexts",
     "Embedding",
     "Extractor",
@@ -26,6 +30,7 @@ __all__ = [
     "LanguageExtractor",
     "ModelFacts",
     "Window",
+    "articulation",
     "envelope",
     "extractor",
     "known_models",
@@ -33,6 +38,8 @@ __all__ = [
     "mel_bands",
     "model_facts",
     "modulation_power",
+    "phone_one_hot",
+    "phone_rate",
     "pitch",
     "plan_language_states",
     "plan_windows",
