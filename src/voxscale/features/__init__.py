@@ -19,6 +19,8 @@ from voxscale.features._pitch import pitch
 from voxscale.features._sound import envelope, mel_bands, sound_features
 from voxscale.features._static import Embedding, read_embedding, static_embeddings
 from voxscale.features._word_rate import word_rate
+from voxscale.features._word_timing import pauses, story_position
+from voxscale.features._words import word_length, zipf_frequency
 
 __all__ = [
     "ARTICULATIONS",
@@ -38,6 +40,7 @@ __all__ = [
     "mel_bands",
     "model_facts",
     "modulation_power",
+    "pauses",
     "phone_one_hot",
     "phone_rate",
     "pitch",
@@ -47,5 +50,8 @@ __all__ = [
     "sound_features",
     "spectral_flux",
     "static_embeddings",
+    "story_position",
+    "word_length",
     "word_rate",
+    "zipf_frequency",
 ]
