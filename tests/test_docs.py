@@ -53,6 +53,26 @@ def test_the_page_on_language_features_runs(tmp_path, monkeypatch, all_cores):
     assert names["scores"]["layer 15"][1].mean() > 0.1
 
 
+def test_the_page_on_low_level_features_runs(tmp_path, monkeypatch):
+    pytest.importorskip("parselmouth")
+    pytest.importorskip("wordfreq")
+    monkeypatch.chdir(tmp_path)
+    for ending in ("ogg", "TextGrid"):
+        story = SOURCES / "synthetic" / "stories" / f"chess.{ending}"
+        (tmp_path / f"story.{ending}").write_bytes(story.read_bytes())
+    names = {}
+    exec(python_blocks("docs/low-level-features.md"), names)
+    tr_times, resampled = names["tr_times"], names["resampled"]
+    assert names["X"].shape == (len(tr_times), 1 + 32 + 1 + 5 + 2 + 1 + 1)
+    assert np.isfinite(names["X"]).all()
+    heard = np.corrcoef(resampled["envelope"][:, 0], resampled["word length"][:, 0])[0, 1]
+    assert heard > 0.3  # where there are letters there is sound
+    voiced = resampled["pitch"][5:-5]
+    assert 80 < np.median(voiced[:, 0] / voiced[:, 1]) < 250
+    assert names["made"].values.shape == (5, 22)
+    assert names["made"].values[:, names["column"]].tolist() == [1, 0, 0, 0, 0]
+
+
 def test_the_page_on_ridge_runs(tmp_path, monkeypatch):
     pytest.importorskip("himalaya")
     monkeypatch.chdir(tmp_path)

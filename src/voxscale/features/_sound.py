@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from operator import index
-from typing import Any, overload
+from collections.abc import Callable, Mapping
+from typing import overload
 
 import numpy as np
 
 from voxscale.arrays import Array, EventSeries
-from voxscale.data._files import FilePath, present
-from voxscale.errors import DataError
+from voxscale.features._mel import band_power, check_n_mels, decibels, mel_weights
+from voxscale.features._sound_frames import HOP_S, WINDOW_S, Audio, framewise, measured, over_runs
 
-__all__ = ["sound_features"]
-
-_WINDOW_S, _HOP_S = 0.05, 0.025
-_LOWEST_HZ, _HIGHEST_HZ = 50.0, 8000.0
-_RANGE_DB = 80.0  # below the loudest band of a run, all is silence
-_TINY = 1e-30  # of digital silence, so that it has a logarithm
-_FRAMES = 4000  # read and transformed at once
+__all__ = ["envelope", "mel_bands", "sound_features"]
 
 
 @overload
-def sound_features(audio: FilePath, *, n_mels: int = 32) -> EventSeries: ...
+def sound_features(audio: Audio, *, n_mels: int = 32) -> EventSeries: ...
 @overload
+def sound_features(audio: Mapping[str, Audio], *, n_mels: int = 32) -> dict[str, EventSeries]: ...
 def sound_features(
-    audio: Mapping[str, FilePath], *, n_mels: int = 32
-) -> dict[str, EventSeries]: ...
-def sound_features(
-    audio: FilePath | Mapping[str, FilePath], *, n_mels: int = 32
+    audio: Audio | Mapping[str, Audio], *, n_mels: int = 32
 ) -> EventSeries | dict[str, EventSeries]:
     """Measure the envelope and the mel spectrum of sounds.
 
@@ -36,8 +27,10 @@ def sound_features(
 
     Parameters
     ----------
-    audio : path, or mapping of run to path
-        Anything libsndfile reads: wav, flac, ogg, mp3. Channels are averaged.
+    audio : path, (samples, hz), or mapping of run to either
+        A path of anything libsndfile reads: wav, flac, ogg, mp3. Or floating-point samples of
+        shape (n_samples,) or (n_samples, n_channels), and their sampling rate. Channels are
+        averaged.
     n_mels : int
         Bands from 50 Hz to 8 kHz, or to half the sampling rate if that is lower; 1 or more.
 
@@ -54,84 +47,152 @@ def sound_features(
     ------
     DataError
         If a file is missing or no sound, holds NaN, or is shorter than a frame.
+    TypeError
+        If it is neither a path nor floating-point samples with their rate.
     ValueError
-        If ``n_mels`` is not positive.
+        If ``n_mels`` is not positive, or too many for a band to hold a frequency.
 
     Notes
     -----
     Power of a Hann window, in Slaney's triangular bands of equal area on his mel scale
     (:func:`transformers.audio_utils.mel_filter_bank`).
     """
-    n_bands = index(n_mels)
-    if n_bands < 1:
-        msg = f"n_mels is {n_bands}; expected 1 or more."
-        raise ValueError(msg)
-    if isinstance(audio, Mapping):
-        return {run: _measured(path, n_bands) for run, path in audio.items()}
-    return _measured(audio, n_bands)
+    n_bands = check_n_mels(n_mels)
+
+    def measure_for(width: int, hz: float) -> Callable[[Array], Array]:
+        weights = mel_weights(width, hz, n_bands)
+        return lambda frames: np.hstack([_mean_square(frames), band_power(frames, weights)])
+
+    analysis = framewise(WINDOW_S, HOP_S, measure_for)
+
+    def measure(one: Audio, what: str) -> EventSeries:
+        power, times = measured(one, what, analysis)
+        values = np.hstack([np.sqrt(power[:, :1]), decibels(power[:, 1:])])
+        return EventSeries(values.astype(np.float32), times)
+
+    return over_runs(audio, measure)
 
 
-def _measured(path: FilePath, n_mels: int) -> EventSeries:
-    import soundfile
+@overload
+def envelope(audio: Audio, *, window_s: float = ..., hop_s: float = ...) -> EventSeries: ...
+@overload
+def envelope(
+    audio: Mapping[str, Audio], *, window_s: float = ..., hop_s: float = ...
+) -> dict[str, EventSeries]: ...
+def envelope(
+    audio: Audio | Mapping[str, Audio], *, window_s: float = WINDOW_S, hop_s: float = HOP_S
+) -> EventSeries | dict[str, EventSeries]:
+    """Measure how loud sounds are, as the root mean square of each frame.
 
-    path = present(path)
-    try:
-        with soundfile.SoundFile(str(path)) as sound:
-            rate = sound.samplerate
-            width, hop = round(_WINDOW_S * rate), round(_HOP_S * rate)
-            bands = _bands(width, rate, n_mels)
-            parts = [
-                _frames(block.mean(axis=1), width, hop, bands)
-                for block in sound.blocks(
-                    blocksize=(_FRAMES - 1) * hop + width,
-                    overlap=width - hop,
-                    dtype="float32",
-                    always_2d=True,
-                )
-            ]
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        msg = f"{path}: cannot be read ({error}); expected a sound such as wav or flac; convert it."
-        raise DataError(msg) from error
-    power = np.concatenate(parts) if parts else np.empty((0, 1 + n_mels))
-    _check(path, power)
-    level = np.sqrt(power[:, :1])
-    values = np.hstack([level, _decibels(power[:, 1:])]).astype(np.float32)
-    times = (np.arange(len(values)) * hop + width / 2) / rate
-    return EventSeries(values, times)
+    Parameters
+    ----------
+    audio : path, (samples, hz), or mapping of run to either
+        See `sound_features`.
+    window_s, hop_s : float
+        Length of a frame, and the time from one to the next, in s.
 
+    Returns
+    -------
+    EventSeries, or mapping of run to EventSeries
+        ``values`` of shape (n_frames, 1), float32, in units of the waveform; ``times`` the middle
+        of each frame. A value depends on the samples of its frame alone, up to ``window_s / 2``
+        before and after its time.
 
-def _bands(width: int, rate: int, n_mels: int) -> Array:
-    """Weigh frequencies into bands, of shape (n_frequencies, n_mels)."""
-    from transformers.audio_utils import mel_filter_bank
+    Raises
+    ------
+    DataError
+        If a file is missing or no sound, holds NaN, or is shorter than a frame.
+    TypeError
+        If it is neither a path nor floating-point samples with their rate.
+    ValueError
+        If frames leave samples out.
 
-    highest = min(_HIGHEST_HZ, rate / 2)
-    bands: Array = mel_filter_bank(
-        width // 2 + 1, n_mels, _LOWEST_HZ, highest, rate, norm="slaney", mel_scale="slaney"
-    )
-    return bands
+    Examples
+    --------
+    >>> second = np.sin(2 * np.pi * 200 * np.arange(8000) / 8000)
+    >>> envelope((second, 8000)).values[:2].round(3)
+    array([[0.707],
+           [0.707]], dtype=float32)
+    """
+    analysis = framewise(window_s, hop_s, lambda width, hz: _mean_square)
 
+    def measure(one: Audio, what: str) -> EventSeries:
+        square, times = measured(one, what, analysis)
+        return EventSeries(np.sqrt(square).astype(np.float32), times)
 
-def _frames(waveform: Array, width: int, hop: int, bands: Array) -> Array:
-    """Return the mean square of each whole frame, and its power in each band."""
-    if len(waveform) < width:
-        return np.empty((0, 1 + bands.shape[1]))
-    frames = np.lib.stride_tricks.sliding_window_view(waveform, width)[::hop].astype(np.float64)
-    window = np.hanning(width + 1)[:-1]
-    spectrum: Any = np.abs(np.fft.rfft(frames * window, axis=1)) ** 2
-    square = np.mean(frames**2, axis=1, keepdims=True)
-    return np.hstack([square, spectrum @ bands])
-
-
-def _decibels(power: Array) -> Array:
-    loudest = max(float(power.max(initial=0.0)), _TINY)
-    floor = loudest * 10 ** (-_RANGE_DB / 10)
-    return np.asarray(10 * np.log10(np.maximum(power, floor) / floor))
+    return over_runs(audio, measure)
 
 
-def _check(path: FilePath, power: Array) -> None:
-    if not len(power):
-        msg = f"{path}: the sound is shorter than one frame of {_WINDOW_S} s; expected a recording."
-        raise DataError(msg)
-    if not np.isfinite(power).all():
-        msg = f"{path}: the sound holds NaN or infinity; expected a waveform of finite numbers."
-        raise DataError(msg)
+@overload
+def mel_bands(
+    audio: Audio, *, n_mels: int = ..., log: bool = ..., window_s: float = ..., hop_s: float = ...
+) -> EventSeries: ...
+@overload
+def mel_bands(
+    audio: Mapping[str, Audio],
+    *,
+    n_mels: int = ...,
+    log: bool = ...,
+    window_s: float = ...,
+    hop_s: float = ...,
+) -> dict[str, EventSeries]: ...
+def mel_bands(
+    audio: Audio | Mapping[str, Audio],
+    *,
+    n_mels: int = 32,
+    log: bool = True,
+    window_s: float = WINDOW_S,
+    hop_s: float = HOP_S,
+) -> EventSeries | dict[str, EventSeries]:
+    """Measure the spectrum of sounds, in bands as wide as the ear's.
+
+    Parameters
+    ----------
+    audio : path, (samples, hz), or mapping of run to either
+        See `sound_features`.
+    n_mels : int
+        Bands from 50 Hz to 8 kHz, or to half the sampling rate if that is lower; 1 or more.
+    log : bool
+        Return dB above silence, which is 80 dB below the loudest band of the run: 0 to 80.
+        Otherwise power: the squared magnitude of the Fourier transform, weighed.
+    window_s, hop_s : float
+        Length of a frame, and the time from one to the next, in s.
+
+    Returns
+    -------
+    EventSeries, or mapping of run to EventSeries
+        ``values`` of shape (n_frames, n_mels), float32; ``times`` the middle of each frame. A
+        value depends on the samples of its frame alone, up to ``window_s / 2`` before and after
+        its time; in dB also, through the level of silence, on the loudest band of the run.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or no sound, holds NaN, or is shorter than a frame.
+    TypeError
+        If it is neither a path nor floating-point samples with their rate.
+    ValueError
+        If ``n_mels`` is not positive, or too many for a band to hold a frequency, or frames
+        leave samples out.
+
+    References
+    ----------
+    Slaney 1998, Auditory Toolbox, Interval Research technical report 1998-010 (the mel scale).
+    """
+    n_bands = check_n_mels(n_mels)
+
+    def measure_for(width: int, hz: float) -> Callable[[Array], Array]:
+        weights = mel_weights(width, hz, n_bands)
+        return lambda frames: band_power(frames, weights)
+
+    analysis = framewise(window_s, hop_s, measure_for)
+
+    def measure(one: Audio, what: str) -> EventSeries:
+        power, times = measured(one, what, analysis)
+        return EventSeries((decibels(power) if log else power).astype(np.float32), times)
+
+    return over_runs(audio, measure)
+
+
+def _mean_square(frames: Array) -> Array:
+    return np.asarray(np.mean(frames**2, axis=1, keepdims=True))
