@@ -12,7 +12,7 @@ PROMISED = {
     # data
     "datasets", "load", "read_textgrid", "read_transcript", "Transcript", "read_tr_report",
     # features
-    "language_states", "word_rate",
+    "language_states", "speech_states", "word_rate",
     # design
     "EventSeries", "lanczos", "delay", "zscore", "DesignRecipe",
     # fit

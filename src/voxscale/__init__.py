@@ -50,6 +50,7 @@ _HOMES = {
     "run": "study",
     "scaling_curve": "reports",
     "signed_r2": "evaluate",
+    "speech_states": "features",
     "stacking_weights": "fit",
     "word_rate": "features",
     "zscore": "design",
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from voxscale.evaluate import r2 as r2
     from voxscale.evaluate import signed_r2 as signed_r2
     from voxscale.features import language_states as language_states
+    from voxscale.features import speech_states as speech_states
     from voxscale.features import word_rate as word_rate
     from voxscale.fit import BandedRidgeCV as BandedRidgeCV
     from voxscale.fit import RidgeCV as RidgeCV

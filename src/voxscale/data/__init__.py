@@ -14,6 +14,7 @@ from voxscale.data._transcript import BAD_WORDS, Transcript, read_transcript
 
 __all__ = [
     "BAD_WORDS",
+    "Audio",
     "Dataset",
     "Interval",
     "Point",
@@ -27,6 +28,7 @@ __all__ = [
     "check_subject",
     "datasets",
     "load",
+    "read_audio",
     "read_responses",
     "read_textgrid",
     "read_tr_report",

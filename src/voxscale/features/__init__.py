@@ -17,6 +17,9 @@ from voxscale.features._phone_table import ARTICULATIONS, PHONES
 from voxscale.features._phones import articulation, phone_one_hot, phone_rate
 from voxscale.features._pitch import pitch
 from voxscale.features._sound import envelope, mel_bands, sound_features
+from voxscale.features._speech import speech_states
+from voxscale.features._speech_extractor import SpeechClip, SpeechExtractor
+from voxscale.features._speech_windows import SpeechWindows
 from voxscale.features._static import Embedding, read_embedding, static_embeddings
 from voxscale.features._word_rate import word_rate
 from voxscale.features._word_timing import pauses, story_position
@@ -31,6 +34,9 @@ __all__ = [
     "LanguageCost",
     "LanguageExtractor",
     "ModelFacts",
+    "SpeechClip",
+    "SpeechExtractor",
+    "SpeechWindows",
     "Window",
     "articulation",
     "envelope",
@@ -49,6 +55,7 @@ __all__ = [
     "read_embedding",
     "sound_features",
     "spectral_flux",
+    "speech_states",
     "static_embeddings",
     "story_position",
     "word_length",

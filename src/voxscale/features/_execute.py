@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from voxscale.features._loading import LanguageModel
     from voxscale.features._passes import Pass
 
-__all__ = ["Read", "copies_on", "read_batches"]
+__all__ = ["Read", "copies_on", "ran_out", "read_batches"]
 
 Batch = Sequence["Pass"]
 Reduce = Callable[[int | str, Batch, Array], Any]
@@ -172,7 +172,7 @@ class _Task:
         try:
             return [self._read(loaded, batch, parts) for batch in batches]
         except (RuntimeError, MemoryError) as error:
-            if not _ran_out(error):
+            if not ran_out(error):
                 raise
             self._too_many = n_tokens
         _release(loaded)
@@ -212,7 +212,7 @@ def _as_they_are(name: int | str, batch: Batch, values: Array) -> Array:
     return values
 
 
-def _ran_out(error: BaseException) -> bool:
+def ran_out(error: BaseException) -> bool:
     """Tell whether an error says that memory ran out, on whatever device."""
     import torch
 

@@ -74,9 +74,7 @@ class Block:
         attended = self._attended(seen, seen, bias)
         return self._ended(x.add_(attended))
 
-    def at(
-        self, x: torch.Tensor, position: int, bias: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def at(self, x: torch.Tensor, position: int, bias: torch.Tensor | None = None) -> torch.Tensor:
         """Compute the block at one position, (n_windows, n_dims)."""
         seen = self.first_norm(x) if self.is_pre_norm else x
         chosen = slice(position, position + 1)
@@ -146,7 +144,10 @@ def blocks_of(config: Any, layers: Any) -> list[Block] | None:
         return [_of_whisper(layer) for layer in layers]
     if kind in _WAVEFORMS:
         is_pre_norm = bool(getattr(config, "do_stable_layer_norm", False))
-        return [_of_waveforms(layer, is_pre_norm, kind == "wavlm") for layer in layers]
+        return [
+            _of_waveforms(layer, is_pre_norm=is_pre_norm, is_gated=kind == "wavlm")
+            for layer in layers
+        ]
     return None
 
 
@@ -168,7 +169,7 @@ def _of_whisper(layer: Any) -> Block:
     )
 
 
-def _of_waveforms(layer: Any, is_pre_norm: bool, is_gated: bool) -> Block:
+def _of_waveforms(layer: Any, *, is_pre_norm: bool, is_gated: bool) -> Block:
     attention, feed_forward = layer.attention, layer.feed_forward
     return Block(
         first_norm=layer.layer_norm,

@@ -100,8 +100,6 @@ def _with_hooks(
     model: SpeechModel, clip: Any, starts: Array, ends: Array, layers: Sequence[int]
 ) -> dict[int, torch.Tensor]:
     """Let transformers run the blocks, and look at what goes into each."""
-    import torch
-
     states: dict[int, torch.Tensor] = {}
     last = model.n_layers - 1
 
@@ -122,14 +120,11 @@ def _with_hooks(
     with ExitStack() as stack:
         for layer in set(layers) - {last}:
             block = model.encoder.layers[layer]
-            stack.callback(
-                block.register_forward_pre_hook(watch(layer), with_kwargs=True).remove
-            )
+            stack.callback(block.register_forward_pre_hook(watch(layer), with_kwargs=True).remove)
         stack.callback(model.encoder.register_forward_hook(ended).remove)
         try:
             if isinstance(model.front, WaveformFront):
-                pairs = zip(starts.tolist(), ends.tolist(), strict=True)
-                model.whole(torch.stack([clip.samples(*pair) for pair in pairs]))
+                model.whole(clip.samples(starts, ends))
             else:
                 model.encoder(model.front.embed(clip, starts, ends))
         except _Enough:

@@ -50,6 +50,10 @@ class Front(Protocol):
         """Return which position is the end of a window."""
         ...
 
+    def n_positions(self, n_samples: int) -> int:
+        """Count the positions that are computed for a window."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class WhisperFront:
@@ -91,16 +95,24 @@ class WhisperFront:
         encoder = self.encoder
         frames = clip.windows(starts, ends)
         if self.trims:
-            frames = frames[..., : 2 * (self.position(int(ends[0] - starts[0])) + 1)]
+            frames = frames[..., : 2 * self.n_positions(int(ends[0] - starts[0]))]
         frames = frames.to(encoder.conv1.weight.dtype)
         hidden = gelu(encoder.conv2(gelu(encoder.conv1(frames)))).transpose(1, 2)
-        return (hidden + encoder.embed_positions.weight[: hidden.shape[1]]).contiguous()
+        made: torch.Tensor = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+        return made.contiguous()
 
     def position(self, n_samples: int) -> int:
         """Return the last position that sound reaches, through frames and convolutions."""
-        n_positions = int(self.encoder.embed_positions.weight.shape[0])
         n_frames = min(self.mel.n_frames, -(-n_samples // self.mel.hop))
-        return min(n_positions - 1, (n_frames + 1) // 2)
+        return min(self._n_all - 1, (n_frames + 1) // 2)
+
+    def n_positions(self, n_samples: int) -> int:
+        """Count the positions: those of 30 s, or up to the window's end."""
+        return self.position(n_samples) + 1 if self.trims else self._n_all
+
+    @property
+    def _n_all(self) -> int:
+        return int(self.encoder.embed_positions.weight.shape[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +168,7 @@ class WaveformFront:
         import torch
 
         weight = self.model.feature_extractor.conv_layers[0].conv.weight
-        shares = (
-            not self.normalizes
-            and not self._norms_over_time
-            and step % self.hop == 0
-        )
+        shares = not self.normalizes and not self._norms_over_time and step % self.hop == 0
         return _WaveClip(self, torch.from_numpy(waveform).to(weight.device), shares)
 
     def embed(self, clip: _WaveClip, starts: Array, ends: Array) -> torch.Tensor:
@@ -178,15 +186,15 @@ class WaveformFront:
         return self.n_positions(n_samples) - 1
 
     def project(self, samples: torch.Tensor) -> torch.Tensor:
-        """Run convolutions and projection over one waveform, (1, n_positions, n_dims)."""
+        """Run convolutions and projection over waveforms, (n_windows, n_positions, n_dims)."""
         import torch
 
         layers = self.model.feature_extractor.conv_layers
         is_plain = samples.device.type == "cpu" and samples.dtype == torch.float32
         if is_plain and can_convolve(layers):
-            extracted = convolve(layers, samples)[None]
+            extracted = torch.stack([convolve(layers, one) for one in samples])
         else:
-            extracted = self.model.feature_extractor(samples[None]).transpose(1, 2)
+            extracted = self.model.feature_extractor(samples).transpose(1, 2)
         projected = self.model.feature_projection(extracted)
         made: torch.Tensor = projected[0] if isinstance(projected, tuple) else projected
         return made
@@ -209,20 +217,18 @@ class _WaveClip:
             n_positions = front.n_positions(n_samples)
             rows = [self._rows(start // front.hop, n_positions) for start in starts.tolist()]
             return torch.stack(rows)
-        # One by one: their activations are large, and one window keeps a processor busy.
-        return torch.cat(
-            [front.project(self.samples(start, start + n_samples)) for start in starts.tolist()]
-        )
+        return front.project(self.samples(starts, ends))
 
-    def samples(self, start: int, stop: int) -> torch.Tensor:
-        """Cut a window out, scaled as the model takes it."""
+    def samples(self, starts: Array, ends: Array) -> torch.Tensor:
+        """Cut windows out, scaled as the model takes them, (n_windows, n_samples)."""
         import torch
 
-        window = self.waveform[start:stop]
+        pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+        windows = torch.stack([self.waveform[start:end] for start, end in pairs])
         if self.front.normalizes:
-            variance, mean = torch.var_mean(window, correction=0)
-            window = (window - mean) / torch.sqrt(variance + 1e-7)
-        return window.to(self._dtype)
+            variance, mean = torch.var_mean(windows, dim=1, correction=0, keepdim=True)
+            windows = (windows - mean) / torch.sqrt(variance + 1e-7)
+        return windows.to(self._dtype)
 
     def _rows(self, first: int, n_positions: int) -> torch.Tensor:
         """Cut positions out of those of the whole sound."""
@@ -245,7 +251,7 @@ class _WaveClip:
             size = _SHARED_SAMPLES // front.hop
             start = block * size * front.hop
             stop = start + (size - 1) * front.hop + front.fewest
-            self._blocks[block] = front.project(self.waveform[start:stop].to(self._dtype))[0]
+            self._blocks[block] = front.project(self.waveform[None, start:stop].to(self._dtype))[0]
         return self._blocks[block]
 
     @property
@@ -269,7 +275,7 @@ class BertFront:
     @property
     def fewest(self) -> int:
         """Samples of two frames."""
-        return _FRAME + _HOP * (self.extractor.stride - 1)
+        return int(_FRAME + _HOP * (self.extractor.stride - 1))
 
     @property
     def most(self) -> int | None:
@@ -304,7 +310,11 @@ class BertFront:
 
     def position(self, n_samples: int) -> int:
         """Return the last position whose frames are all there."""
-        return int(((n_samples - _FRAME) // _HOP + 1) // self.extractor.stride) - 1
+        return self.n_positions(n_samples) - 1
+
+    def n_positions(self, n_samples: int) -> int:
+        """Count the positions of a window."""
+        return int(((n_samples - _FRAME) // _HOP + 1) // self.extractor.stride)
 
     def _frames(self, waveform: Array) -> Array:
         """Make frames, some at a time: their spectra are large."""

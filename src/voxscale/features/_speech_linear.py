@@ -43,4 +43,5 @@ def linear(
 def _has_onednn() -> bool:
     import torch
 
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    is_built: bool = torch._C._has_mkldnn
+    return is_built and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.errors import DataError
-from voxscale.features._models import ModelFiles, find_model, locate, read_config, told
-from voxscale.features._third_party import quiet
+from voxscale.features._models import ModelFiles, locate, read_config, told
 from voxscale.features._speech_blocks import Block, blocks_of
 from voxscale.features._speech_fronts import BertFront, Front, WaveformFront, WhisperFront
 from voxscale.features._speech_mel import LogMel
+from voxscale.features._third_party import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SPEECH_DTYPES",
     "SpeechModel",
+    "check_speech_kind",
     "load_speech_model",
     "n_dims_of",
     "n_speech_layers_of",
@@ -147,7 +147,7 @@ def load_speech_model(
         raise DataError(msg)
     where, local = locate(files)
     config = read_config(files)
-    _check_kind(files.name, config)
+    check_speech_kind(files.name, config)
     with told(files), quiet(keep_bars=not local):
         model, report = AutoModel.from_pretrained(
             where,
@@ -160,7 +160,7 @@ def load_speech_model(
     _check_complete(files, report["missing_keys"], model)
     extractor = _read_extractor(files, where, local=local)
     whole = _without_head(model).to(device=device, dtype=dtype).eval()
-    return _made(files.name, whole, extractor, normalize, trim_padding=trim_padding)
+    return _made(files.name, whole, extractor, normalize=normalize, trim_padding=trim_padding)
 
 
 def wrap_speech_model(
@@ -193,8 +193,8 @@ def wrap_speech_model(
         )
         raise TypeError(msg)
     name = type(model).__name__
-    _check_kind(name, model.config)
-    return _made(name, model, extractor, normalize, trim_padding=trim_padding)
+    check_speech_kind(name, model.config)
+    return _made(name, model, extractor, normalize=normalize, trim_padding=trim_padding)
 
 
 def n_dims_of(config: Any) -> int:
@@ -208,7 +208,8 @@ def n_speech_layers_of(config: Any) -> int:
     return int(config.encoder_layers if is_whisper else config.num_hidden_layers) + 1
 
 
-def _check_kind(name: str, config: Any) -> None:
+def check_speech_kind(name: str, config: Any) -> None:
+    """Raise DataError unless a configuration is of a speech encoder that can be read."""
     kind = config.model_type
     has_convolutions = hasattr(config, "conv_kernel") and hasattr(config, "conv_stride")
     if kind in ("whisper", "wav2vec2-bert") or has_convolutions:
@@ -221,10 +222,10 @@ def _check_kind(name: str, config: Any) -> None:
 
 
 def _made(
-    name: str, model: Any, extractor: Any, normalize: bool | None, *, trim_padding: bool
+    name: str, model: Any, extractor: Any, *, normalize: bool | None, trim_padding: bool
 ) -> SpeechModel:
     whole = _without_head(model)
-    front = _front(name, whole, extractor, normalize, trim_padding=trim_padding)
+    front = _front(name, whole, extractor, normalize=normalize, trim_padding=trim_padding)
     encoder = whole if isinstance(front, WhisperFront) else whole.encoder
     hz = int(getattr(extractor, "sampling_rate", None) or _HZ)
     prefix = "encoder" if isinstance(front, WhisperFront) else "layer"
@@ -246,7 +247,7 @@ def _without_head(model: Any) -> Any:
 
 
 def _front(
-    name: str, whole: Any, extractor: Any, normalize: bool | None, *, trim_padding: bool
+    name: str, whole: Any, extractor: Any, *, normalize: bool | None, trim_padding: bool
 ) -> Front:
     config = whole.config
     if trim_padding and config.model_type != "whisper":
@@ -254,7 +255,9 @@ def _front(
         raise ValueError(msg)
     if config.model_type == "whisper":
         if normalize is not None:
-            msg = f"normalize is for models of waveforms; model {name!r} hears frames; leave it out."
+            msg = (
+                f"normalize is for models of waveforms; model {name!r} hears frames; leave it out."
+            )
             raise ValueError(msg)
         device = whole.conv1.weight.device
         mel = LogMel.of(extractor or _whisper_extractor(config), device)
@@ -302,9 +305,7 @@ def _check_complete(files: ModelFiles, missing: Any, model: Any) -> None:
     """Refuse a model whose encoder would have random numbers for weights."""
     unused = ("decoder.", "masked_spec_embed", "adapter.", "quantizer.", "project_")
     prefix = f"{model.base_model_prefix}."
-    lost = sorted(
-        name for name in missing if not name.removeprefix(prefix).startswith(unused)
-    )
+    lost = sorted(name for name in missing if not name.removeprefix(prefix).startswith(unused))
     if lost:
         msg = (
             f"{files.label} lacks {len(lost)} of its weights ({lost[0]} for one), which would be "
@@ -321,15 +322,15 @@ def open_speech_models(
     normalize: bool | None = None,
     trim_padding: bool = False,
 ) -> list[SpeechModel]:
-    """Load a model onto one device or, by copies, onto several."""
+    """Load a model onto one device or several, or take one that is loaded."""
     if isinstance(model, SpeechModel):
         return [model]
-    if not isinstance(model, str | os.PathLike):
+    if not isinstance(model, ModelFiles):
         if device is not None or dtype is not None:
             msg = "device and dtype are for models named or on disk; move a loaded one yourself."
             raise ValueError(msg)
         return [wrap_speech_model(model, normalize=normalize, trim_padding=trim_padding)]
-    files = find_model(model)
+    files = model
     options: dict[str, Any] = {
         "dtype": dtype, "normalize": normalize, "trim_padding": trim_padding,
     }  # fmt: skip

@@ -120,7 +120,7 @@ class WindowPlan:
     @property
     def start_times(self) -> Array:
         """Where each begins, in seconds; 0 where that is in the silence before."""
-        return np.maximum(0, self.starts - self.n_before) / self.hz
+        return np.asarray(np.maximum(0, self.starts - self.n_before) / self.hz)
 
     def groups(self) -> list[range]:
         """Return runs of windows of one length, in order."""
