@@ -350,7 +350,8 @@ def test_several_devices_share_the_windows():
 
 
 @pytest.mark.gpu
-def test_a_gpu_gives_the_same_states(tmp_path):
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+def test_a_gpu_gives_the_same_states():
     for family in FAMILIES:
         options = {"normalize": True} if family in WAVES else {}
         expected = speech_states(
