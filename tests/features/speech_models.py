@@ -72,8 +72,16 @@ FAMILIES = {
         Wav2Vec2ConformerConfig,
         _WAVES | {"position_embeddings_type": "rotary"},
     ),
-    "sew": (SEWModel, SEWConfig, _WAVES | {"squeeze_factor": 2, "conv_stride": [5, 2, 2, 2, 2, 2, 2],
-                                          "conv_kernel": [10, 3, 3, 3, 3, 2, 2]}),
+    "sew": (
+        SEWModel,
+        SEWConfig,
+        _WAVES
+        | {
+            "squeeze_factor": 2,
+            "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+            "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+        },
+    ),
     "wav2vec2-bert": (Wav2Vec2BertModel, Wav2Vec2BertConfig, _SMALL),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""States of speech models: against the published loop, and against transformers window by window."""
+"""States of speech models, against transformers window by window."""
 
 import importlib.util
 from pathlib import Path
@@ -139,18 +139,18 @@ def test_whisper_without_padding_hears_only_the_window():
     trimmed = wrap_speech_model(model, trim_padding=True)
     states = speech_states((sound, HZ), trimmed, stride_s=0.1, context_s=0.9)
     padded = speech_states((sound, HZ), model, stride_s=0.1, context_s=0.9)
-    np.testing.assert_allclose(states[0].values, padded[0].values, atol=1e-6)
+    np.testing.assert_allclose(states[0].values, padded[0].values, rtol=1e-5, atol=1e-5)
     assert np.abs(states[3].values - padded[3].values).max() > 1e-3
     encoder = model.encoder
     from transformers import WhisperFeatureExtractor
 
     frames = WhisperFeatureExtractor(feature_size=80)(
         np.array(sound), sampling_rate=HZ, return_tensors="pt"
-    ).input_features[..., :102]
+    ).input_features
     with torch.inference_mode():
         gelu = torch.nn.functional.gelu
         hidden = gelu(encoder.conv2(gelu(encoder.conv1(frames)))).transpose(1, 2)
-        hidden = hidden + encoder.embed_positions.weight[:51]
+        hidden = hidden[:, :51] + encoder.embed_positions.weight[:51]
         for layer in encoder.layers:
             hidden = layer(hidden, None)
         expected = encoder.layer_norm(hidden)[0, -1].numpy()
@@ -283,7 +283,7 @@ def test_what_is_no_speech_model_is_refused(tmp_path):
 
 def test_a_model_that_does_not_say_how_it_hears_is_refused(tmp_path):
     tiny("hubert").save_pretrained(tmp_path)
-    with pytest.raises(DataError, match="comes without preprocessor_config.json"):
+    with pytest.raises(DataError, match=r"comes without preprocessor_config\.json"):
         speech_states((noise(1.0), HZ), tmp_path, device="cpu")
     states = speech_states((noise(1.0), HZ), tmp_path, device="cpu", normalize=False, **OPTIONS)
     assert len(states) == 4

@@ -23,6 +23,7 @@ __all__ = ["BertFront", "Front", "WaveformFront", "WhisperFront"]
 _SHARED_SAMPLES = 480_000  # of a sound that go through shared convolutions at once
 _FRAME, _HOP = 400, 160  # samples, of Kaldi's frames of 25 ms every 10 ms at 16 kHz
 _BLOCK = 6000  # of these frames at once
+_BEYOND = 4  # frames after the last position that its convolutions see
 
 
 class Front(Protocol):
@@ -55,6 +56,13 @@ class Front(Protocol):
         ...
 
 
+def _on(waveform: Array, like: torch.Tensor) -> torch.Tensor:
+    """Put a waveform where the weights are; one that is read-only is copied, as torch wants it."""
+    import torch
+
+    return torch.from_numpy(np.require(waveform, requirements="W")).to(like.device)
+
+
 @dataclass(frozen=True, eq=False)
 class WhisperFront:
     """Whisper: log-mel frames, two convolutions, learned positions.
@@ -83,9 +91,7 @@ class WhisperFront:
 
     def clip(self, waveform: Array, step: int) -> MelClip:
         """Hold the waveform; frames are made when they are asked for."""
-        import torch
-
-        samples = torch.from_numpy(waveform).to(self.encoder.conv1.weight.device)
+        samples = _on(waveform, self.encoder.conv1.weight)
         return MelClip(self.mel, samples, is_shared=step % self.mel.hop == 0)
 
     def embed(self, clip: MelClip, starts: Array, ends: Array) -> torch.Tensor:
@@ -94,11 +100,10 @@ class WhisperFront:
 
         encoder = self.encoder
         frames = clip.windows(starts, ends)
-        if self.trims:
-            frames = frames[..., : 2 * self.n_positions(int(ends[0] - starts[0]))]
-        frames = frames.to(encoder.conv1.weight.dtype)
+        n_positions = self.n_positions(int(ends[0] - starts[0]))
+        frames = frames[..., : 2 * n_positions + _BEYOND].to(encoder.conv1.weight.dtype)
         hidden = gelu(encoder.conv2(gelu(encoder.conv1(frames)))).transpose(1, 2)
-        made: torch.Tensor = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+        made: torch.Tensor = hidden[:, :n_positions] + encoder.embed_positions.weight[:n_positions]
         return made.contiguous()
 
     def position(self, n_samples: int) -> int:
@@ -165,11 +170,9 @@ class WaveformFront:
 
     def clip(self, waveform: Array, step: int) -> _WaveClip:
         """Hold the waveform, and what of it is shared."""
-        import torch
-
         weight = self.model.feature_extractor.conv_layers[0].conv.weight
         shares = not self.normalizes and not self._norms_over_time and step % self.hop == 0
-        return _WaveClip(self, torch.from_numpy(waveform).to(weight.device), shares)
+        return _WaveClip(self, _on(waveform, weight), shares)
 
     def embed(self, clip: _WaveClip, starts: Array, ends: Array) -> torch.Tensor:
         """Return the input of the first block."""
