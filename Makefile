@@ -27,6 +27,7 @@ bench: $(VENV)/bench.installed
 	$(BIN)/python benchmarks/ridge.py
 	$(BIN)/python benchmarks/bench_demo.py
 	$(BIN)/python benchmarks/language_features.py
+	$(BIN)/python benchmarks/speech_features.py
 	$(BIN)/python benchmarks/stacking.py
 	$(BIN)/python benchmarks/stacking_alphas.py
 	$(BIN)/python benchmarks/permutation.py
