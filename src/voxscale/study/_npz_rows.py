@@ -100,7 +100,7 @@ def read_npz(path: Path, name: str) -> Array:
         If it is not there, or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             values: Array = held[name]
     except FileNotFoundError as error:
         msg = f"{path} does not exist; run again to compute it."

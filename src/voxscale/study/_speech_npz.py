@@ -117,11 +117,6 @@ class SpeechNpz:
         return self.folder / f"{self._extractor.layer_prefix}.{part}" / f"{story}.npz"
 
     @property
-    def n_parts(self) -> int:
-        """Files of each story."""
-        return len(self._parts)
-
-    @property
     def missing(self) -> dict[str, list[Part]]:
         """Files that are to be made, by story; sounds that are not there have none.
 
@@ -142,10 +137,11 @@ class SpeechNpz:
             If the model cannot be loaded, the folder not be written, or it holds something else;
             sounds that cannot be read are left to the run.
         """
-        if self.missing:
+        missing = self.missing
+        self._warn_of_others()
+        if missing:
             self._extractor.load()
             check_writable(self.folder)
-            self._warn_of_others()
 
     def run(self, progress: Callable[[SpeechProgress], None] | None = None) -> dict[str, Path]:
         """Write what is missing, and return the path of each story's last layer.
