@@ -223,7 +223,8 @@ def key_of(folder, audio, **changed):
 
 
 def test_all_that_can_change_the_numbers_is_in_the_key(folder, audio, tmp_path):
-    other = speech_models.save_tiny("hubert", tmp_path / "tiny", seed=1)
+    other = speech_models.save_tiny("hubert", tmp_path / "1" / "tiny", seed=1)
+    heard_otherwise = speech_models.save_tiny("hubert", tmp_path / "2" / "tiny", do_normalize=False)
     that_count = [
         {},
         {"sound": audio["chess"]},
@@ -242,6 +243,7 @@ def test_all_that_can_change_the_numbers_is_in_the_key(folder, audio, tmp_path):
         {"trim_padding": True},
         {"dtype": "bfloat16"},
         {"model": other},
+        {"model": heard_otherwise},
     ]
     assert len({key_of(folder, audio, **changed) for changed in that_count}) == len(that_count)
 
