@@ -53,6 +53,30 @@ def test_the_page_on_language_features_runs(tmp_path, monkeypatch, all_cores):
     assert names["scores"]["layer 15"][1].mean() > 0.1
 
 
+def test_the_page_on_speech_features_runs(tmp_path, monkeypatch):
+    """On a tiny Whisper of four blocks, and the beginning of a story."""
+    import soundfile
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+    monkeypatch.chdir(tmp_path)
+    sound, hz = soundfile.read(SOURCES / "synthetic" / "stories" / "chess.ogg", stop=2 * 16000)
+    soundfile.write(tmp_path / "story.ogg", sound, hz)
+    config = WhisperConfig(
+        d_model=16, encoder_layers=4, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=24, decoder_ffn_dim=24, vocab_size=30,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+    )  # fmt: skip
+    WhisperModel(config).save_pretrained(tmp_path / "tiny")
+    WhisperFeatureExtractor().save_pretrained(tmp_path / "tiny")
+    page = python_blocks("docs/speech-features.md")
+    assert page.count('"whisper-tiny.en"') == 3
+    names = {}
+    exec(page.replace('"whisper-tiny.en"', '"./tiny"'), names)
+    np.testing.assert_allclose(names["states"][4].times, np.arange(1, 21) / 10)
+    assert names["features"]["story"].values.shape == (150, 16)
+    np.testing.assert_allclose(names["last"], names["states"][4].values, rtol=1e-3, atol=1e-4)
+
+
 def test_the_page_on_low_level_features_runs(tmp_path, monkeypatch):
     pytest.importorskip("parselmouth")
     pytest.importorskip("wordfreq")
@@ -121,6 +145,7 @@ def test_the_command_line_page_is_the_help():
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert page == module.cli_page()
     assert "## voxscale features language\n" in page
+    assert "## voxscale features speech\n" in page
     assert "--word-vector" in page
 
 

@@ -18,8 +18,8 @@ def cli_page() -> str:
     parts = [
         "# Command line",
         "Written by `tools/write_cli_page.py` from `--help`. An error is one message on standard "
-        "error and exit code 2; cells that failed give exit code 1. `VOXSCALE_DEBUG=1` shows the "
-        "traceback of an error.",
+        "error and exit code 2; cells that failed, or some sounds that cannot be used, give exit "
+        "code 1. `VOXSCALE_DEBUG=1` shows the traceback of an error.",
         _section("voxscale", program, None),
     ]
     with click.Context(program, info_name="voxscale") as parent:

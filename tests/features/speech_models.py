@@ -96,3 +96,15 @@ def tiny(family, seed=0):
             if "norm" not in name and weight.ndim > 1:  # states that differ from place to place
                 torch.nn.init.normal_(weight, std=0.3)
     return made.eval()
+
+
+def save_tiny(family, folder, *, do_normalize=True, seed=0):
+    """Save a tiny model, and how it wants its sound, as a folder from the hub has them."""
+    from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
+
+    tiny(family, seed).save_pretrained(folder)
+    if family == "whisper":
+        WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
+    else:
+        Wav2Vec2FeatureExtractor(do_normalize=do_normalize).save_pretrained(folder)
+    return folder

@@ -52,6 +52,15 @@ def test_words_may_have_another_length(store, rng):
     assert store.get("k", "words_layer_0").shape == (7, 3)
 
 
+def test_times_keep_every_digit(store):
+    times = np.arange(1, 100).reshape(-1, 1) / 3 + 1e6
+    with store.writing("k", n_rows=99, meta={}) as writer:
+        for part in np.split(times, 3):
+            writer.append("times", part, dtype="float64")
+    assert store.get("k", "times").dtype == np.float64
+    np.testing.assert_array_equal(store.get("k", "times"), times)
+
+
 def test_a_group_is_complete_or_absent(store, rng):
     def stop(message):
         with store.writing("k", n_rows=9, meta={}) as writer:

@@ -1,16 +1,14 @@
-"""``voxscale features language``."""
+"""``voxscale features``: the group, and ``language``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from voxscale.cli._extraction_progress import extraction_progress
+from voxscale.cli._given import as_devices, as_layers, mistakes, tr_times_of
 from voxscale.cli._language_options import (
     BatchSize,
     Device,
@@ -33,14 +31,13 @@ from voxscale.cli._language_options import (
     WordVector,
 )
 from voxscale.cli._plainly import plainly
+from voxscale.cli._speech import speech
 from voxscale.errors import ConfigError
 
 if TYPE_CHECKING:
     from voxscale.data import Transcript
 
 __all__ = ["features"]
-
-_MOST_TRS = 10**6
 
 features = typer.Typer(
     help="Features of stories, without a study.", no_args_is_help=True, rich_markup_mode=None
@@ -82,10 +79,10 @@ def language(
     from voxscale.study import LanguageExtraction
 
     named = _named(stories)
-    with _mistakes():
+    with mistakes():
         extractor = LanguageExtractor(
             model,
-            device=_devices(device),
+            device=as_devices(device),
             dtype=dtype,
             batch_size=batch_size,
             policy=policy,
@@ -96,9 +93,12 @@ def language(
         extraction = LanguageExtraction(
             words,
             extractor,
-            {story: _tr_times(story, one, tr, tr_reports) for story, one in words.items()},
+            {
+                story: tr_times_of(story, _end_s(one), tr, tr_reports)
+                for story, one in words.items()
+            },
             out,
-            layers=_layers(layers),
+            layers=as_layers(layers),
             min_context=max_context // 2 or 1 if min_context is None else min_context,
             max_context=max_context,
             extras=[one.strip() for one in extras.split(",") if one.strip()],
@@ -117,15 +117,6 @@ def language(
         typer.echo(path)
 
 
-@contextmanager
-def _mistakes() -> Iterator[None]:
-    """Turn what a function says of its arguments into a message of the command line."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise ConfigError(str(error)) from error
-
-
 def _named(stories: list[Path]) -> dict[str, Path]:
     """Name stories by their files."""
     named: dict[str, Path] = {}
@@ -140,33 +131,8 @@ def _named(stories: list[Path]) -> dict[str, Path]:
     return named
 
 
-def _layers(text: str) -> Any:
-    if text in ("all", ""):
-        return text or []
-    try:
-        return [int(one) for one in text.split(",")]
-    except ValueError as error:
-        msg = f"--layers is {text!r}; expected all, or numbers with commas, such as 0,9,15."
-        raise ConfigError(msg) from error
+def _end_s(words: Transcript) -> float:
+    return float(words.onset_s[-1] if words.offset_s is None else words.offset_s[-1])
 
 
-def _devices(text: str | None) -> Any:
-    if text is None or "," not in text:
-        return text
-    return [one.strip() for one in text.split(",")]
-
-
-def _tr_times(story: str, words: Transcript, tr_s: float, folder: Path | None) -> Any:
-    from voxscale.data import TRReport, read_tr_report
-
-    TRReport.simulated(1, tr_s=tr_s)  # says so if this is no TR
-    if folder is not None and not folder.is_dir():
-        msg = f"--tr-reports is {folder}, which is no folder; expected one of STORY.report files."
-        raise ConfigError(msg)
-    if folder is not None:
-        return read_tr_report(folder / f"{story}.report").tr_times
-    last = words.onset_s[-1] if words.offset_s is None else words.offset_s[-1]
-    if last / tr_s > _MOST_TRS:
-        msg = f"--tr is {tr_s} s, so that story {story!r} would have over a million TRs; raise it."
-        raise ConfigError(msg)
-    return TRReport.simulated(max(2, math.ceil(last / tr_s)), tr_s=tr_s).tr_times
+features.command()(speech)

@@ -42,7 +42,11 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "merges.txt",
 )  # fmt: skip
-_THAT_COUNT = ("config.json", *TOKENIZER_FILES, *_WEIGHTS)  # they can change the numbers
+# They can change the numbers.
+_THAT_COUNT: dict[Kind, tuple[str, ...]] = {
+    "language": ("config.json", *TOKENIZER_FILES, *_WEIGHTS),
+    "speech": ("config.json", "preprocessor_config.json", *_WEIGHTS),
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def find_model(model: str | os.PathLike[str], kind: Kind = "language") -> ModelF
             raise DataError(msg)
         return ModelFiles(path.name, gguf=present(path).absolute(), kind=kind)
     if there == "folder":
-        _check_folder(path)
+        _check_folder(path, kind)
         return ModelFiles(path.absolute().name, folder=path.absolute(), kind=kind)
     looks_like_a_path = (
         not isinstance(model, str)
@@ -179,7 +183,8 @@ def identify(files: ModelFiles) -> dict[str, str]:
     if files.gguf is not None:
         return {"model": files.name, "sha256": _hash_once(files.gguf)}
     if files.folder is not None:
-        hashes = {file.name: _hash_once(file) for file in _files(files.folder, _THAT_COUNT)}
+        files_that_count = _files(files.folder, _THAT_COUNT[files.kind])
+        hashes = {file.name: _hash_once(file) for file in files_that_count}
         return {"model": files.name, "sha256": key_of(hashes)}
     with told(files):
         from huggingface_hub import hf_hub_download
@@ -289,8 +294,8 @@ def _files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     return [file for file in files if any(fnmatchcase(file.name, one) for one in patterns)]
 
 
-def _check_folder(folder: Path) -> None:
-    for file in _files(folder, _THAT_COUNT):
+def _check_folder(folder: Path, kind: Kind) -> None:
+    for file in _files(folder, _THAT_COUNT[kind]):
         present(file)
 
     def has(pattern: str) -> bool:

@@ -65,7 +65,7 @@ class LayerStore(Records):
 
         Returns
         -------
-        array of shape (n_rows, n_dims), float32
+        array of shape (n_rows, n_dims), float32, or float64 where it was written so
 
         Raises
         ------
@@ -159,7 +159,9 @@ class LayerWriter:
         self._written: dict[str, int] = {}
         self._held: dict[str, list[Array]] = {}
 
-    def append(self, name: str, rows: Array, *, n_rows: int | None = None) -> None:
+    def append(
+        self, name: str, rows: Array, *, n_rows: int | None = None, dtype: str = "float32"
+    ) -> None:
         """Add rows to an array; they go to disk a chunk at a time.
 
         Parameters
@@ -168,6 +170,8 @@ class LayerWriter:
         rows : array of shape (any number, n_dims)
         n_rows : int, optional
             Rows that this array will have. Default: those of the group.
+        dtype : {"float32", "float64"}
+            What the array holds; times want float64.
         """
         from zarr.codecs import ZstdCodec
 
@@ -178,13 +182,13 @@ class LayerWriter:
                 name,
                 shape=(total, n_dims),
                 chunks=(n_together, n_dims),
-                dtype="float32",
+                dtype=dtype,
                 compressors=ZstdCodec(checksum=True),
                 fill_value=float("nan"),
                 config={"write_empty_chunks": True},  # a chunk that lacks is damage
             )
             self._written[name], self._held[name] = 0, []
-        self._held[name].append(np.asarray(rows, dtype=np.float32))
+        self._held[name].append(np.asarray(rows, dtype=self._arrays[name].dtype))
         self._flush(name)
 
     def check(self) -> None:

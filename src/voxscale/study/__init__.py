@@ -7,6 +7,11 @@ and writes results.
 from voxscale.study._cells import Cell
 from voxscale.study._config import Study
 from voxscale.study._extract import LanguageExtraction, extract_language, read_extracted
+from voxscale.study._extract_speech import (
+    extract_speech,
+    extract_speech_npz,
+    read_extracted_speech,
+)
 from voxscale.study._extracted import Extracted
 from voxscale.study._plan import Plan, Status, plan, status
 from voxscale.study._progress import Progress, duration
@@ -21,6 +26,9 @@ from voxscale.study._settings import (
     Features,
     Fit,
 )
+from voxscale.study._sounds import SpeechProgress
+from voxscale.study._speech_extraction import SpeechExtraction
+from voxscale.study._speech_npz import SpeechNpz
 
 __all__ = [
     "AlphaRange",
@@ -37,12 +45,18 @@ __all__ = [
     "Progress",
     "Results",
     "RunSummary",
+    "SpeechExtraction",
+    "SpeechNpz",
+    "SpeechProgress",
     "Status",
     "Study",
     "duration",
     "extract_language",
+    "extract_speech",
+    "extract_speech_npz",
     "plan",
     "read_extracted",
+    "read_extracted_speech",
     "results",
     "run",
     "status",

@@ -1,8 +1,8 @@
-"""One sound through a speech model, batch by batch, into the store: a group for each layer."""
+"""One sound through a speech model, batch by batch, to wherever the rows of each layer go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +10,47 @@ import numpy as np
 
 if TYPE_CHECKING:
     from voxscale.arrays import Array
-    from voxscale.data import Audio
     from voxscale.design import DesignRecipe
-    from voxscale.features import SpeechExtractor
+    from voxscale.features import SpeechClip, SpeechExtractor
     from voxscale.store import LayerStore
 
-__all__ = ["STATES", "TIMES", "stream_clip"]
+__all__ = ["STATES", "TIMES", "hear", "store_clip"]
 
 STATES, TIMES = "states", "times"  # the arrays of a group
 
 # Called after every batch with the windows done and their total.
 Told = Callable[[int, int], None]
+# Called with which windows, and a layer's states at their ends, in order.
+Sink = Callable[[range, "Array"], None]
 
 
-def stream_clip(
+def hear(
     extractor: SpeechExtractor,
-    audio: Audio,
+    clip: SpeechClip,
+    sinks: Mapping[int, Sequence[Sink]],
+    told: Told | None = None,
+) -> None:
+    """Read a clip once, and give the rows of each layer to its sinks.
+
+    Parameters
+    ----------
+    extractor : SpeechExtractor
+    clip : SpeechClip
+    sinks : mapping of layer to sequence of callable
+        Without any layer nothing is run.
+    told : callable, optional
+    """
+    for read in extractor.stream(clip, list(sinks)) if sinks else ():
+        for layer, values in read.states.items():
+            for sink in sinks[layer]:
+                sink(read.rows, values)
+        if told is not None:
+            told(read.rows.stop, len(clip.plan))
+
+
+def store_clip(
+    extractor: SpeechExtractor,
+    clip: SpeechClip,
     keys: Mapping[int, str],
     store: LayerStore,
     *,
@@ -35,21 +60,17 @@ def stream_clip(
     meta: Mapping[str, Any],
     told: Told | None = None,
 ) -> None:
-    """Read a sound's states and store them; no more than a few batches are held.
-
-    A layer is there when its group is: one that is there already is left alone, and need not be
-    among the keys.
+    """Read a clip and store its layers, a group each; no more than a few batches are held.
 
     Parameters
     ----------
     extractor : SpeechExtractor
-    audio : path, or (samples, hz)
+    clip : SpeechClip
     keys : mapping of layer to str
         The group of each layer that is wanted.
     store : LayerStore
         A group holds "states": at TR rate (n_trs, n_dims), or (n_windows, n_dims) with "times" of
-        shape (n_windows, 2), start and end of each window in seconds (float32 keeps them to
-        milliseconds over hours).
+        shape (n_windows, 2), float64: start and end of each window, in seconds.
     run : str
     tr_times : array of shape (n_trs,), in seconds, optional
         None keeps the states of every window.
@@ -59,32 +80,37 @@ def stream_clip(
         Kept with each group, beside "run", "layer" and "tr_times"; what JSON can hold.
     told : callable, optional
     """
-    clip = extractor.read(audio)
     n_windows = len(clip.plan)
     stream = None if tr_times is None else recipe.stream(clip.times, tr_times, run)
     held = {**meta, "run": run}
     held |= {} if tr_times is None else {"tr_times": np.asarray(tr_times).tolist()}
+    sinks: dict[int, list[Sink]] = {}
     with ExitStack() as stack:
-        writers = {
-            layer: stack.enter_context(
+        # What is entered last is finished first: the highest layer comes last. So after a kill it
+        # is among those that are missing, and all are computed as if there had been none.
+        for layer in sorted(keys, reverse=True):
+            writer = stack.enter_context(
                 store.writing(
-                    key,
+                    keys[layer],
                     n_rows=n_windows if tr_times is None else len(tr_times),
                     meta={**held, "layer": layer},
                 )
             )
-            for layer, key in keys.items()
-        }
-        for read in extractor.stream(clip, list(keys)):
-            for layer, values in read.states.items():
-                if stream is None:
-                    writers[layer].append(STATES, values)
-                    continue
-                stream.add(layer, stream.piece(read.rows, values))
-                writers[layer].append(STATES, stream.take(layer, n_seen=read.rows.stop)[1])
-            if told is not None:
-                told(read.rows.stop, n_windows)
+            sinks[layer] = [_sink(writer, layer, stream)]
+            if stream is None:
+                times = np.stack([clip.plan.start_times, clip.plan.times], axis=1)
+                writer.append(TIMES, times, dtype="float64")
+        hear(extractor, clip, sinks, told)
+
+
+def _sink(writer: Any, layer: int, stream: Any) -> Sink:
+    """Write rows as they are, or those of TRs as soon as they are complete."""
+
+    def take(rows: range, values: Array) -> None:
         if stream is None:
-            times = np.stack([clip.plan.start_times, clip.plan.times], axis=1)
-            for writer in writers.values():
-                writer.append(TIMES, times)
+            writer.append(STATES, values)
+            return
+        stream.add(layer, stream.piece(rows, values))
+        writer.append(STATES, stream.take(layer, n_seen=rows.stop)[1])
+
+    return take
