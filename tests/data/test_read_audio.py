@@ -102,7 +102,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         read_audio(tmp_path / "empty.wav")
 
 
-@pytest.mark.parametrize("form", ["wav", "flac"])
+@pytest.mark.parametrize("form", ["wav", "flac", "mp3"])
 def test_a_file_that_was_cut_short_is_refused(tmp_path, form):
     whole, cut = tmp_path / f"whole.{form}", tmp_path / f"cut.{form}"
     rng = np.random.default_rng(0)
@@ -110,6 +110,25 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path, form):
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(DataError, match=f"cut.{form}.*(cut short|cannot be read)"):
         read_audio(cut)
+
+
+def test_a_decoder_that_stops_early_is_found_out(tmp_path, monkeypatch):
+    """Fewer samples than the header says, and no error: nothing is made up for the rest."""
+    soundfile.write(tmp_path / "a.wav", tone(200, 3, HZ), HZ)
+    read = soundfile.SoundFile.read
+
+    def short(self, frames=-1, **options):
+        return read(self, frames, **options)[: HZ // 2]
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", short)
+    with pytest.raises(DataError, match=r"cut short: its header speaks of 48,000 samples"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_integers_are_what_a_file_of_them_is(tmp_path):
+    whole = np.array([-32768, -1, 0, 1, 32767] * 100, dtype=np.int16)
+    soundfile.write(tmp_path / "a.wav", whole, HZ)
+    np.testing.assert_array_equal(read_audio((whole, HZ)), read_audio(tmp_path / "a.wav"))
 
 
 def test_a_recording_that_was_streamed_is_read(tmp_path):
@@ -138,7 +157,9 @@ def test_resampling_can_be_refused(tmp_path):
         (np.zeros(10), TypeError, "expected a path, or a waveform with its sampling rate"),
         ((np.ones(10), 0), ValueError, "the sampling rate is 0"),
         ((np.ones(10), float("nan")), ValueError, "the sampling rate is nan"),
+        ((np.ones(10), float("inf")), ValueError, "the sampling rate is inf"),
         ((np.ones((2, 3, 4)), HZ), ValueError, "of shape"),
+        ((np.ones((2, 300)), HZ), ValueError, "transpose them"),
         ((np.ones(9, np.uint8), HZ), ValueError, "unsigned"),
         ((np.array(["a"]), HZ), ValueError, "expected numbers"),
     ],

@@ -1,5 +1,6 @@
 """What a packaged Whisper knows of real speech: phones, better than the spectrum does."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from voxscale import speech_states
-from voxscale.errors import DataError
 from voxscale.features import mel_bands
-from voxscale.features._models import find_model, locate
+from voxscale.features._packaged import PACKAGED
 
 CLIPS = Path(__file__).with_name("librivox")
 CLASSES = {
@@ -28,10 +28,9 @@ LAG_S = 0.05  # a phone is known a little after it was spoken
 
 @pytest.fixture(scope="module")
 def clips():
-    try:
-        locate(find_model("whisper-tiny.en", "speech"))
-    except DataError as error:
-        pytest.skip(str(error))
+    missing = [one for one, _ in PACKAGED["whisper-tiny.en"].parts if find_spec(one) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed")
     return {path.stem: path for path in sorted(CLIPS.glob("*.flac"))}
 
 

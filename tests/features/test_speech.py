@@ -57,6 +57,9 @@ def given_to(family, model, window, normalize):
             at = -1
     states = [hidden[0, at].numpy() for hidden in output.hidden_states]
     states[-1] = output.last_hidden_state[0, at].numpy()
+    if family == "sew":  # fills up what it gives with zeros, where an odd position is left over
+        n_positions = output.last_hidden_state.shape[1]
+        states[-1] = output.last_hidden_state[0, n_positions // 2 * 2 - 1].numpy()
     return states
 
 
@@ -81,10 +84,16 @@ def test_states_are_those_of_transformers_run_window_by_window(family, normalize
             )
 
 
+@pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_state_knows_nothing_of_what_comes_after_it(family):
-    """Other sound after 1 s changes nothing up to there, and something after."""
-    options = {"normalize": True} if family in WAVES else {}
+def test_a_state_knows_nothing_of_what_comes_after_it(family, normalize):
+    """Other sound after 1 s changes nothing up to there, and something after.
+
+    Without normalising, some families share what they compute of the whole sound.
+    """
+    if not normalize and family not in WAVES:
+        pytest.skip("hears frames")
+    options = {"normalize": normalize} if family in WAVES else {}
     model = wrap_speech_model(tiny(family), **options)
     before, after = noise(1.0), noise(1.0, seed=5)
     one = speech_states((np.concatenate([before, noise(1.0, seed=6)]), HZ), model, **OPTIONS)
@@ -94,7 +103,7 @@ def test_a_state_knows_nothing_of_what_comes_after_it(family):
     for layer, series in one.items():
         differ = np.abs(series.values - other[layer].values).max(axis=1)
         assert differ[is_before].max() <= 1e-6, layer
-        assert differ[~is_before].min() > 1e-3
+        assert differ[~is_before].min() > 1e-4
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -185,14 +194,16 @@ def test_several_runs_load_the_model_once(tmp_path):
     assert calls[-1] == (11, 11)
 
 
-def test_half_precision_is_near():
-    model = tiny("hubert")
-    whole = speech_states((noise(1.0), HZ), wrap_speech_model(model, normalize=True), **OPTIONS)
-    half = wrap_speech_model(model.to(torch.bfloat16), normalize=True)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_precision_is_near(family):
+    options = {"normalize": True} if family in WAVES else {}
+    model = tiny(family)
+    whole = speech_states((noise(1.0), HZ), wrap_speech_model(model, **options), **OPTIONS)
+    half = wrap_speech_model(model.to(torch.bfloat16), **options)
     states = speech_states((noise(1.0), HZ), half, **OPTIONS)
     for layer in range(4):
         far = np.abs(states[layer].values - whole[layer].values).mean()
-        assert far < 0.05 * np.abs(whole[layer].values).mean()
+        assert far < 0.1 * np.abs(whole[layer].values).mean()
 
 
 def naive_ends(n, stride, context, *, full):
@@ -254,6 +265,8 @@ def test_whisper_hears_no_more_than_30_s():
         speech_states((noise(1.0), HZ), tiny("whisper"), context_s=30.0)
     with pytest.raises(ValueError, match="normalize is for models of waveforms"):
         wrap_speech_model(tiny("whisper"), normalize=True)
+    with pytest.raises(ValueError, match="always normalises"):
+        wrap_speech_model(tiny("wav2vec2-bert"), normalize=False)
     with pytest.raises(ValueError, match="trim_padding is for Whisper"):
         wrap_speech_model(tiny("hubert"), normalize=True, trim_padding=True)
 
@@ -352,6 +365,7 @@ def test_several_devices_share_the_windows():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
 def test_a_gpu_gives_the_same_states():
+    """In single precision to rounding; in half precision, with a batch found by probe, nearly."""
     for family in FAMILIES:
         options = {"normalize": True} if family in WAVES else {}
         expected = speech_states(
@@ -363,3 +377,31 @@ def test_a_gpu_gives_the_same_states():
             np.testing.assert_allclose(
                 found[layer].values, expected[layer].values, rtol=1e-3, atol=1e-3
             )
+        half = wrap_speech_model(tiny(family).to("cuda", torch.float16), **options)
+        found = speech_states((noise(1.5), HZ), half, **OPTIONS)
+        for layer in expected:
+            far = np.abs(found[layer].values - expected[layer].values).mean()
+            assert far < 0.05 * np.abs(expected[layer].values).mean()
+
+
+def test_blocks_with_more_than_their_weights_are_left_to_transformers():
+    """A low-rank adapter has the base weight under the same name."""
+    model = tiny("hubert")
+
+    class Adapted(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x) + x.mean(dim=-1, keepdim=True)
+
+    old = model.encoder.layers[1].attention.q_proj
+    new = Adapted(16, 16)
+    new.load_state_dict(old.state_dict())
+    model.encoder.layers[1].attention.q_proj = new
+    wrapped = wrap_speech_model(model, normalize=False)
+    assert wrapped.blocks is None
+    sound = noise(1.0)
+    states = speech_states((sound, HZ), wrapped, **OPTIONS)
+    window = np.array(sound[-11200:])
+    expected = given_to("hubert", model, window, normalize=False)
+    for layer in range(4):
+        np.testing.assert_allclose(states[layer].values[-1], expected[layer], rtol=2e-4, atol=2e-5)
+    assert wrap_speech_model(tiny("hubert"), normalize=False).blocks is not None

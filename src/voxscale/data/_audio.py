@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +16,12 @@ from voxscale.arrays import Array
 from voxscale.data._files import FilePath, present
 from voxscale.errors import DataError
 
-__all__ = ["Audio", "audio_duration_s", "read_audio"]
+__all__ = ["Audio", "OpenSound", "audio_duration_s", "open_sound", "read_audio"]
 
 Audio = FilePath | tuple[Array, float]
 
 _BLOCK_S = 30.0  # read and resampled at once
+_NEVER = 2**62  # samples of a sound whose length nobody knows
 _UNKNOWN_SIZES = (0, 2**32 - 1)  # of a recording that was written as a stream
 _CUT_SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 
@@ -38,10 +42,8 @@ def audio_duration_s(path: FilePath) -> float:
     import soundfile
 
     path = present(path)
-    try:
+    with _decoding(path):
         return float(soundfile.info(str(path)).duration)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise _unreadable(path, error) from error
 
 
 def read_audio(audio: Audio, hz: int = 16000, *, resample: bool = True) -> Array:
@@ -52,7 +54,7 @@ def read_audio(audio: Audio, hz: int = 16000, *, resample: bool = True) -> Array
     audio : path-like, or (samples, hz)
         Anything libsndfile reads (wav, flac, ogg, mp3), of any bit depth; or a waveform of
         shape (n_samples,) or (n_samples, n_channels) with its sampling rate. Channels are
-        averaged. Integer samples are divided by their largest value.
+        averaged. Integer samples are divided as libsndfile does it: 16 bits by 32,768.
     hz : int
         Samples per second of the answer.
     resample : bool
@@ -89,21 +91,94 @@ def read_audio(audio: Audio, hz: int = 16000, *, resample: bool = True) -> Array
     return waveform
 
 
-def _file_blocks(path: FilePath, hz: int, *, resample: bool) -> Iterator[Array]:
+class OpenSound:
+    """A sound file that is open; made by :func:`open_sound`.
+
+    Parameters
+    ----------
+    path : Path
+    file : soundfile.SoundFile
+    """
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self._path, self._file = path, file
+        self.hz: int = file.samplerate
+        self.n_channels: int = file.channels
+
+    def blocks(self, size: int, overlap: int = 0) -> Iterator[Array]:
+        """Read it from the start, channels averaged.
+
+        Parameters
+        ----------
+        size : int
+            Samples of a block; the last one may be shorter.
+        overlap : int
+            Samples that each block has in common with the one before.
+
+        Yields
+        ------
+        array of shape (n_samples,), float32
+
+        Raises
+        ------
+        DataError
+            If it cannot be decoded, or ends before its header says.
+        """
+        self._file.seek(0)
+        n_read, held = 0, np.empty(0, np.float32)
+        while True:
+            with _decoding(self._path):
+                n_new = size - len(held)
+                new = self._file.read(n_new, dtype="float32", always_2d=True).mean(axis=1)
+            n_read += len(new)
+            if not len(new):
+                break
+            block = np.concatenate([held, new])
+            yield block
+            held = block[len(block) - overlap :]
+        if n_read < self._file.frames < _NEVER:
+            msg = (
+                f"{self._path} is cut short: its header speaks of {self._file.frames:,} samples, "
+                f"{n_read:,} are there; fetch it again."
+            )
+            raise DataError(msg)
+
+
+@contextmanager
+def open_sound(path: FilePath) -> Iterator[OpenSound]:
+    """Open a sound file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, not fetched, no sound, or shorter than its header says.
+    """
     import soundfile
 
     path = present(path)
+    with _decoding(path):
+        file = soundfile.SoundFile(str(path))
+    with file:
+        _check_whole(path, file)
+        yield OpenSound(path, file)
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    import soundfile
+
     try:
-        with soundfile.SoundFile(str(path)) as sound:
-            _check_whole(path, sound)
-            if not resample:
-                _check_as_it_is(str(path), sound.samplerate, sound.channels, hz)
-            blocks = sound.blocks(
-                blocksize=int(_BLOCK_S * sound.samplerate), dtype="float32", always_2d=True
-            )
-            yield from _resampled((one.mean(axis=1) for one in blocks), sound.samplerate, hz)
+        yield
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise _unreadable(path, error) from error
+        msg = f"{path}: cannot be read ({error}); expected a sound such as wav or flac; convert it."
+        raise DataError(msg) from error
+
+
+def _file_blocks(path: FilePath, hz: int, *, resample: bool) -> Iterator[Array]:
+    with open_sound(path) as sound:
+        if not resample:
+            _check_as_it_is(str(path), sound.hz, sound.n_channels, hz)
+        yield from _resampled(sound.blocks(int(_BLOCK_S * sound.hz)), sound.hz, hz)
 
 
 def _array_blocks(audio: Any, hz: int, *, resample: bool) -> Iterator[Array]:
@@ -111,12 +186,12 @@ def _array_blocks(audio: Any, hz: int, *, resample: bool) -> Iterator[Array]:
     n_channels = 1 if samples.ndim == 1 else samples.shape[1]
     if not resample:
         _check_as_it_is("the waveform", rate, n_channels, hz)
-    largest = np.iinfo(samples.dtype).max if samples.dtype.kind in "iu" else 1
+    scale = -float(np.iinfo(samples.dtype).min) if samples.dtype.kind == "i" else 1.0
     step = int(_BLOCK_S * rate)
 
     def mono() -> Iterator[Array]:
         for start in range(0, len(samples), step):
-            block = np.asarray(samples[start : start + step], dtype=np.float32) / largest
+            block = np.asarray(samples[start : start + step], dtype=np.float32) / np.float32(scale)
             yield block if block.ndim == 1 else block.mean(axis=1)
 
     return _resampled(mono(), rate, hz)
@@ -130,13 +205,19 @@ def _samples_and_rate(audio: Any) -> tuple[Array, float]:
         )
         raise TypeError(msg)
     samples, rate = np.asarray(audio[0]), float(audio[1])
-    if not rate >= 1:
+    if not 1 <= rate < math.inf:
         msg = f"the sampling rate is {rate}; expected samples per second, such as 16000."
         raise ValueError(msg)
     if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf":
         msg = (
             f"samples are of shape {samples.shape} and type {samples.dtype}; expected numbers of "
             "shape (n_samples,) or (n_samples, n_channels)."
+        )
+        raise ValueError(msg)
+    if samples.ndim == 2 and samples.shape[1] > len(samples):
+        msg = (
+            f"samples are of shape {samples.shape}; expected (n_samples, n_channels); transpose "
+            "them where channels come first."
         )
         raise ValueError(msg)
     if samples.dtype.kind == "u":
@@ -190,8 +271,3 @@ def _check(label: str, waveform: Array) -> None:
     if not waveform.any():
         msg = f"{label} is silent throughout (all samples are 0); expected a recording; replace it."
         raise DataError(msg)
-
-
-def _unreadable(path: FilePath, error: Exception) -> DataError:
-    msg = f"{path}: cannot be read ({error}); expected a sound such as wav or flac; convert it."
-    return DataError(msg)

@@ -45,7 +45,7 @@ TOKENIZER_FILES = (
 # They can change the numbers.
 _THAT_COUNT: dict[Kind, tuple[str, ...]] = {
     "language": ("config.json", *TOKENIZER_FILES, *_WEIGHTS),
-    "speech": ("config.json", "preprocessor_config.json", *_WEIGHTS),
+    "speech": ("config.json", "preprocessor_config.json", "processor_config.json", *_WEIGHTS),
 }
 
 

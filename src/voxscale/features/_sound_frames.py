@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array, EventSeries
-from voxscale.data._files import FilePath, present
+from voxscale.data._audio import open_sound
+from voxscale.data._files import FilePath
 from voxscale.errors import DataError
 
 __all__ = [
@@ -190,35 +190,8 @@ def opened(audio: Audio, what: str) -> Iterator[Sound]:
     if not isinstance(audio, (str, os.PathLike)):
         msg = f"{what} is of type {type(audio).__name__}; expected a path or (samples, hz)."
         raise TypeError(msg)
-    import soundfile
-
-    path = present(audio)
-    with _reading(path):
-        file = soundfile.SoundFile(str(path))
-    with file:
-        yield Sound(str(path), file.samplerate, lambda *sizes: _of_file(path, file, *sizes))
-
-
-def _of_file(path: Path, file: Any, size: int, overlap: int) -> Iterator[Array]:
-    file.seek(0)
-    blocks = file.blocks(blocksize=size, overlap=overlap, dtype="float32", always_2d=True)
-    while True:
-        with _reading(path):
-            block = next(blocks, None)
-        if block is None:
-            return
-        yield block.mean(axis=1)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    import soundfile
-
-    try:
-        yield
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        msg = f"{path}: cannot be read ({error}); expected a sound such as wav or flac; convert it."
-        raise DataError(msg) from error
+    with open_sound(audio) as file:
+        yield Sound(str(audio), file.hz, file.blocks)
 
 
 def _of_samples(audio: tuple[Any, ...], what: str) -> Sound:

@@ -113,7 +113,7 @@ def speech_states(
         Begin in ``context_s`` of silence, so that every window is whole.
     normalize : bool, optional
         Whether each window is brought to mean 0 and variance 1. Default: as the model was
-        trained. Not for Whisper.
+        trained. Not for Whisper and Wav2Vec2-BERT, which hear frames.
     trim_padding : bool
         For Whisper, which pads every window to 30 s and hears that silence too: leave it out.
         Faster, but other numbers than Whisper was trained for.
@@ -146,6 +146,9 @@ def speech_states(
     Where a window has ``n`` samples, wav2vec 2.0 and its kin are read at their last position (a
     position every 20 ms), Whisper at position ``min(1499, (ceil(n / 160) + 1) // 2)``: the last
     that sound reaches through its frames and convolutions.
+
+    What comes before the model looks a few milliseconds ahead: resampling, and the frames of mp3
+    and ogg. Where that matters, give wav or flac at the model's rate.
 
     References
     ----------

@@ -140,6 +140,8 @@ def blocks_of(config: Any, layers: Any) -> list[Block] | None:
     layers : sequence of torch.nn.Module
     """
     kind = config.model_type
+    if not all(_is_plain(layer) for layer in layers):
+        return None
     if kind == "whisper":
         return [_of_whisper(layer) for layer in layers]
     if kind in _WAVEFORMS:
@@ -149,6 +151,20 @@ def blocks_of(config: Any, layers: Any) -> list[Block] | None:
             for layer in layers
         ]
     return None
+
+
+def _is_plain(layer: Any) -> bool:
+    """Tell whether weights are all there is to a block: no low-rank adapters, no hooks."""
+    from torch import nn
+
+    known = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.Dropout)
+    leaves = [one for one in layer.modules() if not list(one.children())]
+    return all(
+        (type(one) in known or not list(one.parameters()))
+        and not one._forward_hooks
+        and not one._forward_pre_hooks
+        for one in leaves
+    )
 
 
 def _of_whisper(layer: Any) -> Block:

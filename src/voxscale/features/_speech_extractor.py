@@ -173,13 +173,13 @@ class SpeechExtractor:
             Which windows, and the states of each layer at their ends, (n_windows, n_dims).
         """
         model = self.load()
-        stride, context = self.windows.sizes(model.hz)
+        stride, _ = self.windows.sizes(model.hz)
         yield from read_sound(
             self._models,
             clip.waveform,
             clip.plan,
             choose_layers(layers, model.n_layers),
-            step=int(np.gcd(stride, context)) if context else stride,
+            step=stride,
             batch_size=self._batch_size,
         )
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from voxscale.arrays import Array
 from voxscale.errors import DataError
 from voxscale.features._forward import evaluating
@@ -54,13 +56,11 @@ def read_windows(
     read = _with_hooks if model.blocks is None else _with_blocks
     with torch.inference_mode(), evaluating(model.whole):
         states = read(model, clip, starts, ends, layers)
-        found: dict[int, Array] = {
-            layer: state.float().cpu().numpy() for layer, state in states.items()
-        }
-        bad = [layer for layer, state in states.items() if not torch.isfinite(state).all()]
-    if bad:
-        raise _not_finite(model, min(bad))
-    return found
+        values: Array = torch.stack([states[layer] for layer in layers]).float().cpu().numpy()
+    is_finite = np.isfinite(values).all(axis=(1, 2))
+    if not is_finite.all():
+        raise _not_finite(model, min(np.asarray(layers)[~is_finite].tolist()))
+    return dict(zip(layers, values, strict=True))
 
 
 def _with_blocks(
@@ -100,6 +100,8 @@ def _with_hooks(
     model: SpeechModel, clip: Any, starts: Array, ends: Array, layers: Sequence[int]
 ) -> dict[int, torch.Tensor]:
     """Let transformers run the blocks, and look at what goes into each."""
+    import torch
+
     states: dict[int, torch.Tensor] = {}
     last = model.n_layers - 1
 
@@ -113,7 +115,7 @@ def _with_hooks(
         return hook
 
     def ended(module: Any, args: Any, output: Any) -> None:
-        hidden = output[0] if isinstance(output, tuple) else output.last_hidden_state
+        hidden = output if isinstance(output, torch.Tensor) else output[0]
         states[last] = hidden[:, -1].clone()
         raise _Enough
 
@@ -121,7 +123,9 @@ def _with_hooks(
         for layer in set(layers) - {last}:
             block = model.encoder.layers[layer]
             stack.callback(block.register_forward_pre_hook(watch(layer), with_kwargs=True).remove)
-        stack.callback(model.encoder.register_forward_hook(ended).remove)
+        # SEW fills up what it gives with zeros, where an odd position is left over.
+        end = getattr(model.encoder, "upsample", model.encoder)
+        stack.callback(end.register_forward_hook(ended).remove)
         try:
             if isinstance(model.front, WaveformFront):
                 model.whole(clip.samples(starts, ends))

@@ -87,7 +87,7 @@ class WhisperFront:
     @property
     def most(self) -> int | None:
         """Samples that the model hears at most."""
-        return self.mel.n_frames * self.mel.hop
+        return min(self.mel.n_frames, 2 * self._n_all) * self.mel.hop
 
     def clip(self, waveform: Array, step: int) -> MelClip:
         """Hold the waveform; frames are made when they are asked for."""
@@ -99,9 +99,9 @@ class WhisperFront:
         from torch.nn.functional import gelu
 
         encoder = self.encoder
-        frames = clip.windows(starts, ends)
         n_positions = self.n_positions(int(ends[0] - starts[0]))
-        frames = frames[..., : 2 * n_positions + _BEYOND].to(encoder.conv1.weight.dtype)
+        frames = clip.windows(starts, ends, n_frames=2 * n_positions + _BEYOND)
+        frames = frames.to(encoder.conv1.weight.dtype)
         hidden = gelu(encoder.conv2(gelu(encoder.conv1(frames)))).transpose(1, 2)
         made: torch.Tensor = hidden[:, :n_positions] + encoder.embed_positions.weight[:n_positions]
         return made.contiguous()
@@ -239,6 +239,8 @@ class _WaveClip:
 
         size = _SHARED_SAMPLES // self.front.hop
         parts, at, stop = [], first, first + n_positions
+        for block in [one for one in self._blocks if one < first // size]:
+            del self._blocks[block]  # windows come in order
         while at < stop:
             block = at // size
             until = min(stop, (block + 1) * size)
@@ -248,8 +250,6 @@ class _WaveClip:
 
     def _block(self, block: int) -> torch.Tensor:
         if block not in self._blocks:
-            while len(self._blocks) > 1:
-                del self._blocks[min(self._blocks)]
             front = self.front
             size = _SHARED_SAMPLES // front.hop
             start = block * size * front.hop

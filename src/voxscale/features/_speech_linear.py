@@ -41,7 +41,17 @@ def linear(
 
 @cache
 def _has_onednn() -> bool:
+    """Tell whether the product is there and right; it is no promised part of torch."""
     import torch
 
-    is_built: bool = torch._C._has_mkldnn
-    return is_built and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    is_built: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not is_built or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return False
+    x = torch.linspace(-1, 1, 20).as_strided((5, 8), (3, 1))
+    weight, bias = torch.linspace(-1, 2, 24).view(3, 8), torch.tensor([0.5, -1.0, 2.0])
+    expected = torch.nn.functional.gelu(torch.nn.functional.linear(x, weight, bias))
+    try:
+        found = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu", [], "none")
+    except (RuntimeError, TypeError):  # of another version, with other arguments
+        return False
+    return bool(torch.allclose(found, expected, atol=1e-5))

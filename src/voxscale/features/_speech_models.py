@@ -31,7 +31,7 @@ __all__ = [
 
 SPEECH_DTYPES = ("float32", "float16", "bfloat16", "float64")
 _HZ = 16000
-_EXTRACTOR = "preprocessor_config.json"
+_EXTRACTORS = ("preprocessor_config.json", "processor_config.json")  # the latter may hold it
 _KINDS = (
     "Whisper, or a model with convolutions over the waveform (wav2vec 2.0, HuBERT, WavLM, "
     "data2vec-audio, MMS), or Wav2Vec2-BERT"
@@ -263,13 +263,16 @@ def _front(
         mel = LogMel.of(extractor or _whisper_extractor(config), device)
         return WhisperFront(whole, mel, trim_padding)
     if config.model_type == "wav2vec2-bert":
+        if normalize is not None:
+            msg = f"model {name!r} always normalises its frames; leave normalize out."
+            raise ValueError(msg)
         return BertFront(whole, extractor or _bert_extractor())
     if normalize is None:
         normalize = getattr(extractor, "do_normalize", None)
     if normalize is None:
         msg = (
-            f"model {name!r} comes without {_EXTRACTOR}, which says whether it hears waveforms of "
-            "mean 0 and variance 1; copy it there, or say normalize=True or False."
+            f"model {name!r} comes without {_EXTRACTORS[0]}, which says whether it hears waveforms "
+            "of mean 0 and variance 1; copy it there, or say normalize=True or False."
         )
         raise DataError(msg)
     return WaveformFront(
@@ -290,15 +293,28 @@ def _bert_extractor() -> Any:
 
 
 def _read_extractor(files: ModelFiles, where: str, *, local: bool) -> Any:
-    """Read how a model wants its sound; None where its folder does not say."""
+    """Read how a model wants its sound; None where nothing says so."""
     from transformers import AutoFeatureExtractor
 
-    if local and not Path(where, _EXTRACTOR).is_file():
+    if not any(_has_file(where, name, local=local) for name in _EXTRACTORS):
         return None
-    with told(files, f"{_EXTRACTOR} of "), quiet(keep_bars=not local):
+    with told(files, f"{_EXTRACTORS[0]} of "), quiet(keep_bars=not local):
         return AutoFeatureExtractor.from_pretrained(
             where, local_files_only=local, trust_remote_code=False
         )
+
+
+def _has_file(where: str, name: str, *, local: bool) -> bool:
+    if local:
+        return Path(where, name).is_file()
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        hf_hub_download(where, name)
+    except EntryNotFoundError:  # of the hub, or of the cache where there is no network
+        return False
+    return True
 
 
 def _check_complete(files: ModelFiles, missing: Any, model: Any) -> None:
