@@ -20,6 +20,7 @@ from voxscale.study._settings import (
     Evaluate,
     Features,
     Fit,
+    Speech,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Progress",
     "Results",
     "RunSummary",
+    "Speech",
     "Status",
     "Study",
     "duration",
