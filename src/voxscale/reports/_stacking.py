@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from voxscale.reports._tables import Drawing, Section, Table, as_text, with_minu
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from voxscale.arrays import Array
     from voxscale.reports._reading import Material
     from voxscale.study import Results
 
@@ -23,7 +26,7 @@ __all__ = ["mixed_layers", "mixes_found"]
 _LANGUAGE, _SPEECH, _BASELINE = "language layer", "speech layer", "baseline"
 _HATCHED = " Hatched: layers of the speech model."
 _GAP = 0.8  # between the bars of two kinds of models, in places of a model
-_MOST_NARROW, _MOST_LABELS = 18, 45  # models in a narrower figure; and that are all named
+_MOST_NARROW, _MOST_LABELS = 18, 45  # models in a narrower figure; places that are all named
 
 
 def mixed_layers(material: Material) -> Section:
@@ -94,7 +97,7 @@ def mixes_found(weights: Any) -> Figure:
     kinds = dict(zip(weights["model"], weights["kind"], strict=True))
     models, groups = list(kinds), list(dict.fromkeys(kinds.values()))
     subjects = list(dict.fromkeys(weights["subject"]))
-    at = np.array([i + _GAP * groups.index(kinds[model]) for i, model in enumerate(models)])
+    at = _places(list(kinds.values()))
     is_wide = len(models) > _MOST_NARROW
     figure, grid = new_figure(width=(1.0 if is_wide else 0.8) * PAGE_WIDTH, height=3.2)
     ax = grid[0, 0]
@@ -106,21 +109,30 @@ def mixes_found(weights: Any) -> Figure:
         for model, bar in zip(models, bars, strict=True):
             if kinds[model] == _SPEECH:
                 bar.set(hatch="////", edgecolor="white", linewidth=0)
-    step = 1 + len(models) // _MOST_LABELS
-    shown = [i for i in range(len(models)) if i % step == 0]
-    ax.set_xticks(at[shown], [_short(models[i], kinds[models[i]]) for i in shown])
+    step = 1 + int(at[-1]) // _MOST_LABELS
+    shown = [i for i, model in enumerate(models) if kinds[model] == _BASELINE or i % step == 0]
+    labels = [models[i].removeprefix("layer ").removeprefix("speech ") for i in shown]
+    ax.set_xticks(at[shown], labels)
+    for i, label in zip(shown, ax.get_xticklabels(), strict=True):
+        if kinds[models[i]] == _BASELINE:
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
     for group in groups:
         middle = at[[kinds[model] == group for model in models]].mean()
-        ax.text(middle, 1.02, group, ha="center", transform=ax.get_xaxis_transform())
+        ax.text(middle, 1.02, f"{group}s", ha="center", transform=ax.get_xaxis_transform())
     ax.grid(visible=False, axis="x")
     ax.set_ylabel("weight, mean over voxels")
     ax.legend(loc="best", handlelength=1.2)
     return figure
 
 
-def _short(model: str, kind: str) -> str:
-    """Name a model below a heading that says what kind it is of."""
-    return model.replace(" ", "\n") if kind == _BASELINE else model.split()[-1]
+def _places(kinds: Sequence[str]) -> Array:
+    """Place the models beside each other, kinds apart; the names of baselines need some room."""
+    gap = max(_GAP, len(kinds) / 16)
+    room = max(1.0, len(kinds) / 30)
+    steps = [0.0]
+    for before, kind in pairwise(kinds):
+        steps.append((room if kind == _BASELINE else 1.0) + gap * (kind != before))
+    return np.cumsum(steps)
 
 
 def _named(models: list[str]) -> str:
