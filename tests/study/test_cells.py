@@ -224,3 +224,38 @@ def test_the_seed_renames_only_cells_in_which_chance_has_a_part(fields, is_refer
     cell = replace(cells_of(study(), facts())[0], reference=is_reference)
     keys = {key(made=study(seed=seed, **fields), cell=cell) for seed in (0, 1)}
     assert len(keys) == (2 if changes else 1)
+
+
+# Names of cells as the version before speech models had them.
+KEYS = {
+    "layer 0": "22f9f1080c717d93d4135ca0371fed1a",
+    "layer 1": "21f792f794cc91cd5b137430c20bd674",
+    "baselines": "6baed34969c67ef6fc9d1c5e0d50a8d3",
+    "product": "345c87eabee27c02a0d204884a8dbee1",
+    "stacking": "73a4c11e59bcd3acdfbfeeed79136b77",
+    "comparison": "7ad4103700935daecca566bc26012ceb",
+}
+
+
+def keys_by_kind(**fields):
+    everything = {"stack": True, "compare_layers": [0, 1], "product_measure": True}
+    made = study(contexts=[8], layers=[0, 1], baselines={}, evaluate=everything, **fields)
+    known = facts(sounds={run: f"s{run}" for run in (*STORIES, "x")})
+    speech = {"model": "whisper-base", "recipe": 1} if fields else None
+    return {
+        f"layer {cell.layer}" if cell.kind == "fit" else cell.kind: cell_key(
+            made, cell, known, {"model": "echo", "recipe": 1}, speech
+        )
+        for cell in cells_of(made, known)
+    }
+
+
+def test_studies_without_speech_keep_the_results_that_they_have():
+    assert keys_by_kind() == KEYS
+
+
+def test_with_speech_the_mix_alone_has_another_name():
+    keys = keys_by_kind(speech={"model": "whisper-base", "layers": [1, 2]})
+    assert {kind for kind in KEYS if keys[kind] != KEYS[kind]} == {"stacking"}
+    other = keys_by_kind(speech={"model": "whisper-base", "layers": [1]})
+    assert other["stacking"] not in (keys["stacking"], KEYS["stacking"])

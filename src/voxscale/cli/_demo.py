@@ -20,19 +20,43 @@ _FIRST_TIME = (
 )
 
 
+_SPEECH_MODEL = "whisper-tiny.en"
+_SPEECH = f"""
+[speech]                          # layers that are mixed with those of the language model
+model = "{_SPEECH_MODEL}"
+layers = [1, 2, 3, 4]             # 0 is the input of the first block
+stride_s = 2.0                    # a window every 2 s; the paper has 0.1
+context_s = 16.0                  # of sound in a window, beside the stride
+"""
+_SPEECH_TIME = "Whisper hears the stories too, which takes some minutes more the first time."
+
+
 @plainly
 def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for everything it makes.")
     ] = Path("voxscale-demo"),
     device: Device = None,
+    speech: Annotated[
+        bool,
+        typer.Option(
+            "--speech",
+            help=(
+                "Mix layers of Whisper tiny.en with those of the language model, voxel by voxel. "
+                "Keeps what an earlier demo computed."
+            ),
+        ),
+    ] = False,
 ) -> None:
     """Run the packaged study and write its report; prints where it is."""
     from voxscale import reports
     from voxscale.study import Study, run
     from voxscale.study._plan import cell_store
 
-    study = Study.from_toml(_study_file(out))
+    path = _study_file(out)
+    if speech and _add_speech(path):
+        typer.echo(_SPEECH_TIME, err=True)
+    study = Study.from_toml(path)
     if not cell_store(study).keys():
         typer.echo(_FIRST_TIME, err=True)
     tell(run(study, device=device))
@@ -52,3 +76,18 @@ def _study_file(folder: Path) -> Path:
         with write_aside(path) as temporary:
             temporary.write_text(here, encoding="utf-8")
     return path
+
+
+def _add_speech(path: Path) -> bool:
+    """Add the table [speech] to a study file that has none; tell whether it had none."""
+    from voxscale.features._models import find_model, locate
+    from voxscale.store import write_aside
+    from voxscale.study._toml import read_study_file
+
+    text, tables = read_study_file(path)
+    if "speech" in tables:
+        return False
+    locate(find_model(_SPEECH_MODEL, "speech"))  # an error here leaves the file as it is
+    with write_aside(path) as temporary:
+        temporary.write_text(text.rstrip() + "\n" + _SPEECH, encoding="utf-8")
+    return True

@@ -104,11 +104,24 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("baselines", [name.replace("_", " ") for name, on in study.baselines if on] or "none"),
         ("stories that choose layers", _validation(study)),
         ("layers mixed", study.evaluate.stack),
+        *_speech(study),
         ("layers compared", study.evaluate.compare_layers or "none"),
         ("product measure", study.evaluate.product_measure),
         ("ceilings between subjects", study.evaluate.between_subjects),
         ("reducers of scores.csv", study.evaluate.reducers),
         ("bootstrap draws of a law", N_BOOTSTRAP),
+    ]
+
+
+def _speech(study: Study) -> list[tuple[str, Any]]:
+    chosen = study.speech
+    if chosen is None:
+        return [("speech model in the mix", "none")]
+    return [
+        ("speech model in the mix", chosen.model),
+        ("speech layers", chosen.layers),
+        ("speech windows: context, stride (s)", f"{chosen.context_s:g}, {chosen.stride_s:g}"),
+        ("speech model computed in", chosen.dtype),
     ]
 
 
@@ -202,6 +215,9 @@ def _provenance(results: Results) -> list[tuple[str, Any]]:
             fields.append((f"{package} (of this page)", version(package)))
     for name, value in _leaves("model", metas[0].get("extractor", {})):
         fields.append((name, value))
+    mixes = [results.meta(cell) for cell in results.beside if cell.kind == "stacking"]
+    if mixes and "speech_extractor" in mixes[0]:
+        fields += _leaves("speech model", mixes[0]["speech_extractor"])
     for subject in results.subjects:
         cells = results.select(subject=subject)
         inputs = {one["run"]: one for cell in cells for one in results.meta(cell).get("inputs", [])}

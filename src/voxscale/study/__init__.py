@@ -25,6 +25,7 @@ from voxscale.study._settings import (
     Evaluate,
     Features,
     Fit,
+    Speech,
 )
 from voxscale.study._sounds import SpeechProgress
 from voxscale.study._speech_extraction import SpeechExtraction
@@ -45,6 +46,7 @@ __all__ = [
     "Progress",
     "Results",
     "RunSummary",
+    "Speech",
     "SpeechExtraction",
     "SpeechNpz",
     "SpeechProgress",

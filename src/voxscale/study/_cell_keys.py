@@ -36,13 +36,30 @@ def between_key(study: Study, all_facts: Sequence[SubjectFacts]) -> str:
     return key_of({"recipe": RECIPE, "kind": "between", **fields})
 
 
-def cell_key(study: Study, cell: Cell, facts: SubjectFacts, identity: Mapping[str, Any]) -> str:
+def cell_key(
+    study: Study,
+    cell: Cell,
+    facts: SubjectFacts,
+    identity: Mapping[str, Any],
+    speech: Mapping[str, Any] | None = None,
+) -> str:
     """Name a cell by everything that can change its numbers.
+
+    ``identity`` is that of the language model, ``speech`` that of the speech model, if the study
+    has one.
 
     The device, the memory budget and the folder are not part of it; nor is the draw, which
     is a name for the stories.
     """
-    return key_of({"recipe": RECIPE, "kind": cell.kind, **_fields(study, cell, facts, identity)})
+    fields = _fields(study, cell, facts, identity)
+    if cell.kind == "stacking" and study.speech is not None:
+        runs = (*cell.stories, *split_of(study, facts).validation, *facts.test)
+        fields["speech"] = {
+            "extractor": dict(speech or {}),
+            "layers": study.speech.layers,
+            "sounds": {run: facts.sounds[run] for run in runs},
+        }
+    return key_of({"recipe": RECIPE, "kind": cell.kind, **fields})
 
 
 def _fields(

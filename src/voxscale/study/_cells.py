@@ -150,7 +150,7 @@ def _kinds_of(study: Study, facts: SubjectFacts) -> list[Kind]:
         "ceiling": bool(facts.repeated() and study.evaluate.n_bootstraps),
         "baselines": bool(study.baselines.spaces) or study.baselines.autocorrelation,
         "product": study.evaluate.product_measure,
-        "stacking": study.evaluate.stack and len(study.layers) > 1,
+        "stacking": study.evaluate.stack and (len(study.layers) > 1 or study.speech is not None),
         "comparison": bool(study.evaluate.compare_layers),
     }
     return [kind for kind, is_wanted in wanted.items() if is_wanted]

@@ -26,8 +26,11 @@ from voxscale.study._settings import (
     Features,
     Fit,
     SettingsTable,
+    Speech,
     Text,
     Whole,
+    base_of,
+    from_base,
 )
 from voxscale.study._toml import TABLES, explain, line_of, read_study_file
 
@@ -80,6 +83,8 @@ class Study(SettingsTable):
     fit : Fit or mapping
     baselines : Baselines or mapping
     evaluate : Evaluate or mapping
+    speech : Speech or mapping, optional
+        A speech model whose layers are mixed with those of the language model. Default: none.
 
     Raises
     ------
@@ -125,6 +130,7 @@ class Study(SettingsTable):
     fit: Fit = Field(Fit(), description="the table [fit]")
     baselines: Baselines = Field(Baselines(), description="the table [baselines]")
     evaluate: Evaluate = Field(Evaluate(), description="the table [evaluate]")
+    speech: Speech | None = Field(None, description="the table [speech]")
 
     _source: tuple[str, str] | None = PrivateAttr(None)
 
@@ -136,7 +142,7 @@ class Study(SettingsTable):
         ----------
         path : path
             A TOML file with a table [study], and perhaps [design], [features], [fit],
-            [baselines] and [evaluate].
+            [baselines], [evaluate] and [speech].
         out : path, optional
             Where the results go instead; relative to the current folder.
 
@@ -248,13 +254,26 @@ class Study(SettingsTable):
             raise ValueError(msg)
         return evaluate
 
+    @field_validator("speech")
+    @classmethod
+    def _is_mixed(cls, speech: Speech | None, info: ValidationInfo) -> Speech | None:
+        evaluate = info.data.get("evaluate")
+        if speech is not None and evaluate is not None and not evaluate.stack:
+            msg = (
+                "its layers are mixed with those of the language model, but stack is false in "
+                "[evaluate], so that nothing is mixed; set stack = true there, or leave [speech] "
+                "out"
+            )
+            raise ValueError(msg)
+        return speech
+
     @field_validator("root", "out")
     @classmethod
     def _from_base(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         if path is None:
             return None
         try:
-            return (_base(info) / path.expanduser()).resolve()
+            return (base_of(info) / path.expanduser()).resolve()
         except RuntimeError as error:
             msg = f"there is no such home folder as {path.parts[0]}"
             raise ValueError(msg) from error
@@ -262,13 +281,7 @@ class Study(SettingsTable):
     @field_validator("model")
     @classmethod
     def _model_from_base(cls, model: str, info: ValidationInfo) -> str:
-        if model.startswith(("./", "../")):
-            return str((_base(info) / model).resolve())
-        return model
-
-
-def _base(info: ValidationInfo) -> Path:
-    return Path((info.context or {}).get("base", Path.cwd()))
+        return from_base(model, info)
 
 
 def _flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FeaturePass",
     "Target",
+    "check_computed",
     "compute_pass",
     "feature_key",
     "passes_for",
@@ -180,14 +181,19 @@ def read_features(
     features = {}
     for run in runs:
         key = feature_key(inputs, facts, run, cell.context)
-        failure = None if key in store else store.failure(key)
-        if failure is not None:
-            first = (str(failure.get("message", "")).splitlines() or [""])[0]
-            msg = (
-                f"the features of story {run!r} at context {cell.context} could not be computed "
-                f"({failure.get('error', '')}: {first}); see {store.failure_path(key)}."
-            )
-            raise FitError(msg)
+        check_computed(store, key, f"the features of story {run!r} at context {cell.context}")
         values = store.get(key, array_name(cell.layer))
         features[run] = TRSeries(values, run, 0, facts.tr_times[run])
     return features
+
+
+def check_computed(store: LayerStore, key: str, what: str) -> None:
+    """Raise FitError, which says why, where features failed the last time."""
+    failure = None if key in store else store.failure(key)
+    if failure is not None:
+        first = (str(failure.get("message", "")).splitlines() or [""])[0]
+        msg = (
+            f"{what} could not be computed ({failure.get('error', '')}: {first}); see "
+            f"{store.failure_path(key)}."
+        )
+        raise FitError(msg)

@@ -15,9 +15,10 @@ from voxscale import data, plugins
 from voxscale.arrays import Array, TRSeries
 from voxscale.data import Dataset, Transcript
 from voxscale.errors import AlignmentError, ConfigError, DataError, VoxscaleWarning
-from voxscale.features import Extractor, extractor
+from voxscale.features import Extractor, SpeechExtractor, extractor
 from voxscale.store import hash_array, hash_file, key_of
 from voxscale.study._checks import blamed
+from voxscale.study._speech_inputs import need_sounds, speech_extractor
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -44,9 +45,10 @@ class SubjectFacts:
     hashes : mapping of run to dict
         Of its words, TR times, responses, and (None without) its trials.
     sounds : mapping of run to str
-        Hash of each run's audio, where a baseline is made of it; empty unless all have some.
+        Hash of each run's audio, where a baseline or a speech model needs it; empty unless all
+        have some.
     no_sound : str
-        What keeps it from being made, where some audio is there.
+        What keeps a baseline from being made of it, where some audio is there.
     """
 
     subject: str
@@ -71,13 +73,13 @@ class SubjectFacts:
 
 
 class Inputs:
-    """The data and the extractor of one study, loaded when asked for.
+    """The data and the extractors of one study, loaded when asked for.
 
     Parameters
     ----------
     study : Study
     device : str, optional
-        For the extractor.
+        For the extractors.
 
     Raises
     ------
@@ -124,9 +126,22 @@ class Inputs:
         with blamed(self.study, "model"):
             return found.identity
 
+    @cached_property
+    def speech(self) -> SpeechExtractor | None:
+        """What turns sounds into features, not loaded yet; None in a study without it."""
+        return speech_extractor(self.study, self._device)
+
+    @cached_property
+    def speech_identity(self) -> Mapping[str, Any] | None:
+        """What of the speech model and its windows can change the numbers."""
+        if self.speech is None:
+            return None
+        with blamed(self.study, "model", "speech"):
+            return self.speech.identity
+
     def check_model(self) -> None:
-        """Find out whether the model and its layers exist, before any data are read."""
-        _ = self.identity
+        """Find out whether the models and their layers exist, before any data are read."""
+        _ = self.identity, self.speech_identity
 
     def dataset(self, subject: str) -> Dataset:
         """Load a subject; only the latest one is kept."""
@@ -142,13 +157,17 @@ class Inputs:
         ------
         DataError
             If there is nothing to train or to test on, a run has no TR times, its words were not
-        heard while it was scanned, or its responses are no numbers or infinite.
+            heard while it was scanned, or its responses are no numbers or infinite.
+        ConfigError
+            If a speech model is to hear a run without sound.
         """
         if subject not in self._facts:
             dataset = self.dataset(subject)
             found = _facts_of(dataset, subject)
-            if self.study.baselines.sound:
+            if self.study.baselines.sound or self.study.speech is not None:
                 sounds, no_sound = _hash_sounds(dataset)
+                if self.study.speech is not None and not sounds:
+                    need_sounds(self.study, dataset, no_sound)
                 found = replace(found, sounds=sounds, no_sound=no_sound)
             self._facts[subject] = found
         return self._facts[subject]

@@ -14,10 +14,17 @@ from voxscale.study._checks import check_evaluation, check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
 from voxscale.study._owner import check_owner
+from voxscale.study._speech_features import (
+    SpeechPass,
+    missing_speech_passes,
+    speech_passes_for,
+)
+from voxscale.study._speech_inputs import check_speech, n_dims_of
 from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
+    from voxscale.study._settings import Speech
 
 __all__ = [
     "Plan",
@@ -54,6 +61,8 @@ class Plan:
         About how much the missing results and features will take on disk.
     is_exact : bool
         False when the size of the features is not known before the first of them is there.
+    speech_passes : tuple of SpeechPass
+        Sounds to run through the speech model.
     """
 
     study: Study
@@ -65,6 +74,7 @@ class Plan:
     passes: tuple[FeaturePass, ...]
     bytes_needed: int
     is_exact: bool
+    speech_passes: tuple[SpeechPass, ...] = ()
 
     def __str__(self) -> str:
         study = self.study
@@ -72,6 +82,7 @@ class Plan:
         sizes = sorted({cell.n_stories for cell in self.cells if cell.kind != "between"})
         contexts = Counter(one.context for one in self.passes)
         stories = ", ".join(f"{n} at context {context}" for context, n in contexts.items())
+        n_sounds = len(self.speech_passes)
         rows = [
             ("study", study.name),
             ("results", str(study.out)),
@@ -84,12 +95,15 @@ class Plan:
             (
                 "features",
                 ": ".join(filter(None, (f"{len(self.passes)} passes over a story", stories)))
-                + _POLICIES.get(study.features.policy, ""),
+                + _POLICIES.get(study.features.policy, "")
+                + (f"; {n_sounds} passes over a sound" if study.speech else ""),
             ),
             ("disk", f"about {_size(self.bytes_needed)}" + _unsure(self)),
         ]
         if self.failed:
             rows.insert(-2, ("failed", f"{len(self.failed)}, to be tried again"))
+        if study.speech:
+            rows.insert(4, ("speech", _windows_of(study.speech)))
         return "\n".join(f"{name:>9}  {text}" for name, text in rows)
 
 
@@ -98,6 +112,12 @@ _POLICIES = {
     "full": "; each from its start",
     "sentence": "; a window for every sentence of it",
 }
+
+
+def _windows_of(speech: Speech) -> str:
+    window_s = speech.context_s + speech.stride_s
+    every = f"{window_s:g} s every {speech.stride_s:g} s"
+    return f"{speech.model}, layers {_listed(speech.layers)}, {every}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +135,7 @@ class Status:
     failures : tuple of (Cell, str)
         The first line of each error.
     n_failed_features : int
-        Runs whose features failed; so did their cells.
+        Features of runs that failed; so did their cells.
     """
 
     plan: Plan
@@ -156,9 +176,10 @@ def plan(study: Study) -> Plan:
     Raises
     ------
     ConfigError
-        If the data set, a subject, a layer, the model or a number of stories does not exist; if
+        If the data set, a subject, a layer, a model or a number of stories does not exist; if
         ``out`` holds the results of a study of another name; if the model lacks a tokenizer or
-        has too few positions for a context; or if trimming or cross-validation leave a cell
+        has too few positions for a context; if a speech model is not installed, hears too little
+        for its windows, or a run has no sound; or if trimming or cross-validation leave a cell
         without rows.
     DataError
         If the data cannot be read, a run's words and responses do not belong together, or a
@@ -203,9 +224,9 @@ def status(study: Study) -> Status:
         failures.append((cell, f"{failure.get('error', '')}: {first}"))
     ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items()}
     features = feature_store(study)
-    n_failed_features = sum(
-        features.failure_path(target.key).is_file() for one in made.passes for target in one.targets
-    )
+    keys = [target.key for one in made.passes for target in one.targets]
+    keys += [key for one in made.speech_passes for _, key in one.keys]
+    n_failed_features = sum(features.failure_path(key).is_file() for key in keys)
     return Status(made, ordered, tuple(failures), n_failed_features)
 
 
@@ -219,6 +240,8 @@ def checked_plan(inputs: Inputs) -> Plan:
     for subject, cells in groupby(of_one, key=lambda cell: cell.subject):
         check_rows(made.study, recipe, inputs.facts(subject), cells)
     check_words(inputs, made.passes)
+    if made.speech_passes:
+        check_speech(inputs)
     return made
 
 
@@ -232,7 +255,7 @@ def make_plan(inputs: Inputs) -> Plan:
         facts = inputs.facts(subject)
         for cell in cells_of(study, facts):
             cells.append(cell)
-            keys[cell] = cell_key(study, cell, facts, inputs.identity)
+            keys[cell] = cell_key(study, cell, facts, inputs.identity, inputs.speech_identity)
     if study.evaluate.between_subjects:
         all_facts = [inputs.facts(subject) for subject in inputs.subjects]
         cell = replace(cells[0], stories=(), kind="between", reference=False)
@@ -242,9 +265,12 @@ def make_plan(inputs: Inputs) -> Plan:
     is_done = set(done)
     missing = tuple(cell for cell in cells if cell not in is_done)
     failed = tuple(cell for cell in missing if store.failure_path(keys[cell]).is_file())
-    passes = tuple(missing_passes(passes_for(inputs, missing), feature_store(study)))
+    features = feature_store(study)
+    passes = tuple(missing_passes(passes_for(inputs, missing), features))
+    sounds = tuple(missing_speech_passes(speech_passes_for(inputs, missing), features))
     n_bytes, is_exact = _bytes_needed(inputs, missing, passes)
-    return Plan(study, tuple(cells), keys, done, missing, failed, passes, n_bytes, is_exact)
+    n_bytes += _speech_bytes(inputs, sounds)
+    return Plan(study, tuple(cells), keys, done, missing, failed, passes, n_bytes, is_exact, sounds)
 
 
 def cell_store(study: Study) -> Store:
@@ -272,6 +298,12 @@ def _bytes_needed(
     n_dims = getattr(inputs.extractor, "n_dims", None)
     rows = sum(len(one.layers) * target.n_trs for one in passes for target in one.targets)
     return needed + 4 * rows * (n_dims or 0), n_dims is not None
+
+
+def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:
+    if inputs.speech is None or not passes:
+        return 0
+    return 4 * n_dims_of(inputs.speech) * sum(len(one.keys) * one.n_trs for one in passes)
 
 
 def _listed(values: Any) -> str:

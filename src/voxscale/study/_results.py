@@ -335,12 +335,19 @@ class Results:
         """Read the mix of a subject's layers and baselines; None where it is not done.
 
         ``weights`` of shape (n_models, n_voxels) in the order of ``models`` in the metadata;
-        ``center_of_mass`` of the layers, ``best_layer``, ``r_stacked``, ``r2_stacked`` and
-        ``r_single``, (n_voxels,) each; ``gain_norm``, what the mix gains in the repeated test
-        stories over the ceiling; ``p_gain``, whether mix and best layer differ
-        (:func:`voxscale.evaluate.compare_models`); and with validation stories ``is_stacked``,
-        where the mix validated better by more than 0.05, and ``r_masked``, the mix there and the
-        best layer elsewhere.
+        ``center_of_mass`` of the language model's layers and ``best_layer`` of them;
+        ``r_stacked``, ``r2_stacked`` and ``r_single`` of the best layer, (n_voxels,) each;
+        ``gain_norm``, what the mix gains in the repeated test stories over the ceiling;
+        ``p_gain``, whether mix and best layer differ (:func:`voxscale.evaluate.compare_models`);
+        and with validation stories ``is_stacked``, where the mix validated better by more than
+        0.05, and ``r_masked``, the mix there and the best layer elsewhere.
+
+        With a table [speech] the layers of the speech model are among ``models`` ("speech 2"),
+        and what stands beside the mix is the best layer of either model: ``best_model`` is its
+        position in ``models``, NaN without one. ``speech_weight``, the sum of the weights of the
+        speech layers; ``r_speech`` of shape (n_speech_layers, n_voxels), the test correlation of
+        each of them alone; ``r_best_language`` and ``r_best_speech``, those of the best layer of
+        either model, chosen as the best of both is.
         """
         return self._beside_arrays("stacking", subject)
 

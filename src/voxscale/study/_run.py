@@ -14,25 +14,24 @@ from platform import python_version
 from typing import TYPE_CHECKING, Any
 
 from voxscale._version import __version__
-from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
+from voxscale.errors import ConfigError, VoxscaleWarning
 from voxscale.store import check_writable
 from voxscale.study._cell_keys import RECIPE, min_context_of
 from voxscale.study._cells import REDUCERS, Cell
 from voxscale.study._checks import load_model
-from voxscale.study._features import compute_pass, recipe_of
+from voxscale.study._features import recipe_of
+from voxscale.study._fill import FATAL, fill_features
 from voxscale.study._inputs import Inputs
 from voxscale.study._owner import claim
 from voxscale.study._plan import Plan, cell_store, checked_plan, feature_store
 from voxscale.study._progress import Progress, Steps, duration, reporting
+from voxscale.study._speech_inputs import load_speech
 from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
 
 __all__ = ["RunSummary", "run"]
-
-# What stops a run at once: going on would meet it again.
-_FATAL = (ConfigError, StoreError)
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,10 @@ class RunSummary:
         Where the results are.
     warnings : dict of str to int
         What was warned of, and how many times.
+    n_sounds : int
+        Sounds that were run through the speech model.
+    n_failed_sounds : int
+        Those that failed there; so did the mix of layers.
     """
 
     n_cells: int
@@ -68,6 +71,8 @@ class RunSummary:
     seconds: float
     out: str
     warnings: dict[str, int]
+    n_sounds: int = 0
+    n_failed_sounds: int = 0
 
     @property
     def n_done(self) -> int:
@@ -78,20 +83,26 @@ class RunSummary:
         already = self.n_done - len(self.computed)
         lines = [
             f"{self.n_done} of {self.n_cells} cells done ({len(self.computed)} now, {already} "
-            f"before; {self.n_passes} passes over a story) in {duration(self.seconds)}: {self.out}"
+            f"before; {self.n_passes} passes over a story{self._sounds}) in "
+            f"{duration(self.seconds)}: {self.out}"
         ]
         if self.failed:
             cells, them = ("cell", "it") if len(self.failed) == 1 else ("cells", "them")
             lines.append(f"{len(self.failed)} {cells} failed; running again tries {them} again:")
             lines += [f"  {cell.label}: {error}" for cell, error in self.failed]
-        if self.n_failed_passes:
-            n = self.n_failed_passes
-            passes, their = ("pass", "its") if n == 1 else ("passes", "their")
-            lines.append(
-                f"{n} {passes} over a story failed; {their} tracebacks are in "
-                f"{self.out}/features/*.failed.json"
-            )
+        for n, what in ((self.n_failed_passes, "story"), (self.n_failed_sounds, "sound")):
+            if n:
+                passes, their = ("pass", "its") if n == 1 else ("passes", "their")
+                lines.append(
+                    f"{n} {passes} over a {what} failed; {their} tracebacks are in "
+                    f"{self.out}/features/*.failed.json"
+                )
         return "\n".join(lines)
+
+    @property
+    def _sounds(self) -> str:
+        n_tried = self.n_sounds + self.n_failed_sounds
+        return f", {self.n_sounds} over a sound" if n_tried else ""
 
 
 def run(
@@ -139,11 +150,13 @@ def run(
         made = checked_plan(inputs)
         if made.passes:
             load_model(inputs)
+        if made.speech_passes:
+            load_speech(inputs)
         if made.missing:
             check_writable(study.out)
             claim(study)
         with reporting(progress) as tell:
-            n_passes = _fill_features(inputs, made, tell)
+            n_passes, n_sounds = fill_features(inputs, made, tell)
             computed, failed = _fill_cells(inputs, made, tell, device) if made.missing else ([], [])
     for text, count in warned.items():
         times = f" ({count} times)" if count > 1 else ""
@@ -157,6 +170,8 @@ def run(
         seconds=time.monotonic() - began,
         out=str(study.out),
         warnings=dict(warned),
+        n_sounds=n_sounds,
+        n_failed_sounds=len(made.speech_passes) - n_sounds,
     )
 
 
@@ -170,26 +185,6 @@ def _check_device(device: str | None) -> None:
         choose_device(device, float64=True)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-
-
-def _fill_features(inputs: Inputs, made: Plan, tell: Callable[[Progress], None]) -> int:
-    store = feature_store(inputs.study)
-    steps = Steps("features", len(made.passes), tell)
-    n_done = 0
-    for one in made.passes:
-        steps.start(one.label)
-        try:
-            compute_pass(inputs, one, store)
-        except _FATAL:
-            raise
-        except Exception as error:
-            for target in one.targets:
-                store.fail(target.key, {"run": target.run, "context": one.context}, error)
-            steps.end(one.label, is_failed=True)
-        else:
-            n_done += 1
-            steps.end(one.label)
-    return n_done
 
 
 def _fill_cells(
@@ -209,7 +204,7 @@ def _fill_cells(
             began = time.monotonic()
             try:
                 arrays, meta = compute_cell(inputs, cell, features, shared, device)
-            except _FATAL:
+            except FATAL:
                 raise
             except Exception as error:
                 first = (str(error).splitlines() or [""])[0]
@@ -239,6 +234,7 @@ def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
         "validation": list(split_of(study, facts).validation),
         "baselines": study.baselines.model_dump(),
         "evaluate": study.evaluate.model_dump(),
+        **_speech_provenance(inputs, cell),
         "seed": study.seed,
         "recipe": RECIPE,
         "reducers": REDUCERS,
@@ -249,6 +245,14 @@ def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
             **{name: _version(name) for name in ("numpy", "torch", "transformers")},
         },
     }
+
+
+def _speech_provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
+    """Say which speech model has a part in a cell, if one has."""
+    chosen = inputs.study.speech
+    if chosen is None or cell.kind != "stacking":
+        return {}
+    return {"speech": chosen.model_dump(), "speech_extractor": dict(inputs.speech_identity or {})}
 
 
 def _inputs_of(inputs: Inputs, cell: Cell) -> list[dict[str, Any]]:

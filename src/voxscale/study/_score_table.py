@@ -123,10 +123,22 @@ def _of_stacking(results: Results, cell: Cell) -> Iterator[_Scores]:
     arrays = results.arrays(cell)
     yield _Scores("stacked", "test", "r", arrays["r_stacked"])
     yield _Scores("stacked", "test", "r2", arrays["r2_stacked"])
-    yield _Scores("best layer of each voxel", "test", "r", arrays["r_single"])
+    of_either = ", of language or speech" if "r_speech" in arrays else ""
+    yield _Scores(f"best layer of each voxel{of_either}", "test", "r", arrays["r_single"])
+    if "r_speech" in arrays:
+        yield from _of_speech(results, cell, arrays)
     if "r_masked" in arrays:
         yield _Scores("stacked", "validation", "r", arrays["r_stacked_validation"])
         yield _Scores("stacked where validation says so", "test", "r", arrays["r_masked"])
+
+
+def _of_speech(results: Results, cell: Cell, arrays: dict[str, Array]) -> Iterator[_Scores]:
+    for kind in ("language", "speech"):
+        best = arrays[f"r_best_{kind}"]
+        yield _Scores(f"best {kind} layer of each voxel", "test", "r", best)
+    layers = results.meta(cell)["speech"]["layers"]
+    for layer, r in zip(layers, arrays["r_speech"], strict=True):
+        yield _Scores(f"speech layer {layer}", "test", "r", r)
 
 
 def _of_ceiling(results: Results, cell: Cell) -> Iterator[_Scores]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -27,17 +28,33 @@ __all__ = [
     "Features",
     "Fit",
     "SettingsTable",
+    "Speech",
     "Text",
     "Whole",
+    "base_of",
+    "from_base",
 ]
 
 BLOCK_TRS = 30  # as evaluate.permutation_test has it
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
-Penalty = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
+
+
+def base_of(info: ValidationInfo) -> Path:
+    """Return the folder that relative paths count from: that of the study file."""
+    return Path((info.context or {}).get("base", Path.cwd()))
+
+
+def from_base(model: str, info: ValidationInfo) -> str:
+    """Let a path to a model that starts with a dot count from the study file's folder."""
+    if model.startswith(("./", "../")):
+        return str((base_of(info) / model).resolve())
+    return model
 
 
 class SettingsTable(BaseModel):
@@ -82,11 +99,41 @@ class Features(SettingsTable):
     )
 
 
+class Speech(SettingsTable):
+    """A speech model whose layers are mixed with those of the language model.
+
+    See :func:`voxscale.speech_states`.
+    """
+
+    model: Text = Field(description="the name or path of a speech model")
+    layers: tuple[Whole, ...] = Field(
+        min_length=1,
+        description="layer numbers, 0 being the input of the first block, such as [1, 2, 3, 4]",
+    )
+    stride_s: Positive = Field(0.1, description="seconds between two windows, above 0")
+    context_s: Seconds = Field(
+        16.0, description="seconds of sound beside the stride in a window, 0 or more"
+    )
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description='"float32", "float16" or "bfloat16"'
+    )
+
+    @field_validator("layers")
+    @classmethod
+    def _in_order(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(layers)))
+
+    @field_validator("model")
+    @classmethod
+    def _from_base(cls, model: str, info: ValidationInfo) -> str:
+        return from_base(model, info)
+
+
 class AlphaRange(SettingsTable):
     """Penalties spaced evenly in their logarithm."""
 
-    low: Penalty = Field(description="the smallest penalty, above 0")
-    high: Penalty = Field(description="the largest penalty")
+    low: Positive = Field(description="the smallest penalty, above 0")
+    high: Positive = Field(description="the largest penalty")
     n: Count = Field(description="how many penalties, 1 or more")
 
     @field_validator("high")
@@ -116,7 +163,7 @@ class Fit(SettingsTable):
 
     alphas: Annotated[
         Annotated[AlphaRange, Tag("table")]
-        | Annotated[tuple[Penalty, ...], Field(min_length=1), Tag("value")],
+        | Annotated[tuple[Positive, ...], Field(min_length=1), Tag("value")],
         Discriminator(_form),
     ] = Field(
         AlphaRange(low=1e1, high=1e6, n=11),
@@ -132,7 +179,7 @@ class Fit(SettingsTable):
         "leave-run-out",
         description='"leave-run-out", or { chunk_len = 20, n_chunks = 5, n_repeats = 3, gap = 4 }',
     )
-    memory_gib: Penalty | None = Field(
+    memory_gib: Positive | None = Field(
         None, description="working memory of a fit in GiB, above 0; it changes no numbers"
     )
 

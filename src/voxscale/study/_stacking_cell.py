@@ -1,4 +1,4 @@
-"""All layers of a study, and its baselines, mixed voxel by voxel."""
+"""All layers of a study, of language and speech, and its baselines, mixed voxel by voxel."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from voxscale.study._fit_cell import (
     mean_over_voxels,
     ridge_of,
 )
+from voxscale.study._speech_features import speech_designs
 from voxscale.study._split import split_of
 from voxscale.study._subject_data import design_of, splits_of
 
@@ -50,7 +51,8 @@ def stacking_cell(
     """Mix the layers and the baselines, and set the mix beside each voxel's best layer.
 
     The best layer is the one that the fits of the study choose: by the validation stories, or,
-    where there are none, by cross-validation on the training stories.
+    where there are none, by cross-validation on the training stories. With a speech model, its
+    layers are mixed too, and the best of a voxel is of either model.
 
     Returns
     -------
@@ -61,11 +63,12 @@ def stacking_cell(
         the ceiling, where there are some; ``p_gain``, whether the two differ; with validation
         stories ``r_stacked_validation`` and ``r_single_validation``, ``is_stacked`` where the
         former is larger by more than 0.05, and ``r_masked``, the test score of the mix there and
-        of the best layer elsewhere.
+        of the best layer elsewhere. ``best_layer`` is of the language model alone. With a speech
+        model, see :func:`_beside_speech`.
     meta : dict
     """
     study, layers = inputs.study, inputs.study.layers
-    names = [*(f"layer {layer}" for layer in layers), *baselines_of(inputs, cell.subject)]
+    names = [*_layer_names(study), *baselines_of(inputs, cell.subject)]
     train = _designs(inputs, cell, store, shared, cell.stories)
     Y = shared.joined_responses(cell.stories)
     lengths = list(shared.lengths(cell.stories).values())
@@ -81,18 +84,20 @@ def stacking_cell(
         held = told.layers
         arrays["r_stacked_validation"] = told.mix["r"]
         arrays["r_single_validation"] = np.fmax.reduce(held.scores, axis=0)
-    best = choose_best(held)
+    best, best_language = choose_best(held), choose_best(_first(held, len(layers)))
     told = _scored(inputs, cell, store, shared, model, shared.dataset.test, best)
     weights = np.asarray(model.weights_)
     arrays |= {
         "weights": weights.T,
         "center_of_mass": center_of_mass(weights, slice(len(layers)), positions=layers),
-        "best_layer": best.map(layers),
+        "best_layer": best_language.map(layers),
         "r_stacked": told.mix["r"],
         "r2_stacked": told.mix["r2"],
         "r_single": best.scores(told.layers),
     }
     arrays |= _masked(arrays) | _gain(shared, best, told) | told.compared
+    if study.speech is not None:
+        arrays |= _beside_speech(len(layers), weights, held, told.layers)
     meta = {
         "models": names,
         "chosen_on": list(best.stories),
@@ -126,19 +131,59 @@ def _designs(
         design_of(inputs, replace(cell, layer=layer), store, shared, runs)
         for layer in inputs.study.layers
     ]
+    speech = speech_designs(inputs, store, shared, runs)
     spaces = baselines_of(inputs, cell.subject)
-    return [*layers, *baseline_designs(shared, spaces, runs).values()]
+    return [*layers, *speech, *baseline_designs(shared, spaces, runs).values()]
 
 
 def _cross_validated(study: Study, model: Stacking, stories: Sequence[str]) -> StoryScores:
     """Return the scores by which a study without validation stories chooses layers."""
-    fits = model.models_[: len(study.layers)]
-    scores = [chosen_cv_scores(study.fit.penalties, one) for one in fits]
-    return StoryScores(tuple(stories), _layer_names(study), np.stack(scores))
+    names = _layer_names(study)
+    scores = [chosen_cv_scores(study.fit.penalties, one) for one in model.models_[: len(names)]]
+    return StoryScores(tuple(stories), names, np.stack(scores))
 
 
 def _layer_names(study: Study) -> tuple[str, ...]:
-    return tuple(f"layer {layer}" for layer in study.layers)
+    """Name the layers that are mixed: those of the language model, then those of speech."""
+    speech = () if study.speech is None else study.speech.layers
+    return (
+        *(f"layer {layer}" for layer in study.layers),
+        *(f"speech {layer}" for layer in speech),
+    )
+
+
+def _first(scores: StoryScores, n: int) -> StoryScores:
+    return replace(scores, models=scores.models[:n], scores=scores.scores[:n])
+
+
+def _last(scores: StoryScores, n: int) -> StoryScores:
+    return replace(scores, models=scores.models[-n:], scores=scores.scores[-n:])
+
+
+def _beside_speech(
+    n_layers: int, weights: Array, held: StoryScores, test: StoryScores
+) -> dict[str, Array]:
+    """Tell apart what a mix has of the language model and of the speech model.
+
+    Returns
+    -------
+    dict of str to array
+        ``best_model``, position of each voxel's best layer among all models; ``speech_weight``,
+        the sum of the weights of the speech layers; ``r_speech`` of shape
+        (n_speech_layers, n_voxels), the test scores of each of them alone; ``r_best_language``
+        and ``r_best_speech``, those of the best layer of either model.
+    """
+    n_singles = len(held.models)
+    n_speech = n_singles - n_layers
+    language = choose_best(_first(held, n_layers)).scores(_first(test, n_layers))
+    speech = choose_best(_last(held, n_speech)).scores(_last(test, n_speech))
+    return {
+        "best_model": choose_best(held).map(),
+        "speech_weight": weights[:, n_layers:n_singles].sum(axis=1),
+        "r_speech": test.scores[n_layers:],
+        "r_best_language": language,
+        "r_best_speech": speech,
+    }
 
 
 class _Scored(NamedTuple):

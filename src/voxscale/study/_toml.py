@@ -26,7 +26,7 @@ _PLAINLY = {
     "string_pattern_mismatch": "it has other characters",
 }
 _TWICE = re.compile(r"Cannot declare \(.*\) twice")
-TABLES = ("design", "features", "fit", "baselines", "evaluate")
+TABLES = ("design", "features", "fit", "baselines", "evaluate", "speech")
 
 
 def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
@@ -162,11 +162,11 @@ def _sentence(
 
 
 def _hint(field: str, known: Sequence[str], model: type[BaseModel]) -> str:
+    if field in model.model_fields and field not in (*known, *TABLES):
+        return "it belongs to [study]."
     for table in TABLES:
         inner = _inner_model(model, table)
         if inner is not None and field in inner.model_fields and field not in known:
             return f"it belongs to [{table}]."
-    if field in model.model_fields:
-        return "it belongs to [study]."
     close = difflib.get_close_matches(field, known, n=1)
     return f"did you mean {close[0]!r}?" if close else "remove it."

@@ -1,0 +1,155 @@
+"""Features of a speech model at TR rate: a group for each sound and layer, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from voxscale.arrays import TRSeries
+from voxscale.features import word_rate
+from voxscale.store import LayerStore, key_of
+from voxscale.study._features import check_computed, recipe_of
+from voxscale.study._speech_stream import STATES, stream_clip
+from voxscale.study._split import split_of
+
+if TYPE_CHECKING:
+    from voxscale.arrays import Array
+    from voxscale.study._cells import Cell
+    from voxscale.study._inputs import Inputs, SubjectFacts
+    from voxscale.study._subject_data import SubjectData
+
+__all__ = [
+    "SpeechPass",
+    "compute_speech_pass",
+    "missing_speech_passes",
+    "read_speech",
+    "speech_designs",
+    "speech_key",
+    "speech_passes_for",
+]
+
+RECIPE = 1  # raised by hand whenever stored features would differ
+
+
+@dataclass(frozen=True)
+class SpeechPass:
+    """One sound through the speech model, onto the TRs of one run.
+
+    Subjects who heard the same sound on the same TRs share it.
+
+    Parameters
+    ----------
+    subject, run : str
+        Whose run it is.
+    n_trs : int
+        TRs of the whole run.
+    keys : tuple of (int, str)
+        Layers, and what each is called in the store.
+    """
+
+    subject: str
+    run: str
+    n_trs: int
+    keys: tuple[tuple[int, str], ...]
+
+    @property
+    def label(self) -> str:
+        """What it is, in words."""
+        return f"sound of {self.run}"
+
+
+def speech_key(inputs: Inputs, facts: SubjectFacts, run: str, layer: int) -> str:
+    """Name a layer's features of a run by everything that can change their numbers."""
+    recipe = recipe_of(inputs.study)
+    return key_of(
+        {
+            "recipe": RECIPE,
+            "kind": "speech",
+            "extractor": dict(inputs.speech_identity or {}),
+            "sound": facts.sounds[run],
+            "tr_times": facts.hashes[run]["tr_times"],
+            "layer": layer,
+            "lobes": recipe.lobes,
+            "cutoff_hz": recipe.cutoff_hz,
+            "normalize": recipe.normalize,
+        }
+    )
+
+
+def speech_passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[SpeechPass]:
+    """List what must go through the speech model so that the cells have their features."""
+    chosen = inputs.study.speech
+    passes: dict[tuple[str, ...], SpeechPass] = {}
+    for cell in cells:
+        if chosen is None or cell.kind != "stacking":
+            continue
+        facts = inputs.facts(cell.subject)
+        held = split_of(inputs.study, facts).validation
+        for run in (*cell.stories, *held, *facts.test):
+            keys = tuple((layer, speech_key(inputs, facts, run, layer)) for layer in chosen.layers)
+            one = SpeechPass(cell.subject, run, len(facts.tr_times[run]), keys)
+            passes.setdefault(tuple(key for _, key in keys), one)
+    return list(passes.values())
+
+
+def missing_speech_passes(passes: Iterable[SpeechPass], store: LayerStore) -> list[SpeechPass]:
+    """Keep the layers that are not in the store."""
+    absent = []
+    for one in passes:
+        keys = tuple((layer, key) for layer, key in one.keys if key not in store)
+        if keys:
+            absent.append(replace(one, keys=keys))
+    return absent
+
+
+def compute_speech_pass(inputs: Inputs, one: SpeechPass, store: LayerStore) -> None:
+    """Run a sound through the speech model and store its layers, at the TRs of the run."""
+    if inputs.speech is None:
+        return
+    stream_clip(
+        inputs.speech,
+        inputs.dataset(one.subject).audio[one.run],
+        dict(one.keys),
+        store,
+        run=one.run,
+        tr_times=inputs.facts(one.subject).tr_times[one.run],
+        recipe=recipe_of(inputs.study),
+        meta={"extractor": dict(inputs.speech_identity or {})},
+    )
+
+
+def read_speech(
+    inputs: Inputs, store: LayerStore, subject: str, layer: int, runs: Sequence[str]
+) -> dict[str, TRSeries]:
+    """Read the features of a layer of the speech model for several runs.
+
+    Raises
+    ------
+    FitError
+        If they could not be computed; says why.
+    """
+    facts = inputs.facts(subject)
+    features = {}
+    for run in runs:
+        key = speech_key(inputs, facts, run, layer)
+        check_computed(store, key, f"speech layer {layer} of the sound of story {run!r}")
+        features[run] = TRSeries(store.get(key, STATES), run, 0, facts.tr_times[run])
+    return features
+
+
+def speech_designs(
+    inputs: Inputs, store: LayerStore, shared: SubjectData, runs: Sequence[str]
+) -> list[Array]:
+    """Make the design of each layer of the speech model, as those of the language model are.
+
+    Empty without one; with word rate beside it where the study has it in every fit.
+    """
+    study, dataset = inputs.study, shared.dataset
+    if study.speech is None:
+        return []
+    rate = [word_rate({run: dataset.words[run] for run in runs})] if study.design.word_rate else []
+    return [
+        shared.design([read_speech(inputs, store, dataset.subject, layer, runs), *rate], runs)
+        for layer in study.speech.layers
+    ]
