@@ -10,7 +10,7 @@ from voxscale.arrays import TRSeries
 from voxscale.features import word_rate
 from voxscale.store import LayerStore, key_of
 from voxscale.study._features import check_computed, recipe_of
-from voxscale.study._speech_stream import STATES, stream_clip
+from voxscale.study._speech_stream import STATES, store_clip
 from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ def compute_speech_pass(inputs: Inputs, one: SpeechPass, store: LayerStore) -> N
     """Run a sound through the speech model and store its layers, at the TRs of the run."""
     if inputs.speech is None:
         return
-    stream_clip(
+    store_clip(
         inputs.speech,
-        inputs.dataset(one.subject).audio[one.run],
+        inputs.speech.read(inputs.dataset(one.subject).audio[one.run]),
         dict(one.keys),
         store,
         run=one.run,
