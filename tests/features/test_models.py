@@ -416,3 +416,21 @@ def test_tokenizer_that_is_not_there_is_told(tiny_model, story, tmp_path):
 def test_packaged_name_nearly_right_is_hinted_at(name, hint, story, offline_hub):
     with pytest.raises(DataError, match=rf"'{name}' cannot be loaded \(did you mean '{hint}'\?\)"):
         language_states(story("the fox"), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "hub"),
+    [
+        ("whisper-tiny", "openai/whisper-tiny"),
+        ("whisper-large", "openai/whisper-large"),
+        ("hubert-base", "facebook/hubert-base-ls960"),
+        ("wavlm-base-plus", "microsoft/wavlm-base-plus"),
+        ("facebook/wav2vec2-base", "facebook/wav2vec2-base"),
+    ],
+)
+def test_speech_models_are_known_by_their_published_short_names(name, hub):
+    assert find_model(name, "speech").hub == hub
+
+
+def test_a_packaged_speech_model_goes_before_the_hub():
+    assert find_model("whisper-base", "speech").packaged is not None

@@ -17,7 +17,7 @@ from voxscale.cli._status import status
 
 __all__ = ["app", "main"]
 
-_HELP = "Voxelwise encoding models of fMRI from the hidden states of language models."
+_HELP = "Voxelwise encoding models of fMRI from the hidden states of language and speech models."
 
 # Plain text and plain tracebacks: rich would be imported for every --help.
 app = typer.Typer(

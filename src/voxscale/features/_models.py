@@ -42,6 +42,17 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "merges.txt",
 )  # fmt: skip
+# What the published scripts called models of the hub.
+_SPEECH_NAMES = {
+    "hubert-base": "facebook/hubert-base-ls960",
+    "hubert-large": "facebook/hubert-large-ll60k",
+    "hubert-xlarge": "facebook/hubert-xlarge-ll60k",
+    **{f"wavlm-{size}": f"microsoft/wavlm-{size}" for size in ("base", "base-plus", "large")},
+    **{
+        f"whisper-{size}": f"openai/whisper-{size}"
+        for size in ("tiny", "base", "small", "medium", "large")
+    },
+}
 # They can change the numbers.
 _THAT_COUNT: dict[Kind, tuple[str, ...]] = {
     "language": ("config.json", *TOKENIZER_FILES, *_WEIGHTS),
@@ -133,6 +144,7 @@ def find_model(model: str | os.PathLike[str], kind: Kind = "language") -> ModelF
             "check the path."
         )
         raise DataError(msg)
+    name = _SPEECH_NAMES.get(name, name) if kind == "speech" else name
     return ModelFiles(name, hub=name, kind=kind)
 
 
