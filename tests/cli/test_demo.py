@@ -92,16 +92,16 @@ def test_speech_is_added_to_the_study_and_stays(ran, has_whisper, tmp_path):
     assert "Whisper hears the stories too" in first.stderr
     speech = ran[0].speech
     assert (speech.model, speech.layers) == ("whisper-tiny.en", (1, 2, 3, 4))
-    assert (speech.stride_s, speech.context_s) == (2.0, 16.0)
+    assert (speech.stride_s, speech.context_s) == (4.0, 16.0)
     assert ran[0].evaluate.stack
     has_whisper()  # not asked for again
     file = tmp_path / "voxscale-demo" / "demo.toml"
-    file.write_text(file.read_text().replace("stride_s = 2.0", "stride_s = 4.0"))
+    file.write_text(file.read_text().replace("stride_s = 4.0", "stride_s = 8.0"))
     text = file.read_text()
     again = CliRunner().invoke(app, ["demo", "--speech"])
     assert "Whisper hears" not in again.stderr
     CliRunner().invoke(app, ["demo"])
-    assert [one.speech.stride_s for one in ran] == [2.0, 4.0, 4.0]
+    assert [one.speech.stride_s for one in ran] == [4.0, 8.0, 8.0]
     assert file.read_text() == text
 
 

@@ -25,7 +25,7 @@ _SPEECH = f"""
 [speech]                          # layers that are mixed with those of the language model
 model = "{_SPEECH_MODEL}"
 layers = [1, 2, 3, 4]             # 0 is the input of the first block
-stride_s = 2.0                    # a window every 2 s; the paper has 0.1
+stride_s = 4.0                    # a window every second TR; the paper has 0.1
 context_s = 16.0                  # of sound in a window, beside the stride
 """
 _SPEECH_TIME = "Whisper hears the stories too, which takes some minutes more the first time."
