@@ -275,3 +275,33 @@ def test_a_terminal_shows_a_bar(sounds, models, tmp_path, monkeypatch):
     assert ran.exit_code == 0, ran.output
     assert "2/2 stories" in ran.stderr
     assert "windows/s" in ran.stderr
+
+
+def test_transcripts_of_other_sounds_are_refused(sounds, models, tmp_path):
+    words = tmp_path / "words"
+    words.mkdir()
+    for name, end_s in (("hut", 1.2), ("chess", 2.5)):
+        rows = f"word,onset,offset\none,0.1,0.4\ntwo,0.5,{end_s}\n"
+        (words / f"{name}.csv").write_text(rows)
+    given = [sounds, "--model", models / "hubert-tiny", *SIZES, "--out", tmp_path / "out"]
+    ran = invoke(*given, "--transcripts", words)
+    assert ran.exit_code != 0
+    assert "its last word ends at 2.50 s, the sound chess.flac at 0.90 s" in ran.stderr
+    assert not (tmp_path / "out").exists()
+    assert invoke(*given, "--transcripts", words, "--stories", "hut").exit_code == 0
+    ran = invoke(*given, "--transcripts", tmp_path / "none")
+    assert "--transcripts is" in ran.stderr
+    (words / "chess.csv").unlink()
+    ran = invoke(*given, "--transcripts", words)
+    assert "has no chess.TextGrid" in ran.stderr
+
+
+@pytest.mark.parametrize("how", [["--plan"], []])
+def test_windows_that_a_model_cannot_hear_are_refused_before_anything_is_made(
+    sounds, models, tmp_path, how
+):
+    given = [sounds, "--model", models / "whisper-tiny", "--out", tmp_path / "out"]
+    ran = invoke(*given, "--context", "40", *how)
+    assert ran.exit_code != 0
+    assert "hears 30 s at most; lower context_s" in ran.stderr
+    assert not (tmp_path / "out").exists()

@@ -45,7 +45,6 @@ def test_where_nobody_speaks_there_is_no_pitch(rng):
 def test_range_is_kept():
     both = voice(np.concatenate([np.full(RATE, 100.0), np.full(RATE, 300.0)]))
     found = pitch((both, RATE), floor_hz=200, ceiling_hz=400).values[:, 0]
-    assert set(np.unique(found >= 200)) <= {False, True}
     assert ((found == 0) | ((found >= 200) & (found <= 400))).all()
     assert np.median(found[120:]) == pytest.approx(300, rel=2e-3)
 

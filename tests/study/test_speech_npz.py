@@ -462,3 +462,54 @@ def test_a_file_lacks_no_row_and_has_no_other_columns(tmp_path):
     with pytest.raises(StoreError, match="is damaged"):
         read_npz(tmp_path / "a.npz", "features")
     assert key_in(tmp_path / "a.npz") is None
+
+
+def test_overwriting_leaves_no_layers_of_something_else_beside(audio, folder, tmp_path):
+    options = dict(SIZES)
+    extract_speech_npz(audio, folder, tmp_path, layers=[1, 2], **options)
+    other = {**options, "context_s": 0.32}
+    with pytest.raises(StoreError, match=r"layer\.2.*overwrite its layer too, or delete it"):
+        extract_speech_npz(audio, folder, tmp_path, layers=[1], overwrite=True, **other)
+    extract_speech_npz(audio, folder, tmp_path, layers=[1, 2], overwrite=True, **other)
+
+
+def test_a_whole_number_of_seconds_is_the_same_setting(audio, folder, tmp_path):
+    options = {"device": "cpu", "batch_size": 4, "layers": [1]}
+    made = extract_speech_npz(audio, folder, tmp_path, stride_s=0.1, context_s=1, **options)
+    again = extract_speech_npz(audio, folder, tmp_path, stride_s=0.1, context_s=1.0, **options)
+    assert made == again
+
+
+@pytest.mark.parametrize(
+    "story", ["./hut", "a//b", "layer.2/hut", "encoder.0/hut", "../hut", "/hut"]
+)
+def test_names_that_would_share_a_file_are_refused(story, audio, folder, tmp_path):
+    with pytest.raises(ValueError, match="cannot name a file"):
+        SpeechNpz({story: audio["hut"]}, folder, tmp_path)
+
+
+def test_the_folder_has_the_published_short_name(monkeypatch):
+    from voxscale.features._models import short_name
+
+    assert short_name("facebook/hubert-base-ls960") == "hubert-base"
+    assert short_name("openai/whisper-tiny") == "whisper-tiny"
+    assert short_name("facebook/wav2vec2-base") == "wav2vec2-base"
+    assert short_name("whisper-tiny.en") == "whisper-tiny.en"
+
+
+def test_damaged_times_of_one_story_do_not_stop_the_others(audio, folder, tmp_path):
+    extractor = SpeechExtractor(folder, SpeechWindows(0.1, 0.3), device="cpu")
+    files = SpeechNpz(audio, extractor, tmp_path, layers=[1])
+    files.run()
+    chess, hut = (files.path(story, 1) for story in ("chess", "hut"))
+    chess.unlink()
+    hut.unlink()
+    times = files.path("chess", "times")
+    with zipfile.ZipFile(times) as held:
+        comment = held.comment
+    with zipfile.ZipFile(times, "w") as broken:
+        broken.writestr("times.npy", b"no array")
+        broken.comment = comment
+    files.run()
+    assert list(files.failed) == ["chess"]
+    assert hut.is_file()

@@ -82,12 +82,14 @@ def _add_speech(path: Path) -> bool:
     """Add the table [speech] to a study file that has none; tell whether it had none."""
     from voxscale.features._models import find_model, locate
     from voxscale.store import write_aside
+    from voxscale.study import Study
     from voxscale.study._toml import read_study_file
 
     text, tables = read_study_file(path)
     if "speech" in tables:
         return False
-    locate(find_model(_SPEECH_MODEL, "speech"))  # an error here leaves the file as it is
-    with write_aside(path) as temporary:
+    locate(find_model(_SPEECH_MODEL, "speech"))
+    with write_aside(path) as temporary:  # an error up to here leaves the file as it is
         temporary.write_text(text.rstrip() + "\n" + _SPEECH, encoding="utf-8")
+        Study.from_toml(temporary)
     return True

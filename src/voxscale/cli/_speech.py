@@ -31,10 +31,11 @@ from voxscale.cli._speech_options import (
     Stories,
     Stride,
     Tr,
+    Transcripts,
     TrimPadding,
     TrReports,
 )
-from voxscale.cli._stimuli import chosen, duration_s, find_sounds
+from voxscale.cli._stimuli import check_transcripts, chosen, duration_s, find_sounds
 from voxscale.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def speech(
     tr: Tr = None,
     tr_reports: TrReports = None,
     raw: Raw = False,
+    transcripts: Transcripts = None,
     device: Device = None,
     dtype: Dtype = None,
     batch_size: BatchSize = None,
@@ -80,6 +82,8 @@ def speech(
 
     _check_choices(tr, tr_reports, raw=raw, chunk=chunk, overwrite=overwrite)
     sounds = chosen(find_sounds(stimuli, recursive=recursive), stories)
+    if transcripts is not None:
+        check_transcripts(sounds, transcripts)
     beside_s = 0.0 if chunk is None else chunk - stride
     extraction: SpeechExtraction | SpeechNpz
     with mistakes():

@@ -29,6 +29,7 @@ __all__ = [
     "Stride",
     "Tr",
     "TrReports",
+    "Transcripts",
     "TrimPadding",
 ]
 
@@ -103,6 +104,13 @@ TrReports = Annotated[
 ]
 Raw = Annotated[
     bool, typer.Option("--raw", help="Keep every window in the store, not in npz files.")
+]
+Transcripts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of STORY.TextGrid or word tables, to check that they are of these sounds.",
+    ),
 ]
 Device = Annotated[
     str | None,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from voxscale.errors import ConfigError, DataError, did_you_mean
 
-__all__ = ["chosen", "duration_s", "find_sounds"]
+__all__ = ["check_transcripts", "chosen", "duration_s", "find_sounds"]
 
+_TRANSCRIPTS = (".TextGrid", ".csv", ".tsv")
 # Of two of one name in a folder the first wins: what is compressed without loss first.
 _KINDS = (".flac", ".wav", ".ogg", ".mp3")
 
@@ -75,6 +76,32 @@ def duration_s(path: Path) -> float:
         return audio_duration_s(path)
     except DataError:
         return 0.0
+
+
+def check_transcripts(sounds: dict[str, Path], folder: Path) -> None:
+    """Check that the transcripts of a folder are of these sounds.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder, or no transcript of a story in it.
+    AlignmentError
+        If words go on for more than a second after their sound.
+    """
+    from voxscale.data import check_heard, read_transcript
+
+    if not folder.is_dir():
+        msg = f"--transcripts is {folder}, no folder; expected one of STORY.TextGrid files."
+        raise ConfigError(msg)
+    for story, path in sounds.items():
+        found = [folder / f"{story}{kind}" for kind in _TRANSCRIPTS]
+        held = [one for one in found if one.is_file()]
+        if not held:
+            others = ", ".join(_TRANSCRIPTS[1:])
+            msg = f"--transcripts {folder} has no {found[0].name}, nor the like ({others})."
+            raise ConfigError(msg)
+        if duration_s(path):  # a sound that cannot be read is told of when it is run
+            check_heard(story, read_transcript(held[0]), path)
 
 
 def _of_folder(folder: Path, *, recursive: bool) -> dict[str, Path]:

@@ -6,7 +6,7 @@ not what it says raises a `DataError` that names the place and what to do.
 """
 
 from voxscale.data._audio import Audio, audio_duration_s, read_audio
-from voxscale.data._dataset import Dataset, check_run, check_subject, datasets, load
+from voxscale.data._dataset import Dataset, check_heard, check_run, check_subject, datasets, load
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
@@ -23,6 +23,7 @@ __all__ = [
     "Tier",
     "Transcript",
     "audio_duration_s",
+    "check_heard",
     "check_responses",
     "check_run",
     "check_subject",

@@ -19,9 +19,10 @@ from voxscale.data._files import FilePath, kind_of, present
 from voxscale.data._transcript import Transcript
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning, did_you_mean
 
-__all__ = ["Dataset", "check_run", "check_subject", "datasets", "load"]
+__all__ = ["Dataset", "check_heard", "check_run", "check_subject", "datasets", "load"]
 
 _TR_SHARE = 0.01  # by which tr_s may differ from the TR times: nominal TRs are rounded
+_APART_S = 1.0  # that words may go on after a sound that is listened to: transcripts are rounded
 _BEYOND_S = 3.0  # words may end after the sound: aligners pad
 _SILENCE_S = 30.0  # a sound may go on after the last word: music, applause
 
@@ -259,6 +260,34 @@ def _check_heard(words: Transcript, responses: TRSeries) -> None:
             f"run {responses.run!r}: its words last from {times[0]:.2f} to {times[-1]:.2f} s, its "
             f"responses from {rows[0] - half_s:.2f} to {rows[-1] + half_s:.2f} s; expected them "
             "to overlap; check the story, its onset in the scan, and first_tr."
+        )
+        raise AlignmentError(msg)
+
+
+def check_heard(story: str, words: Transcript, audio: FilePath) -> None:
+    """Check that words lie within the sound that a model is to hear.
+
+    Parameters
+    ----------
+    story : str
+        For the error.
+    words : Transcript
+    audio : path-like
+
+    Raises
+    ------
+    AlignmentError
+        If words go on for more than a second after the sound. A sound may go on after its words.
+    DataError
+        If the sound cannot be read.
+    """
+    duration_s = audio_duration_s(audio)
+    end_s = float((words.onset_s if words.offset_s is None else words.offset_s).max())
+    if end_s - duration_s > _APART_S:
+        msg = (
+            f"story {story!r}: its last word ends at {end_s:.2f} s, the sound "
+            f"{Path(audio).name} at {duration_s:.2f} s; expected words that end with the sound; "
+            "check that both are of the same story."
         )
         raise AlignmentError(msg)
 

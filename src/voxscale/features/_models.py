@@ -27,6 +27,7 @@ __all__ = [
     "n_layers_of",
     "n_positions_of",
     "read_config",
+    "short_name",
     "size_of",
     "text_config",
     "told",
@@ -50,7 +51,7 @@ _SPEECH_NAMES = {
     **{f"wavlm-{size}": f"microsoft/wavlm-{size}" for size in ("base", "base-plus", "large")},
     **{
         f"whisper-{size}": f"openai/whisper-{size}"
-        for size in ("tiny", "base", "small", "medium", "large")
+        for size in ("tiny", "small", "medium", "large")  # whisper-base is packaged
     },
 }
 # They can change the numbers.
@@ -130,7 +131,7 @@ def find_model(model: str | os.PathLike[str], kind: Kind = "language") -> ModelF
         return ModelFiles(path.name, gguf=present(path).absolute(), kind=kind)
     if there == "folder":
         _check_folder(path, kind)
-        return ModelFiles(path.absolute().name, folder=path.absolute(), kind=kind)
+        return ModelFiles(path.resolve().name, folder=path.absolute(), kind=kind)
     looks_like_a_path = (
         not isinstance(model, str)
         or name.startswith((".", "~", os.sep))
@@ -146,6 +147,12 @@ def find_model(model: str | os.PathLike[str], kind: Kind = "language") -> ModelF
         raise DataError(msg)
     name = _SPEECH_NAMES.get(name, name) if kind == "speech" else name
     return ModelFiles(name, hub=name, kind=kind)
+
+
+def short_name(model: str) -> str:
+    """Return what the published scripts called a speech model: for others, the name's last part."""
+    short = {hub: name for name, hub in _SPEECH_NAMES.items()}
+    return short.get(model, Path(model).name or "model")
 
 
 def find_tokenizer(tokenizer: str | os.PathLike[str]) -> ModelFiles:

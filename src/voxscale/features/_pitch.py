@@ -42,7 +42,7 @@ def pitch(
     Where there is no voice the frequency is 0, so that it adds nothing to its TR: the mean pitch
     of a TR is the ratio of the two resampled columns.
 
-    Needs parselmouth: ``pip install 'voxscale[voice]'``.
+    Needs parselmouth, which is under the GPL: ``pip install 'voxscale[voice]'``.
 
     Parameters
     ----------

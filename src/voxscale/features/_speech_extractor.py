@@ -19,12 +19,14 @@ from voxscale.features._models import find_model, identify, read_config
 from voxscale.features._reading import check_devices, checked_batch_size
 from voxscale.features._speech_execute import SpeechRead, read_sound
 from voxscale.features._speech_models import (
+    HZ,
     SPEECH_DTYPES,
     SpeechModel,
     check_speech_kind,
     n_dims_of,
     n_speech_layers_of,
     open_speech_models,
+    window_limits_of,
 )
 from voxscale.features._speech_windows import SpeechWindows, WindowPlan
 
@@ -127,12 +129,14 @@ class SpeechExtractor:
     @property
     def n_layers(self) -> int:
         """Layers, the input of the first block included; found without loading the weights."""
-        return n_speech_layers_of(self._config)
+        row = None if self.files is None else self.files.packaged
+        return n_speech_layers_of(self._config) if row is None else row.n_layers
 
     @property
     def n_dims(self) -> int:
         """Dimensions of a layer; found without loading the weights."""
-        return n_dims_of(self._config)
+        row = None if self.files is None else self.files.packaged
+        return n_dims_of(self._config) if row is None else row.n_dims
 
     @property
     def layer_prefix(self) -> str:
@@ -143,6 +147,23 @@ class SpeechExtractor:
         """Return the layers asked for as numbers; errors as `speech_states`."""
         return choose_layers(layers, self.n_layers)
 
+    def check_window(self) -> None:
+        """Raise ValueError if the model cannot hear such windows; its weights are not loaded."""
+        stride, context = self.windows.sizes(HZ)
+        fewest, most = window_limits_of(self._config)
+        lasts = f"a window lasts {self.windows.window_s:g} s (stride_s and context_s together)"
+        if most is not None and stride + context > most:
+            msg = f"{lasts}; {self._label} hears {most / HZ:g} s at most; lower context_s."
+            raise ValueError(msg)
+        if stride + context < fewest:
+            msg = f"{lasts}; {self._label} needs {fewest / HZ:g} s at least; raise context_s."
+            raise ValueError(msg)
+
+    @property
+    def _label(self) -> str:
+        name = self.load().name if self.files is None else self.files.name
+        return f"model {name!r}"
+
     def load(self) -> SpeechModel:
         """Load the weights, once, and return the model; errors as `speech_states`."""
         return self._models[0]
@@ -150,7 +171,7 @@ class SpeechExtractor:
     def read(self, audio: Audio) -> SpeechClip:
         """Read a sound, and lay windows over it; errors as `speech_states`."""
         model = self.load()
-        self._check_window(model)
+        self.check_window()
         waveform = read_audio(audio, model.hz, resample=self._resample)
         plan = self.windows.plan(len(waveform), model.hz, model.front.fewest)
         if not len(plan):
@@ -200,23 +221,6 @@ class SpeechExtractor:
             normalize=self._normalize,
             trim_padding=self._trim_padding,
         )
-
-    def _check_window(self, model: SpeechModel) -> None:
-        stride, context = self.windows.sizes(model.hz)
-        most = model.front.most
-        if most is not None and stride + context > most:
-            msg = (
-                f"a window lasts {self.windows.window_s:g} s (stride_s and context_s together); "
-                f"model {model.name!r} hears {most / model.hz:g} s at most; lower context_s."
-            )
-            raise ValueError(msg)
-        if stride + context < model.front.fewest:
-            msg = (
-                f"a window lasts {self.windows.window_s:g} s (stride_s and context_s together); "
-                f"model {model.name!r} needs {model.front.fewest / model.hz:g} s at least; raise "
-                "context_s."
-            )
-            raise ValueError(msg)
 
     def _too_short(self, audio: Audio, seconds: float, model: SpeechModel) -> DataError:
         label = "the waveform" if isinstance(audio, tuple) else str(audio)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "HZ",
     "SPEECH_DTYPES",
     "SpeechModel",
     "check_speech_kind",
@@ -26,11 +27,14 @@ __all__ = [
     "n_dims_of",
     "n_speech_layers_of",
     "open_speech_models",
+    "window_limits_of",
     "wrap_speech_model",
 ]
 
 SPEECH_DTYPES = ("float32", "float16", "bfloat16", "float64")
-_HZ = 16000
+HZ = 16000
+_WHISPER_FRAME, _WHISPER_STEP = 400, 320  # samples of a frame; from one position to the next
+_BERT_FRAMES = 560  # samples of the two frames of a position
 _EXTRACTORS = ("preprocessor_config.json", "processor_config.json")  # the latter may hold it
 _KINDS = (
     "Whisper, or a model with convolutions over the waveform (wav2vec 2.0, HuBERT, WavLM, "
@@ -64,7 +68,7 @@ class SpeechModel:
     encoder: Any = field(repr=False)
     config: Any = field(repr=False)
     front: Front = field(repr=False)
-    hz: int = _HZ
+    hz: int = HZ
     prefix: str = "layer"
     tried: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -208,6 +212,20 @@ def n_speech_layers_of(config: Any) -> int:
     return int(config.encoder_layers if is_whisper else config.num_hidden_layers) + 1
 
 
+def window_limits_of(config: Any) -> tuple[int, int | None]:
+    """Tell how many samples a window needs, and may have (None: any number of them)."""
+    if config.model_type == "whisper":
+        return _WHISPER_FRAME, int(config.max_source_positions) * _WHISPER_STEP
+    if config.model_type == "wav2vec2-bert":
+        return _BERT_FRAMES, None
+    fewest = 1
+    for kernel, stride in zip(
+        reversed(config.conv_kernel), reversed(config.conv_stride), strict=True
+    ):
+        fewest = (fewest - 1) * stride + kernel
+    return fewest, None
+
+
 def check_speech_kind(name: str, config: Any) -> None:
     """Raise DataError unless a configuration is of a speech encoder that can be read."""
     kind = config.model_type
@@ -227,7 +245,7 @@ def _made(
     whole = _without_head(model)
     front = _front(name, whole, extractor, normalize=normalize, trim_padding=trim_padding)
     encoder = whole if isinstance(front, WhisperFront) else whole.encoder
-    hz = int(getattr(extractor, "sampling_rate", None) or _HZ)
+    hz = int(getattr(extractor, "sampling_rate", None) or HZ)
     prefix = "encoder" if isinstance(front, WhisperFront) else "layer"
     return SpeechModel(name, whole, encoder, whole.config, front, hz, prefix)
 

@@ -43,6 +43,8 @@ class SpeechWindows:
         if not (self.context_s >= 0 and math.isfinite(self.context_s)):
             msg = f"context_s is {self.context_s}; expected seconds, 0 or more, such as 16.0."
             raise ValueError(msg)
+        for name in ("stride_s", "context_s"):  # 16 and 16.0 are one setting
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def window_s(self) -> float:

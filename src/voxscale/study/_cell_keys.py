@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from voxscale.study._config import Study
     from voxscale.study._inputs import SubjectFacts
 
-__all__ = ["RECIPE", "between_key", "cell_key", "min_context_of"]
+__all__ = ["RECIPE", "SPEECH_RECIPE", "between_key", "cell_key", "min_context_of"]
 
+SPEECH_RECIPE = 1  # raised by hand whenever stored features of speech would differ
 RECIPE = 3  # raised by hand whenever the numbers of a cell would differ
 
 
@@ -55,6 +56,7 @@ def cell_key(
     if cell.kind == "stacking" and study.speech is not None:
         runs = (*cell.stories, *split_of(study, facts).validation, *facts.test)
         fields["speech"] = {
+            "recipe": SPEECH_RECIPE,
             "extractor": dict(speech or {}),
             "layers": study.speech.layers,
             "sounds": {run: facts.sounds[run] for run in runs},

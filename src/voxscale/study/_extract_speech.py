@@ -143,7 +143,7 @@ def extract_speech_npz(
     ----------
     audio, model, out, layers, stride_s, context_s, full_context, pad_silence, normalize, \
 trim_padding, resample, device, dtype, batch_size, progress
-        As there.
+        As for :func:`extract_speech`.
     chunk_s : float, optional
         For the published scripts' own ``stride``: windows last ``chunk_s + context_s``, and step
         by ``stride_s``.
@@ -158,7 +158,7 @@ trim_padding, resample, device, dtype, batch_size, progress
     Raises
     ------
     DataError, ValueError, TypeError, StoreError
-        As there; StoreError too if files there were made from something else.
+        As :func:`extract_speech`; StoreError too if files there were made from something else.
     """
     beside_s = 0.0 if chunk_s is None else chunk_s - stride_s
     extractor = SpeechExtractor(

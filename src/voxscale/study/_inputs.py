@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Inputs", "SubjectFacts"]
 
-_HASHES: dict[tuple[Any, ...], str] = {}  # of the memory maps that this process has read
+_HASHES: dict[tuple[Any, ...], str] = {}  # of memory maps and sounds that this process has read
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,8 @@ class Inputs:
         ------
         DataError
             If there is nothing to train or to test on, a run has no TR times, its words were not
-            heard while it was scanned, or its responses are no numbers or infinite.
+            heard while it was scanned or go on after a sound that a speech model is to hear, or
+            its responses are no numbers or infinite.
         ConfigError
             If a speech model is to hear a run without sound.
         """
@@ -168,6 +169,9 @@ class Inputs:
                 sounds, no_sound = _hash_sounds(dataset)
                 if self.study.speech is not None and not sounds:
                     need_sounds(self.study, dataset, no_sound)
+                if self.study.speech is not None:
+                    for run in sounds:
+                        data.check_heard(run, dataset.words[run], dataset.audio[run])
                 found = replace(found, sounds=sounds, no_sound=no_sound)
             self._facts[subject] = found
         return self._facts[subject]
@@ -245,8 +249,17 @@ def _hash_sounds(dataset: Dataset) -> tuple[dict[str, str], str]:
             data.audio_duration_s(dataset.audio[run])
         except DataError as error:
             return {}, f"run {run!r}: {error}"
-        hashes[run] = hash_file(dataset.audio[run])
+        hashes[run] = _hash_sound(Path(dataset.audio[run]))
     return hashes, ""
+
+
+def _hash_sound(path: Path) -> str:
+    """Hash a sound, once in a process as long as its file stays what it is."""
+    facts = path.stat()
+    name = (str(path), facts.st_size, facts.st_mtime_ns)
+    if name not in _HASHES:
+        _HASHES[name] = hash_file(path)
+    return _HASHES[name]
 
 
 def _hash_words(transcript: Transcript) -> str:

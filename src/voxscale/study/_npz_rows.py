@@ -101,7 +101,10 @@ def read_npz(path: Path, name: str) -> Array:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
-            values: Array = held[name]
+            values = held[name]
+            if not isinstance(values, np.ndarray):  # numpy hands over what it cannot read as bytes
+                msg = "no array"
+                raise ValueError(msg)
     except FileNotFoundError as error:
         msg = f"{path} does not exist; run again to compute it."
         raise StoreError(msg) from error

@@ -19,7 +19,7 @@ from voxscale.study._speech_features import (
     missing_speech_passes,
     speech_passes_for,
 )
-from voxscale.study._speech_inputs import check_speech, n_dims_of
+from voxscale.study._speech_inputs import check_speech
 from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def _bytes_needed(
 def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:
     if inputs.speech is None or not passes:
         return 0
-    return 4 * n_dims_of(inputs.speech) * sum(len(one.keys) * one.n_trs for one in passes)
+    return 4 * inputs.speech.n_dims * sum(len(one.keys) * one.n_trs for one in passes)
 
 
 def _listed(values: Any) -> str:

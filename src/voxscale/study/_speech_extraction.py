@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxscale.arrays import TRSeries
-from voxscale.data import check_run
+from voxscale.data import check_heard, check_run
 from voxscale.design import DesignRecipe
-from voxscale.errors import AlignmentError, DataError
+from voxscale.errors import DataError
 from voxscale.store import LayerStore, check_writable, hash_array, key_of
 from voxscale.study._extract import _check_mapping, _times_of
 from voxscale.study._sounds import Sounds, SpeechProgress
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["SpeechExtraction"]
 
 RECIPE = 1  # raised by hand whenever stored features would differ
-
-_BEYOND_S = 1.0  # that words may go on after the sound: transcripts are rounded
 
 
 class SpeechExtraction:
@@ -75,6 +73,7 @@ class SpeechExtraction:
             msg = f"recipe is of type {type(recipe).__name__}; expected a DesignRecipe, or None."
             raise TypeError(msg)
         self.sounds = Sounds(audio, model)
+        self.sounds.extractor.check_window()
         self._tr_times: dict[str, Array] | None = None
         if tr_times is not None:
             _check_mapping("tr_times", tr_times, "story to its TR times; None keeps every window")
@@ -171,18 +170,10 @@ class SpeechExtraction:
 
     def _check_words(self, story: str) -> None:
         """Refuse words that are not those of the sound."""
-        duration_s = self.sounds.duration_s(story)
-        if story not in self._words or not duration_s:
+        if story not in self._words or not self.sounds.duration_s(story):
             return
         words = self._words[story]
-        end_s = float((words.onset_s if words.offset_s is None else words.offset_s).max())
-        if end_s - duration_s > _BEYOND_S:
-            msg = (
-                f"story {story!r}: its last word ends at {end_s:.2f} s, the sound "
-                f"{self.sounds.paths[story].name} at {duration_s:.2f} s; expected words that end "
-                "with the sound; check that both are of the same story."
-            )
-            raise AlignmentError(msg)
+        check_heard(story, words, self.sounds.paths[story])
         if self._tr_times is not None:
             tr_times = self._tr_times[story]
             nothing = np.empty((len(tr_times), 0), np.float32)

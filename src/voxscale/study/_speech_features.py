@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from voxscale.arrays import TRSeries
 from voxscale.features import word_rate
 from voxscale.store import LayerStore, key_of
+from voxscale.study._cell_keys import SPEECH_RECIPE
 from voxscale.study._features import check_computed, recipe_of
 from voxscale.study._speech_stream import STATES, store_clip
 from voxscale.study._split import split_of
@@ -28,8 +29,6 @@ __all__ = [
     "speech_key",
     "speech_passes_for",
 ]
-
-RECIPE = 1  # raised by hand whenever stored features would differ
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def speech_key(inputs: Inputs, facts: SubjectFacts, run: str, layer: int) -> str
     recipe = recipe_of(inputs.study)
     return key_of(
         {
-            "recipe": RECIPE,
+            "recipe": SPEECH_RECIPE,
             "kind": "speech",
             "extractor": dict(inputs.speech_identity or {}),
             "sound": facts.sounds[run],

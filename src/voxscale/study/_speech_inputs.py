@@ -8,7 +8,6 @@ import numpy as np
 
 from voxscale.errors import ConfigError
 from voxscale.features import SpeechExtractor, SpeechWindows
-from voxscale.features._models import read_config
 from voxscale.study._checks import blamed
 
 if TYPE_CHECKING:
@@ -16,10 +15,9 @@ if TYPE_CHECKING:
     from voxscale.study._config import Study
     from voxscale.study._inputs import Inputs
 
-__all__ = ["check_speech", "load_speech", "n_dims_of", "need_sounds", "speech_extractor"]
+__all__ = ["check_speech", "load_speech", "need_sounds", "speech_extractor"]
 
 _TABLE = "speech"
-_WHISPER_STEP_S = 0.02  # of its positions: two frames of 10 ms
 
 
 def speech_extractor(study: Study, device: str | None) -> SpeechExtractor | None:
@@ -36,7 +34,7 @@ def speech_extractor(study: Study, device: str | None) -> SpeechExtractor | None
     windows = SpeechWindows(chosen.stride_s, chosen.context_s)
     with blamed(study, "model", _TABLE):
         found = SpeechExtractor(chosen.model, windows, device=device, dtype=chosen.dtype)
-        n_layers = _n_layers_of(found)
+        n_layers = found.n_layers
     if max(chosen.layers) >= n_layers:
         msg = (
             f"{study.where('layers', _TABLE)}[speech] layers has {max(chosen.layers)}; model "
@@ -62,23 +60,13 @@ def check_speech(inputs: Inputs) -> None:
     Raises
     ------
     ConfigError
-        If a packaged model is not installed, or windows are longer than Whisper hears.
+        If a packaged model is not installed, or it cannot hear such windows.
     """
-    study, extractor = inputs.study, inputs.speech
-    if extractor is None or extractor.files is None or study.speech is None:
-        return
-    with blamed(study, "model", _TABLE):
-        config = read_config(extractor.files)
-    if config.model_type != "whisper":
-        return
-    most_s = _WHISPER_STEP_S * config.max_source_positions
-    if extractor.windows.window_s > most_s * (1 + 1e-9):
-        msg = (
-            f"{study.where('context_s', _TABLE)}[speech] context_s is {study.speech.context_s:g}: "
-            f"with stride_s a window lasts {extractor.windows.window_s:g} s; model "
-            f"{study.speech.model!r} hears {most_s:g} s at most; lower context_s."
-        )
-        raise ConfigError(msg)
+    if inputs.speech is not None:
+        with blamed(inputs.study, "model", _TABLE):
+            _ = inputs.speech.layer_prefix  # reads the configuration
+        with blamed(inputs.study, "context_s", _TABLE):
+            inputs.speech.check_window()
 
 
 def load_speech(inputs: Inputs) -> None:
@@ -97,14 +85,3 @@ def load_speech(inputs: Inputs) -> None:
     with blamed(inputs.study, "context_s", _TABLE):
         n_samples = max(1, round(extractor.windows.window_s * hz))
         extractor.read((np.ones(n_samples, dtype=np.float32), hz))
-
-
-def n_dims_of(extractor: SpeechExtractor) -> int:
-    """Return the size of a layer; of a packaged model, also where it is not installed."""
-    row = None if extractor.files is None else extractor.files.packaged
-    return extractor.n_dims if row is None else row.n_dims
-
-
-def _n_layers_of(extractor: SpeechExtractor) -> int:
-    row = None if extractor.files is None else extractor.files.packaged
-    return extractor.n_layers if row is None else row.n_layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxscale.errors import DataError, StoreError, VoxscaleWarning
+from voxscale.features._models import short_name
 from voxscale.store import check_writable, key_of
 from voxscale.study._npz_rows import NpzRows, key_in, read_npz, writing_npz
 from voxscale.study._sounds import Sounds, SpeechProgress
@@ -28,6 +30,7 @@ __all__ = ["SpeechNpz"]
 RECIPE = 1  # raised by hand whenever what is written would differ
 
 _FEATURES, _FINAL, _TIMES = "features", "final", "times"
+_OF_A_LAYER = re.compile(r"(encoder|layer)\.\d+/")  # folders that are not for stories
 _CLOSE_S = 1e-3  # float32 keeps times of hours to less than that
 
 Part = int | str  # a layer, "final" or "times"
@@ -93,6 +96,7 @@ class SpeechNpz:
         overwrite: bool = False,
     ) -> None:
         self.sounds = Sounds(audio, model)
+        self.sounds.extractor.check_window()
         self._extractor = self.sounds.extractor
         chosen = sorted(self._extractor.choose_layers(layers))
         self._parts: list[Part] = [*chosen, _FINAL, _TIMES]
@@ -177,6 +181,7 @@ class SpeechNpz:
 
     def _missing_of(self, story: str) -> list[Part]:
         if self._overwrite:
+            self._check_left_over(story)
             return self._parts
         keys = {part: key_in(self.path(story, part)) for part in self._parts}
         for part, key in keys.items():
@@ -187,6 +192,18 @@ class SpeechNpz:
                 )
                 raise StoreError(msg)
         return [part for part, key in keys.items() if key is None]
+
+    def _check_left_over(self, story: str) -> None:
+        """Refuse to leave layers of something else beside files that are computed anew."""
+        prefix = self._extractor.layer_prefix
+        asked = {self.path(story, part) for part in self._parts}
+        for path in sorted(self.folder.glob(f"{prefix}.*/{story}.npz")):
+            if path not in asked and key_in(path) != self._keys[story]:
+                msg = (
+                    f"{path} was made from something else than what would be beside it; overwrite "
+                    "its layer too, or delete it."
+                )
+                raise StoreError(msg)
 
     def _warn_of_others(self) -> None:
         """Say that some files are kept though nobody knows what they were made from."""
@@ -224,7 +241,10 @@ class SpeechNpz:
     def _check_times(self, story: str, times: Array) -> None:
         """Refuse to add layers to what another script wrote for other windows."""
         path = self.path(story, _TIMES)
-        held = read_npz(path, _TIMES)
+        try:
+            held = read_npz(path, _TIMES)
+        except StoreError as error:  # of this story alone: the others go on
+            raise DataError(str(error)) from error
         if held.shape != times.shape or np.abs(held - times).max() > _CLOSE_S:
             msg = (
                 f"{path} is of {len(held)} other windows than the {len(times)} of its sound; "
@@ -249,9 +269,9 @@ def _folder_name(extractor: SpeechExtractor, chunk_s: float | None) -> Path:
             )
             raise ValueError(msg)
     chunk_s = stride_s if chunk_s is None else chunk_s
-    model = extractor.identity["model"].rsplit("/", 1)[-1]
+    model = short_name(extractor.identity["model"])
     folder = Path(f"features_cnk{chunk_s:.1f}_ctx{context_s:.1f}", model)
-    return folder if chunk_s == stride_s else folder / f"stride_{stride_s}"
+    return folder if chunk_s == stride_s else folder / f"stride_{float(stride_s)}"
 
 
 def _check_names(stories: Iterable[str]) -> None:
@@ -259,7 +279,8 @@ def _check_names(stories: Iterable[str]) -> None:
     known = set(stories)
     for story in known:
         parts = PurePosixPath(story).parts
-        if not parts or parts[0] == "/" or ".." in parts:
+        is_plain = str(PurePosixPath(story)) == story and not _OF_A_LAYER.match(story)
+        if not parts or parts[0] == "/" or ".." in parts or not is_plain:
             msg = f"story {story!r} cannot name a file; expected a name such as 'book/chapter1'."
             raise ValueError(msg)
         if f"{story}_times" in known:
