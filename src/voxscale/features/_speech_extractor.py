@@ -17,17 +17,15 @@ from voxscale.errors import DataError
 from voxscale.features._layers import choose_layers
 from voxscale.features._models import find_model, identify, read_config
 from voxscale.features._reading import check_devices, checked_batch_size
-from voxscale.features._speech_execute import SpeechRead, read_sound
-from voxscale.features._speech_models import (
+from voxscale.features._speech_config import (
     HZ,
-    SPEECH_DTYPES,
-    SpeechModel,
     check_speech_kind,
     n_dims_of,
     n_speech_layers_of,
-    open_speech_models,
     window_limits_of,
 )
+from voxscale.features._speech_execute import SpeechRead, read_sound
+from voxscale.features._speech_models import SPEECH_DTYPES, SpeechModel, open_speech_models
 from voxscale.features._speech_windows import SpeechWindows, WindowPlan
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.errors import DataError
 from voxscale.features._forward import evaluating
-from voxscale.features._speech_fronts import WaveformFront
+from voxscale.features._speech_waves import WaveformFront
 
 if TYPE_CHECKING:
     import torch

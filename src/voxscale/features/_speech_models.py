@@ -1,4 +1,4 @@
-"""Load a speech encoder, and tell from its configuration how it reads a sound."""
+"""Load a speech encoder, and take of it what reads a sound."""
 
 from __future__ import annotations
 
@@ -11,35 +11,25 @@ from voxscale.arrays._device import choose_device, choose_dtype
 from voxscale.errors import DataError
 from voxscale.features._models import ModelFiles, locate, read_config, told
 from voxscale.features._speech_blocks import Block, blocks_of
-from voxscale.features._speech_fronts import BertFront, Front, WaveformFront, WhisperFront
+from voxscale.features._speech_config import HZ, KINDS, check_speech_kind, n_dims_of
+from voxscale.features._speech_fronts import BertFront, Front, WhisperFront
 from voxscale.features._speech_mel import LogMel
+from voxscale.features._speech_waves import WaveformFront
 from voxscale.features._third_party import quiet
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "HZ",
     "SPEECH_DTYPES",
     "SpeechModel",
-    "check_speech_kind",
     "load_speech_model",
-    "n_dims_of",
-    "n_speech_layers_of",
     "open_speech_models",
-    "window_limits_of",
     "wrap_speech_model",
 ]
 
 SPEECH_DTYPES = ("float32", "float16", "bfloat16", "float64")
-HZ = 16000
-_WHISPER_FRAME, _WHISPER_STEP = 400, 320  # samples of a frame; from one position to the next
-_BERT_FRAMES = 560  # samples of the two frames of a position
 _EXTRACTORS = ("preprocessor_config.json", "processor_config.json")  # the latter may hold it
-_KINDS = (
-    "Whisper, or a model with convolutions over the waveform (wav2vec 2.0, HuBERT, WavLM, "
-    "data2vec-audio, MMS), or Wav2Vec2-BERT"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,44 +191,6 @@ def wrap_speech_model(
     return _made(name, model, extractor, normalize=normalize, trim_padding=trim_padding)
 
 
-def n_dims_of(config: Any) -> int:
-    """Size of each layer of a speech encoder."""
-    return int(config.d_model if config.model_type == "whisper" else config.hidden_size)
-
-
-def n_speech_layers_of(config: Any) -> int:
-    """Layers of a speech encoder, the input of its first block included."""
-    is_whisper = config.model_type == "whisper"
-    return int(config.encoder_layers if is_whisper else config.num_hidden_layers) + 1
-
-
-def window_limits_of(config: Any) -> tuple[int, int | None]:
-    """Tell how many samples a window needs, and may have (None: any number of them)."""
-    if config.model_type == "whisper":
-        return _WHISPER_FRAME, int(config.max_source_positions) * _WHISPER_STEP
-    if config.model_type == "wav2vec2-bert":
-        return _BERT_FRAMES, None
-    fewest = 1
-    for kernel, stride in zip(
-        reversed(config.conv_kernel), reversed(config.conv_stride), strict=True
-    ):
-        fewest = (fewest - 1) * stride + kernel
-    return fewest, None
-
-
-def check_speech_kind(name: str, config: Any) -> None:
-    """Raise DataError unless a configuration is of a speech encoder that can be read."""
-    kind = config.model_type
-    has_convolutions = hasattr(config, "conv_kernel") and hasattr(config, "conv_stride")
-    if kind in ("whisper", "wav2vec2-bert") or has_convolutions:
-        return
-    msg = (
-        f"model {name!r} ({kind}) is no speech encoder that can be read; expected {_KINDS}. "
-        "Language models are read by language_states."
-    )
-    raise DataError(msg)
-
-
 def _made(
     name: str, model: Any, extractor: Any, *, normalize: bool | None, trim_padding: bool
 ) -> SpeechModel:
@@ -258,7 +210,7 @@ def _without_head(model: Any) -> Any:
     if not hasattr(base, "encoder") or not hasattr(base.encoder, "layers"):
         msg = (
             f"model {type(model).__name__} has no encoder of blocks; this kind of model cannot be "
-            f"read; expected {_KINDS}."
+            f"read; expected {KINDS}."
         )
         raise DataError(msg)
     return base
