@@ -1,6 +1,7 @@
 """Studies with a speech model: its features in the store, and its layers in the mix."""
 
 import shutil
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -331,3 +332,36 @@ def test_a_model_beside_the_study_file_is_found_from_anywhere(spoken, tmp_path, 
     study = Study.from_toml(tiny.write_study(tmp_path, text))
     assert study.speech.model == str(tmp_path / "model")
     assert study.speech.layers == (0, 2, 3)
+
+
+def test_subjects_on_other_trs_share_the_pass_over_a_sound(spoken, tiny, tmp_path, monkeypatch):
+    """The model runs once; each subject's TRs get their own sums."""
+    whole = spoken.data.load
+
+    def load(subject, root=None):
+        data = whole(subject)
+        if subject == "s1":
+            return data
+
+        def late(one):
+            return replace(one, tr_times=one.tr_times + 0.25)
+
+        return replace(
+            data,
+            responses={run: late(one) for run, one in data.responses.items()},
+            trials={run: tuple(map(late, some)) for run, some in data.trials.items()},
+        )
+
+    monkeypatch.setattr(spoken.data, "load", load)
+    study = spoken.study(tmp_path)
+    made = plan(study)
+    assert len(made.speech_passes) == len(RUNS)
+    assert {len(one.targets) for one in made.speech_passes} == {2}
+    summary = run(study, progress=False, device="cpu")
+    assert (summary.n_sounds, len(summary.failed)) == (len(RUNS), 0)
+    inputs, store = Inputs(study), LayerStore(study.out / "features")
+    states = spoken.data._states["b"]
+    for subject, shift in (("s1", 0.0), ("s2", 0.25)):
+        key = speech_key(inputs, inputs.facts(subject), "b", spoken.LAYER)
+        expected = lanczos(states, tiny.TR_TIMES + shift)
+        np.testing.assert_allclose(store.get(key, "states"), expected, rtol=1e-4, atol=1e-4)

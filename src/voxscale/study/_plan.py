@@ -303,7 +303,11 @@ def _bytes_needed(
 def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:
     if inputs.speech is None or not passes:
         return 0
-    return 4 * inputs.speech.n_dims * sum(len(one.keys) * one.n_trs for one in passes)
+    return (
+        4
+        * inputs.speech.n_dims
+        * sum(len(target.keys) * target.n_trs for one in passes for target in one.targets)
+    )
 
 
 def _listed(values: Any) -> str:

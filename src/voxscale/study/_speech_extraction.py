@@ -19,7 +19,7 @@ from voxscale.errors import DataError
 from voxscale.store import LayerStore, check_writable, hash_array, key_of
 from voxscale.study._extract import _check_mapping, _times_of
 from voxscale.study._sounds import Sounds, SpeechProgress
-from voxscale.study._speech_stream import store_clip
+from voxscale.study._speech_stream import ClipGrid, store_clip
 
 if TYPE_CHECKING:
     from voxscale.arrays import Array
@@ -159,10 +159,14 @@ class SpeechExtraction:
         store_clip(
             self.sounds.extractor,
             clip,
-            {layer: self.keys[story][layer] for layer in layers},
+            [
+                ClipGrid(
+                    {layer: self.keys[story][layer] for layer in layers},
+                    story,
+                    None if self._tr_times is None else self._tr_times[story],
+                )
+            ],
             self._store,
-            run=story,
-            tr_times=None if self._tr_times is None else self._tr_times[story],
             recipe=self._recipe,
             meta={**self.settings, "sha256": self.sounds.hashes[story]},
             told=told,

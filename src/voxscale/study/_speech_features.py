@@ -11,7 +11,7 @@ from voxscale.features import word_rate
 from voxscale.store import LayerStore, key_of
 from voxscale.study._cell_keys import SPEECH_RECIPE
 from voxscale.study._features import check_computed, recipe_of
-from voxscale.study._speech_stream import STATES, store_clip
+from voxscale.study._speech_stream import STATES, ClipGrid, store_clip
 from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
@@ -32,10 +32,8 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class SpeechPass:
-    """One sound through the speech model, onto the TRs of one run.
-
-    Subjects who heard the same sound on the same TRs share it.
+class SpeechTarget:
+    """Where states of a sound go: the TRs of one run.
 
     Parameters
     ----------
@@ -51,6 +49,32 @@ class SpeechPass:
     run: str
     n_trs: int
     keys: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class SpeechPass:
+    """One sound through the speech model, onto the TRs of every run that it was heard in.
+
+    Parameters
+    ----------
+    sound : str
+        Its hash.
+    targets : tuple of SpeechTarget
+        One for each grid of TRs.
+    """
+
+    sound: str
+    targets: tuple[SpeechTarget, ...]
+
+    @property
+    def run(self) -> str:
+        """The first run that it was heard in."""
+        return self.targets[0].run
+
+    @property
+    def keys(self) -> tuple[tuple[int, str], ...]:
+        """Layers, and what each is called in the store, of all targets."""
+        return tuple(pair for target in self.targets for pair in target.keys)
 
     @property
     def label(self) -> str:
@@ -77,9 +101,12 @@ def speech_key(inputs: Inputs, facts: SubjectFacts, run: str, layer: int) -> str
 
 
 def speech_passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[SpeechPass]:
-    """List what must go through the speech model so that the cells have their features."""
+    """List what must go through the speech model so that the cells have their features.
+
+    Subjects who heard the same sound share its pass, whatever their TRs.
+    """
     chosen = inputs.study.speech
-    passes: dict[tuple[str, ...], SpeechPass] = {}
+    targets: dict[str, dict[tuple[str, ...], SpeechTarget]] = {}
     for cell in cells:
         if chosen is None or cell.kind != "stacking":
             continue
@@ -87,32 +114,41 @@ def speech_passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[SpeechPass]
         held = split_of(inputs.study, facts).validation
         for run in (*cell.stories, *held, *facts.test):
             keys = tuple((layer, speech_key(inputs, facts, run, layer)) for layer in chosen.layers)
-            one = SpeechPass(cell.subject, run, len(facts.tr_times[run]), keys)
-            passes.setdefault(tuple(key for _, key in keys), one)
-    return list(passes.values())
+            one = SpeechTarget(cell.subject, run, len(facts.tr_times[run]), keys)
+            of_sound = targets.setdefault(facts.sounds[run], {})
+            of_sound.setdefault(tuple(key for _, key in keys), one)
+    return [SpeechPass(sound, tuple(some.values())) for sound, some in targets.items()]
 
 
 def missing_speech_passes(passes: Iterable[SpeechPass], store: LayerStore) -> list[SpeechPass]:
     """Keep the layers that are not in the store."""
     absent = []
     for one in passes:
-        keys = tuple((layer, key) for layer, key in one.keys if key not in store)
-        if keys:
-            absent.append(replace(one, keys=keys))
+        left = [
+            replace(target, keys=keys)
+            for target in one.targets
+            if (keys := tuple(pair for pair in target.keys if pair[1] not in store))
+        ]
+        if left:
+            absent.append(SpeechPass(one.sound, tuple(left)))
     return absent
 
 
 def compute_speech_pass(inputs: Inputs, one: SpeechPass, store: LayerStore) -> None:
-    """Run a sound through the speech model and store its layers, at the TRs of the run."""
+    """Run a sound through the speech model and store its layers, at the TRs of every run."""
     if inputs.speech is None:
         return
+    first = one.targets[0]
     store_clip(
         inputs.speech,
-        inputs.speech.read(inputs.dataset(one.subject).audio[one.run]),
-        dict(one.keys),
+        inputs.speech.read(inputs.dataset(first.subject).audio[first.run]),
+        [
+            ClipGrid(
+                dict(target.keys), target.run, inputs.facts(target.subject).tr_times[target.run]
+            )
+            for target in one.targets
+        ],
         store,
-        run=one.run,
-        tr_times=inputs.facts(one.subject).tr_times[one.run],
         recipe=recipe_of(inputs.study),
         meta={"extractor": dict(inputs.speech_identity or {})},
     )
