@@ -42,27 +42,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def audio(tmp_path_factory):
-    where = tmp_path_factory.mktemp("sounds")
-    rng = np.random.default_rng(0)
-    for story, seconds in DURATIONS.items():
-        samples = 0.1 * rng.standard_normal(round(16000 * seconds))
-        soundfile.write(where / f"{story}.wav", samples, 16000)
-    return {story: where / f"{story}.wav" for story in DURATIONS}
-
-
-@pytest.fixture
-def ran(monkeypatch):
-    """Return what is run: pairs of windows and layers, a pair for each pass over a sound."""
-    passes = []
-    stream = SpeechExtractor.stream
-
-    def noted(self, clip, layers="all"):
-        passes.append((len(clip.plan), sorted(layers)))
-        return stream(self, clip, layers)
-
-    monkeypatch.setattr(SpeechExtractor, "stream", noted)
-    return passes
+def audio(write_sounds, tmp_path_factory):
+    return write_sounds(tmp_path_factory.mktemp("sounds"), DURATIONS)
 
 
 def tree(out):
