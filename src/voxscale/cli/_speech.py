@@ -35,7 +35,7 @@ from voxscale.cli._speech_options import (
     TrimPadding,
     TrReports,
 )
-from voxscale.cli._stimuli import check_transcripts, chosen, duration_s, find_sounds
+from voxscale.cli._stimuli import check_transcripts, chosen, find_sounds
 from voxscale.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -79,17 +79,19 @@ def speech(
     """
     from voxscale.features import SpeechExtractor, SpeechWindows
     from voxscale.study import SpeechExtraction, SpeechNpz
+    from voxscale.study._sounds import told_duration_s
 
     _check_choices(tr, tr_reports, raw=raw, chunk=chunk, overwrite=overwrite)
     sounds = chosen(find_sounds(stimuli, recursive=recursive), stories)
     if transcripts is not None:
         check_transcripts(sounds, transcripts)
-    beside_s = 0.0 if chunk is None else chunk - stride
     extraction: SpeechExtraction | SpeechNpz
     with mistakes():
         extractor = SpeechExtractor(
             model,
-            SpeechWindows(stride, round(context + beside_s, 9), full_context, pad_silence),
+            SpeechWindows.chunked(
+                chunk, stride, context, full_context=full_context, pad_silence=pad_silence
+            ),
             device=as_devices(device),
             dtype=dtype,
             batch_size=batch_size,
@@ -103,7 +105,7 @@ def speech(
             if not raw:
                 tr_s = 2.0 if tr is None else tr
                 tr_times = {
-                    story: tr_times_of(story, duration_s(path), tr_s, tr_reports)
+                    story: tr_times_of(story, told_duration_s(path), tr_s, tr_reports)
                     for story, path in sounds.items()
                 }
             extraction = SpeechExtraction(sounds, extractor, tr_times, out, layers=chosen_layers)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from voxscale.errors import ConfigError, DataError, did_you_mean
+from voxscale.errors import ConfigError, did_you_mean
 
-__all__ = ["check_transcripts", "chosen", "duration_s", "find_sounds"]
+__all__ = ["check_transcripts", "chosen", "find_sounds"]
 
 _TRANSCRIPTS = (".TextGrid", ".csv", ".tsv")
 # Of two of one name in a folder the first wins: what is compressed without loss first.
@@ -68,16 +68,6 @@ def chosen(named: dict[str, Path], stories: str | None) -> dict[str, Path]:
     return {story: named[story] for story in sorted(set(asked))}
 
 
-def duration_s(path: Path) -> float:
-    """Say how long a sound is; 0 where it cannot be read, as the run will tell."""
-    from voxscale.data import audio_duration_s
-
-    try:
-        return audio_duration_s(path)
-    except DataError:
-        return 0.0
-
-
 def check_transcripts(sounds: dict[str, Path], folder: Path) -> None:
     """Check that the transcripts of a folder are of these sounds.
 
@@ -89,6 +79,7 @@ def check_transcripts(sounds: dict[str, Path], folder: Path) -> None:
         If words go on for more than a second after their sound.
     """
     from voxscale.data import check_heard, read_transcript
+    from voxscale.study._sounds import told_duration_s
 
     if not folder.is_dir():
         msg = f"--transcripts is {folder}, no folder; expected one of STORY.TextGrid files."
@@ -100,7 +91,7 @@ def check_transcripts(sounds: dict[str, Path], folder: Path) -> None:
             others = ", ".join(_TRANSCRIPTS[1:])
             msg = f"--transcripts {folder} has no {found[0].name}, nor the like ({others})."
             raise ConfigError(msg)
-        if duration_s(path):  # a sound that cannot be read is told of when it is run
+        if told_duration_s(path):  # a sound that cannot be read is told of when it is run
             check_heard(story, read_transcript(held[0]), path)
 
 

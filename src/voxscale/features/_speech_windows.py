@@ -46,6 +46,28 @@ class SpeechWindows:
         for name in ("stride_s", "context_s"):  # 16 and 16.0 are one setting
             object.__setattr__(self, name, float(getattr(self, name)))
 
+    @classmethod
+    def chunked(
+        cls,
+        chunk_s: float | None,
+        stride_s: float,
+        context_s: float,
+        *,
+        full_context: bool = False,
+        pad_silence: bool = False,
+    ) -> SpeechWindows:
+        """Lay windows of a chunk and its context every ``stride_s``, as the published scripts can.
+
+        Parameters
+        ----------
+        chunk_s : float, in seconds, or None
+            None: the stride.
+        stride_s, context_s, full_context, pad_silence
+            As of the class; the context is that beside the chunk.
+        """
+        beside_s = 0.0 if chunk_s is None else chunk_s - stride_s
+        return cls(stride_s, round(context_s + beside_s, 9), full_context, pad_silence)
+
     @property
     def window_s(self) -> float:
         """Length of a whole window, in seconds."""

@@ -160,10 +160,11 @@ trim_padding, resample, device, dtype, batch_size, progress
     DataError, ValueError, TypeError, StoreError
         As :func:`extract_speech`; StoreError too if files there were made from something else.
     """
-    beside_s = 0.0 if chunk_s is None else chunk_s - stride_s
     extractor = SpeechExtractor(
         model,
-        SpeechWindows(stride_s, round(context_s + beside_s, 9), full_context, pad_silence),
+        SpeechWindows.chunked(
+            chunk_s, stride_s, context_s, full_context=full_context, pad_silence=pad_silence
+        ),
         device=device,
         dtype=dtype,
         batch_size=batch_size,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from voxscale.features import SpeechClip
     from voxscale.features._speech_windows import WindowPlan
 
-__all__ = ["Sounds", "SpeechProgress", "all_or_error"]
+__all__ = ["Sounds", "SpeechProgress", "all_or_error", "told_duration_s"]
 
 # Given a story, its clip, what is missing of it, and what to call after every batch.
 Write = Callable[[str, "SpeechClip", Any, Callable[[int, int], None]], None]
@@ -103,11 +103,8 @@ class Sounds:
         return absent
 
     def duration_s(self, story: str) -> float:
-        """Say how long a sound is by its header; 0 where it cannot be read, as a run will tell."""
-        try:
-            return audio_duration_s(self.paths[story])
-        except DataError:
-            return 0.0
+        """Say how long a sound is by its header, in seconds; see :func:`told_duration_s`."""
+        return told_duration_s(self.paths[story])
 
     def n_windows(self, story: str) -> int:
         """Count the windows over a sound; 0 where its header cannot be read. Loads the model."""
@@ -146,6 +143,14 @@ class Sounds:
             else:
                 told.end(story)
         return failed
+
+
+def told_duration_s(path: Path) -> float:
+    """Say how long a sound is by its header; 0 where it cannot be read, as a run will tell."""
+    try:
+        return audio_duration_s(path)
+    except DataError:
+        return 0.0
 
 
 def all_or_error(failed: Mapping[str, DataError], n_stories: int) -> None:
