@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxscale.store import LayerStore, Store
 from voxscale.study._cell_keys import between_key, cell_key
-from voxscale.study._cells import AXES, Cell, axes_of, cells_of
+from voxscale.study._cells import Cell, cells_of, training_pool
 from voxscale.study._checks import check_evaluation, check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
@@ -20,7 +20,7 @@ from voxscale.study._speech_features import (
     speech_passes_for,
 )
 from voxscale.study._speech_inputs import check_speech
-from voxscale.study._split import split_of
+from voxscale.study._sweeps import AXES
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -63,6 +63,8 @@ class Plan:
         False when the size of the features is not known before the first of them is there.
     speech_passes : tuple of SpeechPass
         Sounds to run through the speech model.
+    axes : dict of Cell to tuple of str
+        The sweeps that a fit is part of: among "layer", "context", "n_stories", "model", "bands".
     """
 
     study: Study
@@ -75,21 +77,22 @@ class Plan:
     bytes_needed: int
     is_exact: bool
     speech_passes: tuple[SpeechPass, ...] = ()
+    axes: dict[Cell, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         study = self.study
         subjects = list(dict.fromkeys(cell.subject for cell in self.cells))
         sizes = sorted({cell.n_stories for cell in self.cells if cell.kind != "between"})
-        contexts = Counter(one.context for one in self.passes)
-        stories = ", ".join(f"{n} at context {context}" for context, n in contexts.items())
+        contexts = sorted({cell.context for cell in self.cells})
+        counts = Counter(one.context for one in self.passes)
+        stories = ", ".join(f"{n} at context {context}" for context, n in counts.items())
         n_sounds = len(self.speech_passes)
         rows = [
             ("study", study.name),
             ("results", str(study.out)),
             ("data set", f"{study.dataset}: {', '.join(subjects)}"),
-            ("model", study.model),
-            ("layers", _listed(study.layers)),
-            ("contexts", f"{_listed(study.contexts)} words (layer {study.reference_layer})"),
+            *_models_of(study),
+            ("contexts", f"{_listed(contexts)} words (layer {study.reference_layer})"),
             ("stories", f"{_listed(sizes)} to train on (layer {study.reference_layer})"),
             ("cells", f"{len(self.cells)}: {len(self.done)} done, {len(self.missing)} to do"),
             (
@@ -112,6 +115,14 @@ _POLICIES = {
     "full": "; each from its start",
     "sentence": "; a window for every sentence of it",
 }
+
+
+def _models_of(study: Study) -> list[tuple[str, str]]:
+    """List each model with its layers."""
+    rows = []
+    for model in study.models:
+        rows += [("model", model), ("layers", _listed(study.layers_of(model)))]
+    return rows
 
 
 def _windows_of(speech: Speech) -> str:
@@ -211,8 +222,7 @@ def status(study: Study) -> Status:
     done = set(made.done)
     by_axis: dict[str, dict[Any, tuple[int, int]]] = {"subject": {}, **{axis: {} for axis in AXES}}
     for cell in made.cells:
-        n_train = len(split_of(study, inputs.facts(cell.subject)).train)
-        for axis in ("subject", *axes_of(study, cell, n_train)):
+        for axis in ("subject", *made.axes.get(cell, ())):
             value = getattr(cell, axis)
             n_done, total = by_axis[axis].get(value, (0, 0))
             by_axis[axis][value] = n_done + (cell in done), total + 1
@@ -222,7 +232,7 @@ def status(study: Study) -> Status:
         failure = store.failure(made.keys[cell]) or {}
         first = (str(failure.get("message", "")).splitlines() or [""])[0]
         failures.append((cell, f"{failure.get('error', '')}: {first}"))
-    ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items()}
+    ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items() if counts}
     features = feature_store(study)
     keys = [target.key for one in made.passes for target in one.targets]
     keys += [key for one in made.speech_passes for _, key in one.keys]
@@ -251,13 +261,16 @@ def make_plan(inputs: Inputs) -> Plan:
     check_owner(study)
     inputs.check_model()
     cells, keys = [], {}
-    for subject in inputs.subjects:
-        facts = inputs.facts(subject)
-        for cell in cells_of(study, facts):
+    all_facts = [inputs.facts(subject) for subject in inputs.subjects]
+    pool = training_pool(study, all_facts)
+    axes: dict[Cell, tuple[str, ...]] = {}
+    for facts in all_facts:
+        for cell, of_cell in cells_of(study, facts, pool).items():
             cells.append(cell)
-            keys[cell] = cell_key(study, cell, facts, inputs.identity, inputs.speech_identity)
+            axes[cell] = of_cell
+            identity = inputs.identity(cell.model)
+            keys[cell] = cell_key(study, cell, facts, identity, inputs.speech_identity)
     if study.evaluate.between_subjects:
-        all_facts = [inputs.facts(subject) for subject in inputs.subjects]
         cell = replace(cells[0], stories=(), kind="between", reference=False)
         cells.append(cell)
         keys[cell] = between_key(study, all_facts)
@@ -270,7 +283,9 @@ def make_plan(inputs: Inputs) -> Plan:
     sounds = tuple(missing_speech_passes(speech_passes_for(inputs, missing), features))
     n_bytes, is_exact = _bytes_needed(inputs, missing, passes)
     n_bytes += _speech_bytes(inputs, sounds)
-    return Plan(study, tuple(cells), keys, done, missing, failed, passes, n_bytes, is_exact, sounds)
+    return Plan(
+        study, tuple(cells), keys, done, missing, failed, passes, n_bytes, is_exact, sounds, axes
+    )
 
 
 def cell_store(study: Study) -> Store:
@@ -293,11 +308,12 @@ def _bytes_needed(
         if cell.reference:
             n_arrays += sum(len(facts.tr_times[run]) for run in facts.repeated())
         needed += 4 * facts.n_voxels * n_arrays
-    if not passes:
-        return needed, True
-    n_dims = getattr(inputs.extractor, "n_dims", None)
-    rows = sum(len(one.layers) * target.n_trs for one in passes for target in one.targets)
-    return needed + 4 * rows * (n_dims or 0), n_dims is not None
+    is_exact = True
+    for one in passes:
+        n_dims = getattr(inputs.extractor(one.model), "n_dims", None)
+        is_exact &= n_dims is not None
+        needed += 4 * len(one.layers) * (n_dims or 0) * sum(t.n_trs for t in one.targets)
+    return needed, is_exact
 
 
 def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:

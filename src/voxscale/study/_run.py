@@ -149,7 +149,7 @@ def run(
     with _counted(warned):
         made = checked_plan(inputs)
         if made.passes:
-            load_model(inputs)
+            load_model(inputs, made.passes[0].model)
         if made.speech_passes:
             load_speech(inputs)
         if made.missing:
@@ -226,7 +226,7 @@ def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
         "cell": cell.as_dict(),
         "study": study.name,
         "dataset": study.dataset,
-        "extractor": dict(inputs.identity),
+        "extractor": dict(inputs.identity(cell.model)),
         "min_context": min_context_of(cell.context),
         "design": study.design.model_dump(),
         "features": study.features.model_dump(),
