@@ -127,7 +127,7 @@ def cells_of(study: Study, facts: SubjectFacts) -> list[Cell]:
         kept_back = f", {n_held} being kept back for validation" if n_held else ""
         msg = (
             f"{study.where('training_stories')}[study] training_stories asks for {sizes[-1]} "
-            f"stories; subject {facts.subject!r} of dataset {study.dataset!r} has "
+            f"stories; subject {facts.subject!r} of dataset {study.dataset_name!r} has "
             f"{len(everything)} to train on{kept_back}; ask for fewer."
         )
         raise ConfigError(msg)

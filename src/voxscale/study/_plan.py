@@ -86,7 +86,7 @@ class Plan:
         rows = [
             ("study", study.name),
             ("results", str(study.out)),
-            ("data set", f"{study.dataset}: {', '.join(subjects)}"),
+            ("data set", f"{study.dataset_name}: {', '.join(subjects)}"),
             ("model", study.model),
             ("layers", _listed(study.layers)),
             ("contexts", f"{_listed(study.contexts)} words (layer {study.reference_layer})"),

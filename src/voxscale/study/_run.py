@@ -225,7 +225,7 @@ def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
     return {
         "cell": cell.as_dict(),
         "study": study.name,
-        "dataset": study.dataset,
+        "dataset": study.dataset_name,
         "extractor": dict(inputs.identity),
         "min_context": min_context_of(cell.context),
         "design": study.design.model_dump(),
