@@ -9,6 +9,7 @@ from voxscale.store._codecs import write_npy
 from voxscale.store._fit_store import FitStore
 from voxscale.store._key import hash_array, hash_file, key_of
 from voxscale.store._layers import LayerStore, LayerWriter
+from voxscale.store._one_run import check_idle, one_run
 from voxscale.store._store import Store
 
 __all__ = [
@@ -17,11 +18,13 @@ __all__ = [
     "LayerWriter",
     "Store",
     "cache_folder",
+    "check_idle",
     "check_writable",
     "folder_aside",
     "hash_array",
     "hash_file",
     "key_of",
+    "one_run",
     "write_aside",
     "write_npy",
 ]
