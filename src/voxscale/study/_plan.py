@@ -13,7 +13,9 @@ from voxscale.study._cells import AXES, Cell, axes_of, cells_of
 from voxscale.study._checks import check_evaluation, check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
+from voxscale.study._orphans import Orphans, find_orphans
 from voxscale.study._owner import check_owner
+from voxscale.study._progress import size
 from voxscale.study._speech_features import (
     SpeechPass,
     missing_speech_passes,
@@ -63,6 +65,8 @@ class Plan:
         False when the size of the features is not known before the first of them is there.
     speech_passes : tuple of SpeechPass
         Sounds to run through the speech model.
+    orphans : Orphans
+        What the folder holds that no cell names any more; :func:`plan` and :func:`status` look.
     """
 
     study: Study
@@ -75,6 +79,7 @@ class Plan:
     bytes_needed: int
     is_exact: bool
     speech_passes: tuple[SpeechPass, ...] = ()
+    orphans: Orphans = field(default_factory=Orphans)
 
     def __str__(self) -> str:
         study = self.study
@@ -98,12 +103,14 @@ class Plan:
                 + _POLICIES.get(study.features.policy, "")
                 + (f"; {n_sounds} passes over a sound" if study.speech else ""),
             ),
-            ("disk", f"about {_size(self.bytes_needed)}" + _unsure(self)),
+            ("disk", f"about {size(self.bytes_needed)}" + _unsure(self)),
         ]
         if self.failed:
             rows.insert(-2, ("failed", f"{len(self.failed)}, to be tried again"))
         if study.speech:
             rows.insert(4, ("speech", _windows_of(study.speech)))
+        if self.orphans:
+            rows.append(("orphans", _of_orphans(self.orphans)))
         return "\n".join(f"{name:>9}  {text}" for name, text in rows)
 
 
@@ -156,6 +163,8 @@ class Status:
             if self.n_failed_features:
                 where += f", those of features in {plan.study.out}/features/*.failed.json"
             lines.append(f"The tracebacks are in {where}")
+        if plan.orphans:
+            lines.append(f"orphans: {_of_orphans(plan.orphans)}")
         return "\n".join(lines)
 
 
@@ -187,7 +196,8 @@ def plan(study: Study) -> Plan:
     StoreError
         If a result that is there was cut short.
     """
-    return checked_plan(Inputs(study))
+    inputs = Inputs(study)
+    return _with_orphans(inputs, checked_plan(inputs))
 
 
 def status(study: Study) -> Status:
@@ -207,7 +217,7 @@ def status(study: Study) -> Status:
         As :func:`plan`, but for what only missing cells would meet.
     """
     inputs = Inputs(study)
-    made = make_plan(inputs)
+    made = _with_orphans(inputs, make_plan(inputs))
     done = set(made.done)
     by_axis: dict[str, dict[Any, tuple[int, int]]] = {"subject": {}, **{axis: {} for axis in AXES}}
     for cell in made.cells:
@@ -283,6 +293,15 @@ def feature_store(study: Study) -> LayerStore:
     return LayerStore(study.out / "features")
 
 
+def _with_orphans(inputs: Inputs, made: Plan) -> Plan:
+    stores = cell_store(inputs.study), feature_store(inputs.study)
+    return replace(made, orphans=find_orphans(inputs, made.cells, made.keys.values(), *stores))
+
+
+def _of_orphans(orphans: Orphans) -> str:
+    return f"{orphans.summary}, which no cell names any more; voxscale prune removes them"
+
+
 def _bytes_needed(
     inputs: Inputs, missing: tuple[Cell, ...], passes: tuple[FeaturePass, ...]
 ) -> tuple[int, bool]:
@@ -312,14 +331,6 @@ def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:
 
 def _listed(values: Any) -> str:
     return ", ".join(map(str, values))
-
-
-def _size(n_bytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
 
 
 def _unsure(made: Plan) -> str:
