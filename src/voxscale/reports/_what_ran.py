@@ -76,7 +76,7 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
     stories = study.training_stories
     return [
         ("study", study.name),
-        ("data set", study.dataset),
+        ("data set", study.dataset_name),
         ("subjects", "all" if study.subjects is None else study.subjects),
         ("model", study.model),
         ("models", study.models if len(study.models) > 1 else "that one"),

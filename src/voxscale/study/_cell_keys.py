@@ -33,7 +33,7 @@ def between_key(study: Study, all_facts: Sequence[SubjectFacts]) -> str:
         {"subject": one.subject, "test": [one.inputs_of(run) for run in one.test]}
         for one in all_facts
     ]
-    fields = {"dataset": study.dataset, "subjects": subjects, **own}
+    fields = {"dataset": study.dataset_name, "subjects": subjects, **own}
     return key_of({"recipe": RECIPE, "kind": "between", **fields})
 
 
@@ -68,7 +68,7 @@ def _fields(
     study: Study, cell: Cell, facts: SubjectFacts, identity: Mapping[str, Any]
 ) -> dict[str, Any]:
     data = {
-        "dataset": study.dataset,
+        "dataset": study.dataset_name,
         "subject": cell.subject,
         "tr_s": facts.tr_s,
         "test": [facts.inputs_of(run) for run in facts.test],

@@ -226,7 +226,7 @@ class _Chooser:
 
     @property
     def _has(self) -> str:
-        return f"subject {self.facts.subject!r} of dataset {self.study.dataset!r} has"
+        return f"subject {self.facts.subject!r} of dataset {self.study.dataset_name!r} has"
 
     @property
     def _kept_back(self) -> str:

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from voxscale.data import dataset_name, is_dataset_file
 from voxscale.errors import ConfigError
 from voxscale.study._settings import (
     Baselines,
@@ -58,7 +59,8 @@ class Study(SettingsTable):
     ----------
     name : str
     dataset : str
-        One of :func:`voxscale.datasets`.
+        One of :func:`voxscale.datasets`, or a Python file that makes one, "./mystories.py"; then
+        relative to the study file's folder.
     model : str
         As in :func:`voxscale.language_states`, or an extractor's name. A relative path that
         starts with a dot is taken from the study file's folder. Default: the first of ``models``.
@@ -115,7 +117,7 @@ class Study(SettingsTable):
     name: Annotated[Text, Field(pattern=r"^[\w .+-]+$")] = Field(
         description="a name of letters, digits, spaces and . + - _"
     )
-    dataset: Text = Field(description="the name of a data set")
+    dataset: Text = Field(description="the name or Python file of a data set")
     model: Text = Field(description="the name or path of a model")
     models: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
         (), description="names or paths of models, that of model among them"
@@ -192,6 +194,11 @@ class Study(SettingsTable):
             raise ConfigError(explain(error, cls, data, (path.name, text))) from None
         study._source = (path.name, text)
         return study
+
+    @property
+    def dataset_name(self) -> str:
+        """What the data set is called in keys and reports, wherever its file lies."""
+        return dataset_name(self.dataset)
 
     def where(self, field: str, table: str = "study") -> str:
         """Say where a field of a table stands, as a message begins; empty without a file."""
@@ -349,6 +356,13 @@ class Study(SettingsTable):
         except RuntimeError as error:
             msg = f"there is no such home folder as {path.parts[0]}"
             raise ValueError(msg) from error
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_from_base(cls, dataset: str, info: ValidationInfo) -> str:
+        if not is_dataset_file(dataset):
+            return dataset
+        return str(cls._from_base(Path(dataset), info))
 
     @field_validator("model")
     @classmethod

@@ -206,14 +206,14 @@ class Inputs:
 
 def _subjects_of(study: Study) -> tuple[str, ...]:
     try:
-        plugin = plugins.find("datasets", study.dataset)
+        plugin = data.find_dataset(study.dataset)
     except DataError as error:
         msg = f"{study.where('dataset')}{error}"
         raise ConfigError(msg) from error
     known = tuple(getattr(plugin, "SUBJECTS", ()))
     with blamed(study, "subjects"):
         for subject in study.subjects or ():
-            data.check_subject(study.dataset, subject, known)
+            data.check_subject(study.dataset_name, subject, known)
     return study.subjects or known
 
 

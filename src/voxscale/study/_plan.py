@@ -13,7 +13,9 @@ from voxscale.study._cells import Cell, cells_of, training_pool
 from voxscale.study._checks import check_evaluation, check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
+from voxscale.study._orphans import Orphans, find_orphans
 from voxscale.study._owner import check_owner
+from voxscale.study._progress import size
 from voxscale.study._speech_features import (
     SpeechPass,
     missing_speech_passes,
@@ -65,6 +67,8 @@ class Plan:
         Sounds to run through the speech model.
     axes : dict of Cell to tuple of str
         The sweeps that a fit is part of: among "layer", "context", "n_stories", "model", "bands".
+    orphans : Orphans
+        What the folder holds that no cell names any more; :func:`plan` and :func:`status` look.
     """
 
     study: Study
@@ -78,6 +82,7 @@ class Plan:
     is_exact: bool
     speech_passes: tuple[SpeechPass, ...] = ()
     axes: dict[Cell, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    orphans: Orphans = field(default_factory=Orphans)
 
     def __str__(self) -> str:
         study = self.study
@@ -90,7 +95,7 @@ class Plan:
         rows = [
             ("study", study.name),
             ("results", str(study.out)),
-            ("data set", f"{study.dataset}: {', '.join(subjects)}"),
+            ("data set", f"{study.dataset_name}: {', '.join(subjects)}"),
             *_models_of(study),
             ("contexts", f"{_listed(contexts)} words (layer {study.reference_layer})"),
             ("stories", f"{_listed(sizes)} to train on (layer {study.reference_layer})"),
@@ -101,12 +106,14 @@ class Plan:
                 + _POLICIES.get(study.features.policy, "")
                 + (f"; {n_sounds} passes over a sound" if study.speech else ""),
             ),
-            ("disk", f"about {_size(self.bytes_needed)}" + _unsure(self)),
+            ("disk", f"about {size(self.bytes_needed)}" + _unsure(self)),
         ]
         if self.failed:
             rows.insert(-2, ("failed", f"{len(self.failed)}, to be tried again"))
         if study.speech:
             rows.insert(4, ("speech", _windows_of(study.speech)))
+        if self.orphans:
+            rows.append(("orphans", _of_orphans(self.orphans)))
         return "\n".join(f"{name:>9}  {text}" for name, text in rows)
 
 
@@ -167,6 +174,8 @@ class Status:
             if self.n_failed_features:
                 where += f", those of features in {plan.study.out}/features/*.failed.json"
             lines.append(f"The tracebacks are in {where}")
+        if plan.orphans:
+            lines.append(f"orphans: {_of_orphans(plan.orphans)}")
         return "\n".join(lines)
 
 
@@ -198,7 +207,8 @@ def plan(study: Study) -> Plan:
     StoreError
         If a result that is there was cut short.
     """
-    return checked_plan(Inputs(study))
+    inputs = Inputs(study)
+    return _with_orphans(inputs, checked_plan(inputs))
 
 
 def status(study: Study) -> Status:
@@ -218,7 +228,7 @@ def status(study: Study) -> Status:
         As :func:`plan`, but for what only missing cells would meet.
     """
     inputs = Inputs(study)
-    made = make_plan(inputs)
+    made = _with_orphans(inputs, make_plan(inputs))
     done = set(made.done)
     by_axis: dict[str, dict[Any, tuple[int, int]]] = {"subject": {}, **{axis: {} for axis in AXES}}
     for cell in made.cells:
@@ -298,6 +308,15 @@ def feature_store(study: Study) -> LayerStore:
     return LayerStore(study.out / "features")
 
 
+def _with_orphans(inputs: Inputs, made: Plan) -> Plan:
+    stores = cell_store(inputs.study), feature_store(inputs.study)
+    return replace(made, orphans=find_orphans(inputs, made.cells, made.keys.values(), *stores))
+
+
+def _of_orphans(orphans: Orphans) -> str:
+    return f"{orphans.summary}, which no cell names any more; voxscale prune removes them"
+
+
 def _bytes_needed(
     inputs: Inputs, missing: tuple[Cell, ...], passes: tuple[FeaturePass, ...]
 ) -> tuple[int, bool]:
@@ -328,14 +347,6 @@ def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:
 
 def _listed(values: Any) -> str:
     return ", ".join(map(str, values))
-
-
-def _size(n_bytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
 
 
 def _unsure(made: Plan) -> str:
