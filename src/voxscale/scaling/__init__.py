@@ -1,5 +1,19 @@
 """From scores to laws: how scores grow with the size of models and data, with intervals."""
 
-from voxscale.scaling._laws import ScalingLaw, fit_scaling_law
+from voxscale.scaling._bending import Bending, bending
+from voxscale.scaling._block_scores import BlockScores, block_scores
+from voxscale.scaling._law import ScalingLaw
+from voxscale.scaling._laws import fit_scaling_law
+from voxscale.scaling._selection import LawComparison, LawRow, compare_laws
 
-__all__ = ["ScalingLaw", "fit_scaling_law"]
+__all__ = [
+    "Bending",
+    "BlockScores",
+    "LawComparison",
+    "LawRow",
+    "ScalingLaw",
+    "bending",
+    "block_scores",
+    "compare_laws",
+    "fit_scaling_law",
+]
