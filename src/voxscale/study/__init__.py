@@ -28,6 +28,7 @@ from voxscale.study._settings import (
     Features,
     Fit,
     Speech,
+    Sweep,
 )
 from voxscale.study._sounds import SpeechProgress
 from voxscale.study._speech_extraction import SpeechExtraction
@@ -56,6 +57,7 @@ __all__ = [
     "SpeechProgress",
     "Status",
     "Study",
+    "Sweep",
     "duration",
     "extract_language",
     "extract_speech",

@@ -46,7 +46,7 @@ def cell_table(results: Results) -> pd.DataFrame:
                 "key": results.key(cell),
             }
         )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"asked_hours": np.float64})
 
 
 def story_table(results: Results) -> pd.DataFrame:
