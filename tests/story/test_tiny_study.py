@@ -66,10 +66,11 @@ def assert_same(one, other, **tolerance):
             np.testing.assert_allclose(array, other[cell][name], err_msg=name, **tolerance)
 
 
-def test_every_cell_is_computed_once(tiny, tmp_path, counted):
+def test_every_cell_is_computed_once_and_who_heard_the_same_shares_its_fit(tiny, tmp_path, counted):
     study = Study.from_toml(tiny.write_study(tmp_path))
     summary = run(study, progress=False, device="cpu")
-    assert counted["fits"] == len(plan(study).cells) == len(summary.computed) == 16
+    assert len(plan(study).cells) == len(summary.computed) == 16
+    assert counted["fits"] == 8  # of two subjects each
     assert sorted(counted["stories"]) == sorted("abcxy" * 2)
     assert status(study).failures == ()
 
@@ -90,7 +91,8 @@ def test_a_result_that_is_gone_is_computed_again_alone(copy, counted):
     summary = run(copy, progress=False, device="cpu")
     assert summary.computed == (gone,)
     assert counted == {"fits": 1, "stories": []}
-    assert_same(numbers(copy), before, rtol=0)
+    # Alone, its products are of other shapes, which rounds their float32 in other ways.
+    assert_same(numbers(copy), before, rtol=0, atol=1e-6)
 
 
 def test_features_may_be_thrown_away_when_all_is_done(copy, counted):
@@ -155,8 +157,8 @@ def test_a_failed_cell_is_recorded_and_tried_again(tiny, tmp_path, monkeypatch):
     calls = []
 
     def broken(self, X, Y):
-        calls.append(X.shape)
-        if len(calls) == 2:
+        calls.append(Y.shape)
+        if len(calls) in (2, 3):  # that of both subjects, then that of the first alone
             message = "the second one fails"
             raise FloatingPointError(message)
         return fit(self, X, Y)
@@ -218,7 +220,8 @@ def test_a_killed_run_goes_on_where_it_was(finished, tiny, tmp_path, counted):
     study = Study.from_toml(path)
     assert len(plan(study).done) == 5
     summary = run(study, progress=False, device="cpu")
-    assert (len(summary.computed), counted["fits"], counted["stories"]) == (11, 11, [])
+    # Five cells are two of both subjects and one of the first; the other is fitted alone.
+    assert (len(summary.computed), counted["fits"], counted["stories"]) == (11, 6, [])
     assert_same(numbers(study), numbers(finished), rtol=1e-4, atol=1e-5)
 
 

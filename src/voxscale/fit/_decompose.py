@@ -213,7 +213,8 @@ class Gram:
             products = gram(self.X[chosen])
         else:
             products = self._products_of(chosen)
-        return Gram(self.X[chosen], products, None, self.budget, Samples.of(None, len(chosen)))
+        budget = self.budget - self.held_bytes
+        return Gram(self.X[chosen], products, None, budget, Samples.of(None, len(chosen)))
 
     @property
     def form(self) -> Form:

@@ -10,7 +10,7 @@ from voxscale.study._baselines import baselines_cell
 from voxscale.study._between_cell import between_cell
 from voxscale.study._ceiling_cell import ceiling_cell
 from voxscale.study._comparison_cell import comparison_cell
-from voxscale.study._fit_cell import fit_cell
+from voxscale.study._fit_cell import Fitted, fit_cell
 from voxscale.study._product_cell import product_cell
 from voxscale.study._stacking_cell import stacking_cell
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["compute_cell"]
 
 _COMPUTE = {
-    "fit": fit_cell,
     "baselines": baselines_cell,
     "product": product_cell,
     "stacking": stacking_cell,
@@ -33,10 +32,20 @@ _COMPUTE = {
 
 
 def compute_cell(
-    inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, device: str | None = None
+    inputs: Inputs,
+    cell: Cell,
+    store: LayerStore,
+    shared: SubjectData,
+    device: str | None = None,
+    fitted: Fitted | None = None,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Compute the arrays of a cell, float32, and what its metadata say of them."""
-    if cell.kind == "ceiling":
+    """Compute the arrays of a cell, float32, and what its metadata say of them.
+
+    ``fitted`` is what a fit learnt together with others, if it did.
+    """
+    if cell.kind == "fit":
+        arrays, meta = fit_cell(inputs, cell, store, shared, device, fitted)
+    elif cell.kind == "ceiling":
         arrays, meta = ceiling_cell(inputs.study, shared)
     elif cell.kind == "between":
         arrays, meta = between_cell(inputs, shared)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,28 +22,47 @@ from voxscale.evaluate import (
 from voxscale.fit import RidgeCV
 from voxscale.study._cells import REDUCERS
 from voxscale.study._split import split_of
-from voxscale.study._subject_data import SubjectData, joined, splits_of
+from voxscale.study._subject_data import SubjectData, design_of, joined, splits_of
 
 if TYPE_CHECKING:
     from voxscale.store import LayerStore
     from voxscale.study._cells import Cell
     from voxscale.study._config import Study
+    from voxscale.study._designs import FamilyDesigns
     from voxscale.study._inputs import Inputs
 
 __all__ = [
+    "Fitted",
     "chosen_cv_scores",
     "facts_of",
     "fit_cell",
+    "fit_together",
     "mean_over_voxels",
     "null_options",
     "ridge_of",
 ]
 
 
+class Fitted(NamedTuple):
+    """A fit, the TRs that it learnt from, and what makes the designs of other runs."""
+
+    model: RidgeCV
+    n_train_trs: int
+    rows: Callable[[Sequence[str]], Array]
+
+
 def fit_cell(
-    inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, device: str | None = None
+    inputs: Inputs,
+    cell: Cell,
+    store: LayerStore,
+    shared: SubjectData,
+    device: str | None = None,
+    fitted: Fitted | None = None,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Compute the arrays of a cell and the numbers of its table row.
+
+    ``fitted`` is the cell's part of what :func:`fit_together` found; without it, the cell is fitted
+    alone.
 
     Returns
     -------
@@ -55,14 +75,46 @@ def fit_cell(
     VoxscaleWarning
         If voxels that could be fitted have no score; says how many.
     """
-    study, dataset = inputs.study, shared.dataset
-    X, Y = joined(inputs, cell, store, shared, cell.stories)
-    model = ridge_of(study, list(shared.lengths(cell.stories).values()), device).fit(X, Y)
-    n_train_trs, n_features = X.shape
-    del X, Y
-    arrays = _validation_scores(inputs, cell, store, shared, model)
-    X, Y = joined(inputs, cell, store, shared, dataset.test)
-    predictions = model.predict(X)
+    if fitted is None:
+        X, Y = joined(inputs, cell, store, shared, cell.stories)
+        model = ridge_of(inputs.study, list(shared.lengths(cell.stories).values()), device)
+        model.fit(X, Y)
+        fitted = Fitted(model, len(X), lambda runs: design_of(inputs, cell, store, shared, runs))
+        del X, Y
+    return _scored(inputs, cell, shared, fitted)
+
+
+def fit_together(
+    inputs: Inputs,
+    cells: Sequence[Cell],
+    shared: Mapping[str, SubjectData],
+    designs: FamilyDesigns,
+    device: str | None = None,
+) -> dict[Cell, Fitted]:
+    """Fit cells whose training designs are equal: one decomposition for all their voxels."""
+    first = cells[0]
+    lengths = list(shared[first.subject].lengths(first.stories).values())
+    responses = [shared[cell.subject].joined_responses(cell.stories) for cell in cells]
+    ends = np.cumsum([0, *(one.shape[1] for one in responses)])
+    Y = responses[0] if len(responses) == 1 else np.hstack(responses)
+    del responses
+    model = ridge_of(inputs.study, lengths, device).fit(designs.training(first), Y)
+    return {
+        cell: Fitted(
+            model.of_voxels(slice(ends[i], ends[i + 1])), len(Y), partial(designs.rows, cell)
+        )
+        for i, cell in enumerate(cells)
+    }
+
+
+def _scored(
+    inputs: Inputs, cell: Cell, shared: SubjectData, fitted: Fitted
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Score what was fitted on the validation and the test stories."""
+    study, dataset, model = inputs.study, shared.dataset, fitted.model
+    arrays = _validation_scores(inputs, cell, shared, fitted)
+    Y = shared.joined_responses(dataset.test)
+    predictions = model.predict(fitted.rows(dataset.test))
     arrays |= {
         **_test_scores(shared, Y, predictions),
         "cv_score": chosen_cv_scores(study.fit.penalties, model),
@@ -75,8 +127,8 @@ def fit_cell(
         _reference_arrays(study, cell, shared, Y, predictions) if cell.reference else ({}, 0)
     )
     meta = {
-        **facts_of(shared, n_train_trs, Y.shape[1]),
-        "n_features": n_features,
+        **facts_of(shared, fitted.n_train_trs, Y.shape[1]),
+        "n_features": model.n_features_in_,
         "n_scored": int(np.isfinite(arrays["r"]).sum()),
         "mean_r_by_story": [mean_over_voxels(row) for row in arrays["r_by_story"]],
         "first_tr": {run: _first_tr(shared, run) for run in dataset.test},
@@ -144,14 +196,14 @@ def chosen_cv_scores(alphas: Sequence[float], model: RidgeCV) -> Array:
 
 
 def _validation_scores(
-    inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, model: RidgeCV
+    inputs: Inputs, cell: Cell, shared: SubjectData, fitted: Fitted
 ) -> dict[str, Array]:
     """Score on the stories that were kept back to choose layers, if there are any."""
     held = split_of(inputs.study, inputs.facts(cell.subject)).validation
     if not held:
         return {}
-    X, Y = joined(inputs, cell, store, shared, held)
-    return {"r_validation": correlation(Y, model.predict(X))}
+    Y = shared.joined_responses(held)
+    return {"r_validation": correlation(Y, fitted.model.predict(fitted.rows(held)))}
 
 
 def _test_scores(shared: SubjectData, Y: Array, predictions: Array) -> dict[str, Array]:

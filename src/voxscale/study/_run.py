@@ -8,25 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from itertools import groupby
-from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-from voxscale._version import __version__
 from voxscale.errors import ConfigError, VoxscaleWarning
 from voxscale.store import check_idle, check_writable, one_run
-from voxscale.study._cell_keys import RECIPE, min_context_of
-from voxscale.study._cells import REDUCERS, Cell
+from voxscale.study._cells import Cell
 from voxscale.study._checks import load_model
-from voxscale.study._features import recipe_of
-from voxscale.study._fill import FATAL, fill_features
+from voxscale.study._fill import fill_features
 from voxscale.study._inputs import Inputs
 from voxscale.study._owner import check_owner, claim
-from voxscale.study._plan import Plan, cell_store, checked_plan, feature_store, make_plan
+from voxscale.study._plan import Plan, checked_plan, make_plan
 from voxscale.study._progress import Progress, Steps, duration, reporting
 from voxscale.study._speech_inputs import load_speech
-from voxscale.study._split import split_of
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -201,89 +194,11 @@ def _check_device(device: str | None) -> None:
 def _fill_cells(
     inputs: Inputs, made: Plan, tell: Callable[[Progress], None], device: str | None
 ) -> tuple[list[Cell], list[tuple[Cell, str]]]:
-    from voxscale.study._compute import compute_cell  # brings torch
-    from voxscale.study._subject_data import SubjectData
+    from voxscale.study._fill_cells import Filling  # brings torch
 
-    store, features = cell_store(inputs.study), feature_store(inputs.study)
-    steps = Steps("cells", len(made.missing), tell)
-    computed: list[Cell] = []
-    failed: list[tuple[Cell, str]] = []
-    for subject, cells in groupby(made.missing, key=lambda cell: cell.subject):
-        shared = SubjectData(inputs.dataset(subject), recipe_of(inputs.study))
-        for cell in cells:
-            steps.start(cell.label)
-            began = time.monotonic()
-            try:
-                arrays, meta = compute_cell(inputs, cell, features, shared, device)
-            except FATAL:
-                raise
-            except Exception as error:
-                first = (str(error).splitlines() or [""])[0]
-                store.fail(made.keys[cell], {"cell": cell.as_dict()}, error)
-                failed.append((cell, f"{type(error).__name__}: {first}"))
-                steps.end(cell.label, is_failed=True)
-            else:
-                meta |= _provenance(inputs, cell) | {"seconds": time.monotonic() - began}
-                store.put(made.keys[cell], arrays, meta)
-                computed.append(cell)
-                steps.end(cell.label)
-    return computed, failed
-
-
-def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
-    """Say where numbers come from: settings, inputs, versions."""
-    study, facts = inputs.study, inputs.facts(cell.subject)
-    return {
-        "cell": cell.as_dict(),
-        "study": study.name,
-        "dataset": study.dataset_name,
-        "extractor": dict(inputs.identity(cell.model)),
-        "min_context": min_context_of(cell.context),
-        "design": study.design.model_dump(),
-        "features": study.features.model_dump(),
-        "fit": study.fit.model_dump(exclude={"memory_gib"}),
-        "validation": list(split_of(study, facts).validation),
-        "baselines": study.baselines.model_dump(),
-        "evaluate": study.evaluate.model_dump(),
-        **_speech_provenance(inputs, cell),
-        "seed": study.seed,
-        "recipe": RECIPE,
-        "reducers": REDUCERS,
-        "inputs": _inputs_of(inputs, cell),
-        "versions": {
-            "voxscale": __version__,
-            "python": python_version(),
-            **{name: _version(name) for name in ("numpy", "torch", "transformers")},
-        },
-    }
-
-
-def _speech_provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
-    """Say which speech model has a part in a cell, if one has."""
-    chosen = inputs.study.speech
-    if chosen is None or cell.kind != "stacking":
-        return {}
-    return {"speech": chosen.model_dump(), "speech_extractor": dict(inputs.speech_identity or {})}
-
-
-def _inputs_of(inputs: Inputs, cell: Cell) -> list[dict[str, Any]]:
-    """Return the hashes of the runs that a cell is about."""
-    facts = inputs.facts(cell.subject)
-    if cell.kind != "between":
-        runs = (*cell.stories, *split_of(inputs.study, facts).validation, *facts.test)
-        return [facts.inputs_of(run) for run in runs]
-    return [
-        {"subject": subject, **inputs.facts(subject).inputs_of(run)}
-        for subject in inputs.subjects
-        for run in facts.test
-    ]
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    filling = Filling(inputs, made.keys, Steps("cells", len(made.missing), tell), device)
+    filling.fill(made.missing)
+    return filling.computed, filling.failed
 
 
 @contextmanager

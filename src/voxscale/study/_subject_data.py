@@ -76,10 +76,10 @@ class SubjectData:
 
     def design(self, spaces: Any, runs: Sequence[str]) -> Array:
         """Join features alone, on the rows that joined responses have."""
-        silent = {
-            run: TRSeries(np.zeros((len(one.trs), 1)), run, one.first_tr, one.tr_times)
-            for run, one in self.responses.items()
-        }
+        silent = {}
+        for run in runs:
+            one = self.responses[run]
+            silent[run] = TRSeries(np.zeros((len(one.trs), 1)), run, one.first_tr, one.tr_times)
         return self.recipe.join(spaces, silent, runs)[0]
 
     def joined_responses(self, runs: Sequence[str]) -> Array:
