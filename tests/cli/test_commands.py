@@ -1,5 +1,7 @@
 """Commands that read a study: plan, run, status, results, report."""
 
+import io
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -187,3 +189,24 @@ def test_scores_of_nobody_are_refused(file):
     assert told.exit_code == 2
     assert "no cell of subject 's3' is done" in told.stderr
     assert "there are s1, s2" in told.stderr
+
+
+def test_scores_can_be_chosen_and_go_to_standard_output(file, tmp_path):
+    invoke("run", file)
+    where = 'subject == "s2" and n_stories == 3 and reducer == "mean_voxels"'
+    told = invoke("results", file, "--where", where, "--csv", "-")
+    assert told.exit_code == 0
+    table = pd.read_csv(io.StringIO(told.stdout))
+    assert len(table) > 0
+    assert set(table["subject"]) == {"s2"}
+    assert set(table["n_stories"]) == {3}
+    path = tmp_path / "scores.csv"
+    invoke("results", file, "--where", where, "--csv", path)
+    pd.testing.assert_frame_equal(pd.read_csv(path), table)
+    assert len(invoke("results", file, "--where", where).stdout.splitlines()) == len(table) + 1
+    nothing = invoke("results", file, "--where", "layer == 99")
+    assert nothing.stdout == "no score is like that.\n"
+    wrong = invoke("results", file, "--where", "layers == 2")
+    assert wrong.exit_code == 2
+    assert "error: --where: there is no column 'layers' (did you mean 'layer'?)" in wrong.stderr
+    assert not (tmp_path / "-").exists()
