@@ -1,5 +1,7 @@
 """Commands that read a study: plan, run, status, results, report."""
 
+import io
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -38,7 +40,7 @@ def test_run_status_run_again(file, tmp_path):
     assert second.exit_code == 0
     assert second.stdout.startswith("6 of 6 cells done (0 now, 6 before; 0 passes over a story)")
     shown = sorted(path.name for path in (tmp_path / "results").glob("[!.]*"))
-    assert shown == ["cells", "features", "study.json"]
+    assert shown == ["arrays.zarr", "cells", "features", "scores.parquet", "study.json"]
 
 
 def test_results_can_go_elsewhere(file, tmp_path):
@@ -187,3 +189,24 @@ def test_scores_of_nobody_are_refused(file):
     assert told.exit_code == 2
     assert "no cell of subject 's3' is done" in told.stderr
     assert "there are s1, s2" in told.stderr
+
+
+def test_scores_can_be_chosen_and_go_to_standard_output(file, tmp_path):
+    invoke("run", file)
+    where = 'subject == "s2" and n_stories == 3 and reducer == "mean_voxels"'
+    told = invoke("results", file, "--where", where, "--csv", "-")
+    assert told.exit_code == 0
+    table = pd.read_csv(io.StringIO(told.stdout))
+    assert len(table) > 0
+    assert set(table["subject"]) == {"s2"}
+    assert set(table["n_stories"]) == {3}
+    path = tmp_path / "scores.csv"
+    invoke("results", file, "--where", where, "--csv", path)
+    pd.testing.assert_frame_equal(pd.read_csv(path), table)
+    assert len(invoke("results", file, "--where", where).stdout.splitlines()) == len(table) + 1
+    nothing = invoke("results", file, "--where", "layer == 99")
+    assert nothing.stdout == "no score is like that.\n"
+    wrong = invoke("results", file, "--where", "layers == 2")
+    assert wrong.exit_code == 2
+    assert "error: --where: there is no column 'layers' (did you mean 'layer'?)" in wrong.stderr
+    assert not (tmp_path / "-").exists()

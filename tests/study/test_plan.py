@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from voxscale.errors import ConfigError
 from voxscale.features.echo import Echo
@@ -90,6 +91,9 @@ def test_the_estimate_of_bytes_is_about_right(study):
         written += sum(array.nbytes for array in cells.get(key)[0].values())
     for key in features.keys():  # noqa: SIM118
         written += sum(features.get(key, name).nbytes for name in features.names(key))
+    for subject in ("s1", "s2"):
+        saved = xr.open_zarr(study.out / "arrays.zarr", group=subject)
+        written += sum(saved[name].nbytes for name in saved.data_vars)
     assert written <= made.bytes_needed <= 1.2 * written
     assert plan(study).bytes_needed == 0
 

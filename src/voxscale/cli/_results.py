@@ -19,6 +19,7 @@ _SHOWN = (
     "subject", "kind", "layer", "context", "n_stories", "draw", "what", "on", "metric", "unit",
     "stories", "reducer", "value", "n_voxels",
 )  # fmt: skip
+_STDOUT = "-"
 
 
 @plainly
@@ -28,12 +29,23 @@ def results(
     subject: Annotated[
         str | None, typer.Option("--subject", metavar="NAME", help="Of one subject alone.")
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="CONDITIONS",
+            help="Rows for which all are true: 'layer == 9 and metric == \"r\"'.",
+        ),
+    ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write all columns there instead.")
+        Path | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Write all columns there instead; - for standard output."
+        ),
     ] = None,
 ) -> None:
     """List every score with its metric, unit, stories and reducer."""
-    from voxscale.store import write_aside
+    from voxscale.cli._where import choose_rows
     from voxscale.study import Study
     from voxscale.study import results as collect
 
@@ -42,12 +54,22 @@ def results(
     if subject is not None:
         _check(subject, found.subjects)
         table = table[table["subject"] == subject]
+    if where is not None:
+        table = choose_rows(table, where)
     if csv is None:
         typer.echo(_as_text(table))
-        return
-    with write_aside(csv) as temporary:
+    elif str(csv) == _STDOUT:
+        typer.echo(table.to_csv(index=False), nl=False)
+    else:
+        _write(table, csv)
+        typer.echo(csv)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    from voxscale.store import write_aside
+
+    with write_aside(path) as temporary:
         table.to_csv(temporary, index=False)
-    typer.echo(csv)
 
 
 def _check(subject: str, known: tuple[str, ...]) -> None:
@@ -60,6 +82,8 @@ def _check(subject: str, known: tuple[str, ...]) -> None:
 
 
 def _as_text(table: pd.DataFrame) -> str:
+    if table.empty:
+        return "no score is like that."
     shown = table[list(_SHOWN)].copy()
     shown["value"] = [f"{value:.4f}" for value in shown["value"]]
     return str(shown.to_string(index=False))

@@ -74,20 +74,22 @@ def write_result(path: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any
 
 
 def read_result(
-    path: Path, names: Collection[str] | None = None
+    path: Path, names: Collection[str] | None = None, *, missing_ok: bool = False
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read what :func:`write_result` wrote; every byte read is checked against its CRC.
 
     Raises
     ------
     KeyError
-        If a name is not in the file.
+        If a name is not in the file, unless that is fine.
     """
     with zipfile.ZipFile(path) as archive:
         held = [entry.removesuffix(".npy") for entry in archive.namelist()]
         if META not in held:
             msg = "it holds no metadata"
             raise zipfile.BadZipFile(msg)
+        if names is not None and missing_ok:
+            names = [name for name in names if name in held]
         if names is not None and (unknown := sorted(set(names) - set(held))):
             msg = f"no array {unknown[0]!r}, only {', '.join(sorted(set(held) - {META}))}"
             raise KeyError(msg)

@@ -78,7 +78,7 @@ class Store(Records):
         self.failure_path(key).unlink(missing_ok=True)
 
     def get(
-        self, key: str, names: Collection[str] | None = None
+        self, key: str, names: Collection[str] | None = None, *, missing_ok: bool = False
     ) -> tuple[dict[str, Array], dict[str, Any]]:
         """Read a result.
 
@@ -87,6 +87,8 @@ class Store(Records):
         key : str
         names : collection of str, optional
             Only these arrays are read. Default: all.
+        missing_ok : bool
+            Leave out those of ``names`` that it has not, instead of raising.
 
         Returns
         -------
@@ -98,7 +100,7 @@ class Store(Records):
         StoreError
             If it is not there, has no such array, or the file is damaged.
         """
-        return self._read(key, lambda path: read_result(path, names))
+        return self._read(key, lambda path: read_result(path, names, missing_ok=missing_ok))
 
     def meta(self, key: str) -> dict[str, Any]:
         """Read the metadata of a result and none of its arrays; errors as :meth:`get`."""

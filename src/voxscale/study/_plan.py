@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _ARRAYS_PER_CELL = 8  # r, r2, cv_score, best_alpha, cc_max, cc_norm, spe, p_value
+_SAVED_PER_FIT = 9  # those that arrays.zarr holds once more
 
 
 @dataclass(frozen=True)
@@ -324,6 +325,7 @@ def _bytes_needed(
     for cell in missing:
         facts = inputs.facts(cell.subject)
         n_arrays = _ARRAYS_PER_CELL + len(facts.test)
+        n_arrays += _SAVED_PER_FIT if cell.kind == "fit" else 0
         if cell.reference:
             n_arrays += sum(len(facts.tr_times[run]) for run in facts.repeated())
         needed += 4 * facts.n_voxels * n_arrays

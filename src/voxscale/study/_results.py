@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,20 +13,24 @@ from voxscale.evaluate import choose_best
 from voxscale.store import Store
 from voxscale.study._beside import layer_scores, partition_of
 from voxscale.study._cells import Cell
+from voxscale.study._dense import dense_array
 from voxscale.study._inputs import Inputs
 from voxscale.study._plan import Plan, cell_store, make_plan
+from voxscale.study._saved import is_saved, save_results
 from voxscale.study._score_table import score_table
 from voxscale.study._sweeps import AXES
 from voxscale.study._tables import cell_table, side_by_side, story_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     import xarray as xr
 
     from voxscale.evaluate import BestModels, StoryScores, VariancePartition
     from voxscale.study._config import Study
 
-__all__ = ["Results", "results"]
+__all__ = ["Results", "keep_saved", "results"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +201,10 @@ class Results:
         """
         return self._store.get(self._key(cell), [name])[0][name]
 
+    def held(self, cell: Cell, names: Collection[str]) -> dict[str, Array]:
+        """Read those of some arrays that a cell has; no error where it lacks one."""
+        return self._store.get(self._key(cell), names, missing_ok=True)[0]
+
     def meta(self, cell: Cell) -> dict[str, Any]:
         """Return where a cell's numbers come from: settings, input hashes, versions, counts."""
         return self._metas[cell] if cell in self._metas else self._store.meta(self._key(cell))
@@ -266,6 +275,59 @@ class Results:
             If there are several subjects and none is named, or none of that name.
         """
         return side_by_side(self, subject)
+
+    def to_array(
+        self, name: str = "r", subject: str | None = None, cells: Sequence[Cell] | None = None
+    ) -> xr.DataArray:
+        """Unstack one array of a subject's cells: an axis for each thing that was varied.
+
+        A study is a star, not a grid: most of the array is NaN. Where it would be large, give the
+        cells of a sweep alone.
+
+        Parameters
+        ----------
+        name : str
+            An array of shape (n_voxels,); see the table above.
+        subject : str, optional
+            Default: the only one.
+        cells : sequence of Cell, optional
+            Such as ``results.sweep("layer", subject)``. Default: all of the subject.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions model, layer, context, n_stories, draw, perhaps further ones that cells
+            differ in, and voxel; float32, NaN where there is no cell.
+
+        Raises
+        ------
+        StoreError
+            If no cell has such an array.
+        ValueError
+            If there are several subjects and none is named, or none of that name; or if cells are
+            not its own.
+        """
+        return dense_array(self, name, subject, cells)
+
+    def save(self) -> tuple[Path, Path]:
+        """Write all scores, and the arrays behind them, as files that need no voxscale.
+
+        ``scores.parquet`` has a row for each score and reducer, as :attr:`scores`, and where its
+        cell's numbers come from. ``arrays.zarr`` has a group for each subject, of dimensions
+        (cell, voxel), with the columns of :attr:`table` along ``cell``. A run writes both when it
+        has computed something.
+
+        Returns
+        -------
+        paths : tuple of Path
+            Of the table and of the arrays, in the study's folder.
+
+        Raises
+        ------
+        StoreError
+            If a result is damaged, or the files cannot be written.
+        """
+        return save_results(self)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -445,6 +507,20 @@ def results(study: Study) -> Results:
     if not any(cell.kind == "fit" for cell in made.done):
         msg = f"study {study.name!r} has no results in {study.out}; run it first: voxscale run."
         raise StoreError(msg)
+    return _collected(inputs, made)
+
+
+def keep_saved(inputs: Inputs, *, is_changed: bool) -> None:
+    """Write the files of a study's results, where they are not about what is done by now."""
+    made = make_plan(inputs)
+    if any(cell.kind == "fit" for cell in made.done):
+        found = _collected(inputs, made)
+        if is_changed or not is_saved(found):
+            found.save()
+
+
+def _collected(inputs: Inputs, made: Plan) -> Results:
+    study = inputs.study
     store = cell_store(study)
     failed = [(cell, store.failure(made.keys[cell]) or {}) for cell in made.failed]
     fits = tuple(cell for cell in made.done if cell.kind == "fit")

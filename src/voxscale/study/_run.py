@@ -19,6 +19,7 @@ from voxscale.study._inputs import Inputs
 from voxscale.study._owner import check_owner, claim
 from voxscale.study._plan import Plan, checked_plan, make_plan
 from voxscale.study._progress import Progress, Steps, duration, reporting
+from voxscale.study._results import keep_saved
 from voxscale.study._speech_inputs import load_speech
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def run(
                 made = make_plan(inputs)  # others may have filled some of it by now
             n_passes, n_sounds = fill_features(inputs, made, tell)
             computed, failed = _fill_cells(inputs, made, tell, device) if made.missing else ([], [])
+            keep_saved(inputs, is_changed=bool(computed))
     for text, count in warned.items():
         times = f" ({count} times)" if count > 1 else ""
         warnings.warn(f"{text}{times}", VoxscaleWarning, stacklevel=2)

@@ -86,7 +86,7 @@ def _of_fit(results: Results, cell: Cell) -> Iterator[_Scores]:
     names = ["r", "r_by_story", "r2"]
     names += ["cc_norm"] if results.meta(cell)["ceiling_runs"] else []
     names += ["r_validation"] if results.meta(cell)["validation"] else []
-    arrays = {name: results.array(cell, name) for name in names}
+    arrays = results.held(cell, names)  # a file is opened once, not once for each
     r = arrays["r"]
     yield _Scores("fit", "test", "r", r)
     yield _Scores("fit", "test", "r", arrays["r_by_story"], "by_story")

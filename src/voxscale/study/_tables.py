@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from voxscale.study._results import Results
 
-__all__ = ["COLUMNS", "cell_table", "side_by_side", "story_table"]
+__all__ = ["COLUMNS", "cell_table", "one_subject", "side_by_side", "story_table"]
 
 _OF_CELL = ("subject", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw")
 _FROM_META = (
@@ -79,13 +79,7 @@ def side_by_side(results: Results, subject: str | None) -> xr.Dataset:
     """
     import xarray as xr
 
-    if subject is None and len(results.subjects) > 1:
-        msg = f"there are subjects {', '.join(results.subjects)}; name one with subject=."
-        raise ValueError(msg)
-    if subject not in (None, *results.subjects):
-        msg = f"no cell of subject {subject!r} is done; there are {', '.join(results.subjects)}."
-        raise ValueError(msg)
-    cells = results.select(subject=subject or results.subjects[0])
+    cells = results.select(subject=one_subject(results, subject))
     held = [results.arrays(cell) for cell in cells]
     variables = {
         name: (("cell", "voxel"), np.stack([one[name] for one in held]))
@@ -96,3 +90,20 @@ def side_by_side(results: Results, subject: str | None) -> xr.Dataset:
     rows = results.table.set_index("key").loc[keys].reset_index()
     coordinates = {column: ("cell", rows[column].to_numpy()) for column in rows}
     return xr.Dataset(variables, coordinates, attrs={"study": results.study.name})
+
+
+def one_subject(results: Results, subject: str | None) -> str:
+    """Return the subject that is asked for: by default the only one.
+
+    Raises
+    ------
+    ValueError
+        If there are several subjects and none is named, or none of that name.
+    """
+    if subject is None and len(results.subjects) > 1:
+        msg = f"there are subjects {', '.join(results.subjects)}; name one with subject=."
+        raise ValueError(msg)
+    if subject not in (None, *results.subjects):
+        msg = f"no cell of subject {subject!r} is done; there are {', '.join(results.subjects)}."
+        raise ValueError(msg)
+    return subject or results.subjects[0]

@@ -1,0 +1,257 @@
+"""Results as files: what is in them, and when they are written. Read without voxscale."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from voxscale.errors import StoreError
+from voxscale.study import Study, plan, results, run
+from voxscale.study import _results as collecting
+from voxscale.study._plan import cell_store
+from voxscale.study._score_table import SCORE_COLUMNS
+
+
+@pytest.fixture(scope="module")
+def study(tiny, tmp_path_factory):
+    path = tiny.write_study(tmp_path_factory.mktemp("saved"), tiny.BESIDE, n_permutations="20")
+    made = Study.from_toml(path)
+    run(made, progress=False, device="cpu")
+    return made
+
+
+@pytest.fixture(scope="module")
+def found(study):
+    return results(study)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, tmp_path_factory):
+    """Run a study of four cells, once."""
+    folder = tmp_path_factory.mktemp("finished")
+    fields = {"layers": "[1, 2]", "training_stories": "[3]", "contexts": "[8]"}
+    run(Study.from_toml(tiny.write_study(folder, **fields)), progress=False, device="cpu")
+    return folder
+
+
+@pytest.fixture
+def small(finished, tmp_path):
+    """Return the file of a finished study in a folder of its own."""
+    shutil.copytree(finished, tmp_path / "small")
+    return tmp_path / "small" / "tiny.toml"
+
+
+def fill(path):
+    study = Study.from_toml(path)
+    return run(study, progress=False, device="cpu"), study
+
+
+def test_the_table_has_every_score_and_where_it_comes_from(study, found):
+    table = pd.read_parquet(study.out / "scores.parquet")
+    shared = table[list(SCORE_COLUMNS)]
+    pd.testing.assert_frame_equal(shared, found.scores, check_dtype=False)
+    assert list(table.columns[len(SCORE_COLUMNS) :]) == ["hours", "seed", "voxscale", "provenance"]
+    fits = table[table["kind"] == "fit"].set_index("key")
+    hours = found.table.set_index("key")["hours"]
+    assert fits["hours"].to_dict() == hours.to_dict()
+    assert table[table["kind"] == "ceiling"]["hours"].isna().all()
+    assert set(table["seed"]) == {1}
+
+
+def test_every_row_has_all_that_its_numbers_were_made_of(study, found):
+    table = pd.read_parquet(study.out / "scores.parquet")
+    metas = {found.key(cell): found.meta(cell) for cell in (*found.cells, *found.beside)}
+    told = dict(zip(table["key"], table["provenance"], strict=True))
+    assert {key: json.loads(text) for key, text in told.items()} == metas
+    one = json.loads(told[found.key(found.cells[0])])
+    assert one["inputs"][0]["run"] == "a"
+    assert one["versions"]["numpy"] == np.__version__
+    assert one["fit"]["alphas"] == [1.0, 30.0, 1000.0]
+    assert str(study.out) not in str(told)
+
+
+def test_arrays_are_those_of_the_cells(study, found):
+    for subject in ("s1", "s2"):
+        saved = xr.open_zarr(study.out / "arrays.zarr", group=subject)
+        assert dict(saved.sizes) == {"cell": 8, "voxel": 40}
+        beside = found.to_xarray(subject)
+        for name in beside.data_vars:
+            np.testing.assert_array_equal(saved[name], beside[name], err_msg=name)
+        for name in beside.coords:
+            told = beside[name].values.tolist()
+            assert saved[name].values.tolist() == told or name.startswith("mean_"), name
+        for i, cell in enumerate(found.select(subject=subject)):
+            assert saved["layer"].values[i] == cell.layer
+            assert saved["key"].values[i] == found.key(cell)
+            arrays = found.arrays(cell)
+            if "p_value" in arrays:
+                np.testing.assert_array_equal(saved["p_value"][i], arrays["p_value"])
+            else:
+                assert np.isnan(saved["p_value"][i]).all()
+        assert saved["r"].dtype == np.float32
+        assert saved["layer"].dtype == np.int64
+        assert saved["reference"].dtype == bool
+        assert saved["mean_r"].dtype == np.float64
+
+
+def test_files_open_without_voxscale(study):
+    code = (
+        "import sys, pandas as pd, xarray as xr\n"
+        f"table = pd.read_parquet({str(study.out / 'scores.parquet')!r})\n"
+        f"arrays = xr.open_zarr({str(study.out / 'arrays.zarr')!r}, group='s2')\n"
+        "assert len(table) and float(arrays['r'].sel(voxel=0)[0]) == float(arrays['r'][0, 0])\n"
+        "assert arrays.attrs['study'] == 'tiny'\n"
+        "print('voxscale' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_cells_are_unstacked_to_where_their_labels_say(found):
+    dense = found.to_array("r", subject="s1")
+    assert dense.dims == ("model", "layer", "context", "n_stories", "draw", "voxel")
+    assert dense.shape == (1, 3, 2, 3, 2, 40)
+    n_filled = 0
+    for cell in found.select(subject="s1"):
+        one = dense.sel(
+            model="echo", layer=cell.layer, context=cell.context, n_stories=cell.n_stories,
+            draw=cell.draw,
+        )  # fmt: skip
+        np.testing.assert_array_equal(one, found.array(cell, "r"))
+        n_filled += one.size
+    assert int(np.isfinite(dense).sum()) == n_filled == 8 * 40
+    assert dense.attrs == {"study": "tiny", "subject": "s1"}
+
+
+def test_a_sweep_alone_is_dense(found):
+    dense = found.to_array("r2", "s2", cells=found.sweep("layer", "s2"))
+    assert dense.shape == (1, 3, 1, 1, 1, 40)
+    assert np.isfinite(dense).all()
+    by_layer = dense.squeeze().transpose("layer", "voxel")
+    np.testing.assert_array_equal(by_layer.layer, [0, 1, 2])
+
+
+def test_an_array_of_some_cells_is_nan_in_the_others(found):
+    dense = found.to_array("p_value", "s1")
+    filled = np.isfinite(dense).any("voxel")
+    assert int(filled.sum()) == 3
+    assert bool(filled.sel(context=32, n_stories=3, draw=0).all())
+
+
+def test_what_cannot_be_unstacked_is_told(found):
+    with pytest.raises(ValueError, match="there are subjects s1, s2; name one with subject="):
+        found.to_array()
+    with pytest.raises(StoreError, match="no cell has an array 'q'; the first has best_alpha, "):
+        found.to_array("q", "s1")
+    with pytest.raises(ValueError, match=r"'r_by_story' has shape \(2, 40\); expected one number"):
+        found.to_array("r_by_story", "s1")
+    stranger = found.select(subject="s2")[0]
+    with pytest.raises(ValueError, match=r"^s2, layer 0, .* is not among the fits of subject 's1'"):
+        found.to_array("r", "s1", cells=[stranger])
+    with pytest.raises(ValueError, match="no cell is given, which is not among"):
+        found.to_array("r", "s1", cells=[])
+
+
+def test_files_are_written_when_something_was_computed(small, monkeypatch):
+    saves = []
+    save = collecting.Results.save
+    monkeypatch.setattr(collecting.Results, "save", lambda self: saves.append(save(self)))
+    _, study = fill(small)
+    assert saves == []
+    made = plan(study)
+    cell_store(study).path(made.keys[made.cells[0]]).unlink()
+    fill(small)
+    assert saves == [(study.out / "scores.parquet", study.out / "arrays.zarr")]
+    (study.out / "scores.parquet").unlink()
+    fill(small)
+    assert len(saves) == 2
+    (study.out / "arrays.zarr" / ".zattrs").write_text("[]")
+    fill(small)
+    assert len(saves) == 3
+    fill(small)
+    assert len(saves) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("layers = [1, 2]", "layers = [2]"),
+        ("[evaluate]", '[evaluate]\nreducers = ["median_voxels"]'),
+    ],
+)
+def test_files_follow_the_study_file_even_where_nothing_is_computed(small, old, new):
+    small.write_text(small.read_text().replace(old, new))
+    summary, study = fill(small)
+    assert summary.computed == ()
+    table = pd.read_parquet(study.out / "scores.parquet")
+    pd.testing.assert_frame_equal(
+        table[list(SCORE_COLUMNS)], results(study).scores, check_dtype=False
+    )
+    saved = xr.open_zarr(study.out / "arrays.zarr", group="s1")
+    assert saved.sizes["cell"] == len(results(study).select(subject="s1"))
+
+
+def test_nothing_is_written_where_nothing_is_done(small, monkeypatch):
+    shutil.rmtree(small.parent / "results")
+
+    def broken(*args):
+        message = "no luck"
+        raise RuntimeError(message)
+
+    from voxscale.study import _compute as computing
+
+    monkeypatch.setattr(computing, "compute_cell", broken)
+    summary, study = fill(small)
+    assert len(summary.failed) == 4
+    assert not (study.out / "scores.parquet").exists()
+    assert not (study.out / "arrays.zarr").exists()
+
+
+def test_old_files_stay_until_new_ones_are_whole(small, monkeypatch):
+    from voxscale.study import _saved as saving
+
+    _, study = fill(small)
+    held = (study.out / "scores.parquet").read_bytes()
+    before = xr.open_zarr(study.out / "arrays.zarr", group="s1").load()
+
+    def cut_short(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(saving, "_write_variables", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        results(study).save()
+    xr.testing.assert_identical(xr.open_zarr(study.out / "arrays.zarr", group="s1").load(), before)
+    assert (study.out / "scores.parquet").read_bytes() == held
+    assert not list(study.out.glob(".*.tmp"))
+
+
+def test_many_cells_are_written_a_few_at_a_time(small, monkeypatch):
+    from voxscale.study import _saved as saving
+
+    _, study = fill(small)
+    whole = xr.open_zarr(study.out / "arrays.zarr", group="s1").load()
+    monkeypatch.setattr(saving, "_CHUNK_BYTES", 1)
+    results(study).save()
+    parts = xr.open_zarr(study.out / "arrays.zarr", group="s1").load()
+    xr.testing.assert_identical(parts, whole)
+
+
+def test_labels_that_are_missing_can_be_written():
+    from voxscale.study._saved import _labels
+
+    assert _labels([1, 2]).dtype == np.int64
+    assert _labels([True, False]).dtype == bool
+    np.testing.assert_array_equal(_labels([1, None, 2.5]), [1, np.nan, 2.5])
+    assert _labels(["a", None, ("b", "c"), np.nan]).tolist() == ["a", "", "b+c", ""]
