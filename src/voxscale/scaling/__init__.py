@@ -1,14 +1,23 @@
 """From scores to laws: how scores grow with the size of models and data, with intervals."""
 
+from voxscale.scaling._depth import RelativeDepths, best_relative_depth
 from voxscale.scaling._fit_surface import fit_scaling_surface
 from voxscale.scaling._laws import ScalingLaw, fit_scaling_law
+from voxscale.scaling._pooled_law import PooledLaw, fit_pooled_law
+from voxscale.scaling._pooling import PooledSlopes, pooled_slopes
 from voxscale.scaling._surface import ScalingSurface
 from voxscale.scaling._surface_uncertainty import Estimate
 
 __all__ = [
     "Estimate",
+    "PooledLaw",
+    "PooledSlopes",
+    "RelativeDepths",
     "ScalingLaw",
     "ScalingSurface",
+    "best_relative_depth",
+    "fit_pooled_law",
     "fit_scaling_law",
     "fit_scaling_surface",
+    "pooled_slopes",
 ]
