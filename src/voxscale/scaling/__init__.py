@@ -5,6 +5,12 @@ from voxscale.scaling._fit_surface import fit_scaling_surface
 from voxscale.scaling._laws import ScalingLaw, fit_scaling_law
 from voxscale.scaling._pooled_law import PooledLaw, fit_pooled_law
 from voxscale.scaling._pooling import PooledSlopes, pooled_slopes
+from voxscale.scaling._power import (
+    SlopeComponents,
+    slope_components,
+    slope_interval_width,
+    slope_power,
+)
 from voxscale.scaling._surface import ScalingSurface
 from voxscale.scaling._surface_uncertainty import Estimate
 
@@ -15,9 +21,13 @@ __all__ = [
     "RelativeDepths",
     "ScalingLaw",
     "ScalingSurface",
+    "SlopeComponents",
     "best_relative_depth",
     "fit_pooled_law",
     "fit_scaling_law",
     "fit_scaling_surface",
     "pooled_slopes",
+    "slope_components",
+    "slope_interval_width",
+    "slope_power",
 ]
