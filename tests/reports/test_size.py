@@ -26,7 +26,8 @@ def material(scores_of_hours, scores_of_context, *, cv="leave-run-out"):
                     )
     columns = ["subject", "story", "context", "draw", "n_stories", "hours", "mean_r", "key"]
     stories = pd.DataFrame(rows, columns=columns)
-    table = pd.DataFrame({"key": stories["key"].unique()})
+    table = stories[["key", "n_stories"]].drop_duplicates("key").reset_index(drop=True)
+    table = table.assign(asked_hours=np.nan, reference=False)
     for axis in sweeps:
         table[f"in_{axis}_sweep"] = table["key"].str.startswith(axis)
     results = SimpleNamespace(

@@ -16,6 +16,7 @@ from voxscale.study import (
     Fit,
     Speech,
     Study,
+    Sweep,
     _cell_keys,
     _subject_data,
     results,
@@ -86,7 +87,8 @@ OTHERS = {
     Study: {
         "name": "other", "dataset": "other", "model": "other", "layers": (1, 2), "contexts": (8,),
         "subjects": ("s1",), "training_stories": (2,), "draws": 7, "reference_layer": 1, "seed": 77,
-        "validation_stories": ("b",),
+        "validation_stories": ("b",), "models": ("echo", "other"), "hours": (0.5,),
+        "sweep": (Sweep(contexts=[4, 8], layers={"echo": [1]}, draws=2),),
     },
     Design: {
         "delays": (1, 3), "trim": (5, 3), "normalize": True, "word_rate": False,

@@ -52,9 +52,10 @@ def test_the_interval_covers_a_planted_slope_at_the_stated_rate(rng):
         assert 0.88 <= count / 200 <= 0.99
 
 
-def test_intervals_are_those_of_the_bootstrap_of_scipy(rng, frozen):
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_intervals_are_those_of_the_bootstrap_of_scipy(rng, frozen, method):
     scores = frozen(stories(rng, n_units=15))
-    law = fit_scaling_law(SIZES, scores, n_bootstrap=20_000, level=0.9)
+    law = fit_scaling_law(SIZES, scores, n_bootstrap=20_000, level=0.9, interval=method)
 
     def slope_of(units, axis):
         means = scores[:, units.astype(int)].mean(axis=axis)
@@ -66,7 +67,7 @@ def test_intervals_are_those_of_the_bootstrap_of_scipy(rng, frozen):
         slope_of,
         n_resamples=20_000,
         confidence_level=0.9,
-        method="percentile",
+        method=method,
         rng=np.random.default_rng(1),
     ).confidence_interval
     width = theirs.high - theirs.low
@@ -75,11 +76,12 @@ def test_intervals_are_those_of_the_bootstrap_of_scipy(rng, frozen):
 
 def test_every_draw_is_a_line_through_resampled_stories(rng):
     scores = stories(rng, n_units=6)
-    law = fit_scaling_law(SIZES, scores, n_bootstrap=30, seed=5)
+    law = fit_scaling_law(SIZES, scores, n_bootstrap=30, seed=5, interval="percentile")
     assert law.draws.shape == (2, 30)
-    again = np.random.default_rng(5)
-    for intercept, slope in law.draws.T:
-        mean = scores[:, again.integers(6, size=6)].mean(axis=1)
+    # The documented draw: counts of one multinomial, of all units at once.
+    again = np.random.default_rng(5).multinomial(np.full(30, 6), np.full(6, 1 / 6))
+    for (intercept, slope), counts in zip(law.draws.T, again, strict=True):
+        mean = np.repeat(scores, counts, axis=1).mean(axis=1)
         expected_slope, expected_intercept = np.polyfit(np.log10(SIZES), mean, 1)
         assert slope == pytest.approx(expected_slope, rel=1e-8)
         assert intercept == pytest.approx(expected_intercept, rel=1e-8, abs=1e-12)
@@ -87,6 +89,20 @@ def test_every_draw_is_a_line_through_resampled_stories(rng):
     np.testing.assert_allclose(law.slope_interval, ends, rtol=1e-12)
     curve = law.draws[0] + 9 * law.draws[1]
     np.testing.assert_allclose(law.interval(1e9), np.quantile(curve, [0.025, 0.975]), rtol=1e-12)
+
+
+def test_the_t_interval_of_a_line_is_that_of_each_units_own_slope(rng, frozen):
+    scores = frozen(stories(rng, n_units=3))
+    law = fit_scaling_law(SIZES, scores)
+    slopes, intercepts = np.polyfit(np.log10(SIZES), scores, 1)
+    theirs = scipy.stats.ttest_1samp(slopes, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(law.slope_interval, theirs, rtol=1e-8)
+    theirs = scipy.stats.ttest_1samp(intercepts + 9.5 * slopes, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(law.interval(10**9.5), theirs, rtol=1e-8)
+    doubled = np.array(law.slope_interval) * np.log10(2)
+    np.testing.assert_allclose(law.slope_per_doubling_interval, doubled)
+    assert law.predict(2e9) - law.predict(1e9) == pytest.approx(law.slope_per_doubling)
+    assert (law.interval_by, law.interval_over, law.n_members) == ("t", "unit", 3)
 
 
 def test_the_interval_of_the_curve_has_the_shape_of_x_and_holds_the_curve(rng):
@@ -108,10 +124,11 @@ def test_a_higher_level_is_wider_and_the_seed_decides(rng):
     assert wide.slope_interval[0] < narrow.slope_interval[0]
     assert wide.slope_interval[1] > narrow.slope_interval[1]
     assert wide.slope == narrow.slope
-    again = fit_scaling_law(SIZES, scores, level=0.99)
-    other = fit_scaling_law(SIZES, scores, level=0.99, seed=1)
-    assert again.slope_interval == wide.slope_interval
-    assert other.slope_interval != wide.slope_interval
+    drawn = fit_scaling_law(SIZES, scores, interval="percentile")
+    again = fit_scaling_law(SIZES, scores, interval="percentile")
+    other = fit_scaling_law(SIZES, scores, interval="percentile", seed=1)
+    assert again.slope_interval == drawn.slope_interval
+    assert other.slope_interval != drawn.slope_interval
     assert other.slope == wide.slope
 
 
@@ -180,6 +197,24 @@ def test_two_models_may_have_the_same_size():
     assert law.slope == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(("kind", "least"), [("power", 4), ("saturating", 4), ("broken", 5)])
+def test_an_exponent_or_a_break_needs_more_sizes(kind, least):
+    x = np.geomspace(1, 1000, least)
+    ceiling = 1.0 if kind == "saturating" else None
+    scores = 0.5 - 0.4 / x + 0.01 * np.cos(x)
+    assert np.isfinite(fit_scaling_law(x, scores, kind=kind, ceiling=ceiling).slope)
+    few = f"x has {least - 1} different value.*needs at least {least}.*: add 1 more, or fit kind"
+    with pytest.raises(FitError, match=few):
+        fit_scaling_law(x[1:], scores[1:], kind=kind, ceiling=ceiling)
+    repeated = np.r_[x[1:], x[1]]
+    with pytest.raises(FitError, match=few):
+        fit_scaling_law(repeated, scores, kind=kind, ceiling=ceiling)
+    with pytest.raises(
+        FitError, match=r"at every size; no (exponent|break) exists: fit kind='log-l"
+    ):
+        fit_scaling_law(x, np.full(least, 0.1), kind=kind, ceiling=ceiling)
+
+
 def test_there_is_a_row_of_scores_for_each_x():
     with pytest.raises(AlignmentError, match=r"scores have shape \(3,\) but x has 2 points"):
         fit_scaling_law([1e8, 1e9], [0.1, 0.2, 0.3])
@@ -193,8 +228,19 @@ def test_there_is_a_row_of_scores_for_each_x():
 
 def test_bad_options_are_refused():
     x, scores = [1e8, 1e9], [0.1, 0.2]
-    with pytest.raises(ValueError, match="kind 'power' is unknown; choose one of log-linear"):
-        fit_scaling_law(x, scores, kind="power")
+    with pytest.raises(ValueError, match="kind 'cubic' is unknown; choose one of log-linear, po"):
+        fit_scaling_law(x, scores, kind="cubic")
+    with pytest.raises(ValueError, match="interval 'z' is unknown; choose one of t, percentile"):
+        fit_scaling_law(x, scores, interval="z")
+    with pytest.raises(ValueError, match=r"over is 'subject'; expected one of the levels: unit"):
+        fit_scaling_law(x, scores, over="subject")
+    with pytest.raises(ValueError, match="it goes with interval='t' only"):
+        fit_scaling_law(x, scores, over="unit", interval="bca")
+    for kind, ceiling in (("saturating", None), ("power", 0.3)):
+        with pytest.raises(ValueError, match=r"ceiling is .*; give ceiling= with kind='saturat"):
+            fit_scaling_law(x, scores, kind=kind, ceiling=ceiling)
+    with pytest.raises(ValueError, match="ceiling is nan; expected a finite score"):
+        fit_scaling_law(x, scores, kind="saturating", ceiling=np.nan)
     with pytest.raises(ValueError, match="n_bootstrap is 0; expected at least 1"):
         fit_scaling_law(x, scores, n_bootstrap=0)
     with pytest.raises(TypeError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voxscale.errors import StoreError
-from voxscale.store import check_writable, folder_aside, write_aside
+from voxscale.store import check_writable, folder_aside, remove_whole, write_aside
 
 
 def everything_in(folder):
@@ -222,3 +222,32 @@ def test_a_writer_at_work_is_left_alone(tmp_path):
         slow.communicate(b"go on\n")
     assert slow.returncode == 0
     assert path.read_bytes() == b"slow"
+
+
+def test_a_folder_goes_as_a_whole_even_if_removing_it_is_cut_short(tmp_path, monkeypatch):
+    group = tmp_path / "a1.zarr"
+    (group / "layer_0").mkdir(parents=True)
+    (group / "layer_0" / "c0").write_bytes(b"0")
+
+    def interrupted(path, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            remove_whole(group)
+    assert not group.exists()
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a1.zarr.")
+    assert left.name.endswith(".tmp")
+
+
+def test_files_and_folders_are_removed_and_links_are_not_followed(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_bytes(b"0")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"0")
+    for name in ("link", "folder", "file"):
+        remove_whole(tmp_path / name)
+    assert everything_in(tmp_path) == ["file", "kept"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from voxscale.errors import ConfigError
 from voxscale.study import Study
 from voxscale.study._cell_keys import cell_key, min_context_of
-from voxscale.study._cells import axes_of, cells_of, draw_orders
+from voxscale.study._cells import cells_of, draw_orders
 from voxscale.study._inputs import SubjectFacts
 
 STORIES = ("a", "b", "c", "d", "e")
@@ -37,11 +37,15 @@ def facts(**fields):
     return SubjectFacts(**given_fields)
 
 
+def first_cell():
+    return next(iter(cells_of(study(), facts())))
+
+
 def test_three_sweeps_share_one_centre():
     made = study(training_stories=[1, 3, 5], draws=2, reference_layer=1)
     cells = cells_of(made, facts())
     by_axis = {
-        axis: [cell for cell in cells if axis in axes_of(made, cell, 5)]
+        axis: [cell for cell, axes in cells.items() if axis in axes]
         for axis in ("layer", "context", "n_stories")
     }
     assert [cell.layer for cell in by_axis["layer"]] == [0, 1, 2]
@@ -131,7 +135,7 @@ def test_the_model_sees_at_least_half_the_context(context, least):
 
 def key(made=None, cell=None, known=None, identity=None):
     made, known = made or study(), known or facts()
-    cell = cell or cells_of(made, known)[0]
+    cell = cell or next(iter(cells_of(made, known)))
     return cell_key(made, cell, known, identity or {"model": "echo", "recipe": 1})
 
 
@@ -161,11 +165,11 @@ def changed_hash(run, what):
         {"known": changed_hash("x", "trials")},
         {"known": facts(tr_s=1.5)},
         {"identity": {"model": "echo", "recipe": 2}},
-        {"cell": replace(cells_of(study(), facts())[0], layer=1)},
-        {"cell": replace(cells_of(study(), facts())[0], context=8)},
-        {"cell": replace(cells_of(study(), facts())[0], stories=("a", "b"))},
-        {"cell": replace(cells_of(study(), facts())[0], subject="s2")},
-        {"cell": replace(cells_of(study(), facts())[0], reference=False)},
+        {"cell": replace(first_cell(), layer=1)},
+        {"cell": replace(first_cell(), context=8)},
+        {"cell": replace(first_cell(), stories=("a", "b"))},
+        {"cell": replace(first_cell(), subject="s2")},
+        {"cell": replace(first_cell(), reference=False)},
     ],
     ids=lambda other: next(iter(other)),
 )
@@ -182,8 +186,8 @@ def test_what_can_change_the_numbers_changes_the_key(other):
         {"made": study(fit={"alphas": {"low": 1e1, "high": 1e6, "n": 11}})},
         {"made": study(layers=[0, 1, 2, 9], reference_layer=1)},
         {"made": study(contexts=[2, 32])},
-        {"cell": replace(cells_of(study(), facts())[0], draw=3)},
-        {"cell": replace(cells_of(study(), facts())[0], model="./echo")},
+        {"cell": replace(first_cell(), draw=3)},
+        {"cell": replace(first_cell(), model="./echo")},
     ],
     ids=lambda other: next(iter(other)),
 )
@@ -192,7 +196,7 @@ def test_what_cannot_change_the_numbers_does_not_change_the_key(other):
 
 
 def test_a_story_that_a_cell_does_not_use_is_not_in_its_key():
-    cell = replace(cells_of(study(), facts())[0], stories=("a", "b"))
+    cell = replace(first_cell(), stories=("a", "b"))
     assert key(cell=cell) == key(cell=cell, known=changed_hash("c", "responses"))
 
 
@@ -202,7 +206,7 @@ def test_permutations_are_in_the_key_only_where_they_are_made():
 
 
 def test_cells_are_told_in_words():
-    cells = cells_of(study(training_stories=[1], draws=2), facts())
+    cells = list(cells_of(study(training_stories=[1], draws=2), facts()))
     assert cells[0].label == "s1, layer 0, context 32, 5 stories"
     assert cells[-1].label == "s1, layer 1, context 32, 1 story (draw 1)"
 
@@ -221,7 +225,7 @@ CHUNKS = {"cv": {"chunk_len": 5, "n_chunks": 1, "n_repeats": 2}}
     ],
 )
 def test_the_seed_renames_only_cells_in_which_chance_has_a_part(fields, is_reference, changes):
-    cell = replace(cells_of(study(), facts())[0], reference=is_reference)
+    cell = replace(first_cell(), reference=is_reference)
     keys = {key(made=study(seed=seed, **fields), cell=cell) for seed in (0, 1)}
     assert len(keys) == (2 if changes else 1)
 

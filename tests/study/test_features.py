@@ -29,7 +29,7 @@ def store(tmp_path):
 
 
 def cells_in(inputs, subject="s1"):
-    return cells_of(inputs.study, inputs.facts(subject))
+    return list(cells_of(inputs.study, inputs.facts(subject)))
 
 
 def test_each_story_runs_once_at_each_context(inputs):
@@ -88,7 +88,7 @@ def test_the_same_words_on_other_trs_run_once_but_are_two_files(inputs):
     for one in passes:
         assert [target.subject for target in one.targets] == ["s1", "s2"]
         run = one.targets[0].run
-        assert one.targets[0].key == feature_key(inputs, facts, run, one.context)
+        assert one.targets[0].key == feature_key(inputs, facts, run, "echo", one.context)
         assert one.targets[1].key != one.targets[0].key
 
 
@@ -99,22 +99,22 @@ def test_the_same_words_on_other_trs_run_once_but_are_two_files(inputs):
 def test_what_changes_features_changes_their_key(inputs, tiny, tmp_path, replaced):
     other = Inputs(Study.from_toml(tiny.write_study(tmp_path, **replaced)))
     context = max(other.study.contexts)
-    assert feature_key(other, other.facts("s1"), "a", context) != (
-        feature_key(inputs, inputs.facts("s1"), "a", 32)
+    assert feature_key(other, other.facts("s1"), "a", "echo", context) != (
+        feature_key(inputs, inputs.facts("s1"), "a", "echo", 32)
     )
 
 
 @pytest.mark.parametrize("replaced", [{"delays": "[1]"}, {"trim": "[1, 1]"}, {"alphas": "[1.0]"}])
 def test_what_comes_after_features_does_not(inputs, tiny, tmp_path, replaced):
     other = Inputs(Study.from_toml(tiny.write_study(tmp_path, **replaced)))
-    assert feature_key(other, other.facts("s1"), "a", 32) == (
-        feature_key(inputs, inputs.facts("s1"), "a", 32)
+    assert feature_key(other, other.facts("s1"), "a", "echo", 32) == (
+        feature_key(inputs, inputs.facts("s1"), "a", "echo", 32)
     )
 
 
 def test_features_that_failed_say_why(inputs, store):
     cell = cells_in(inputs)[0]
-    key = feature_key(inputs, inputs.facts("s1"), "a", 32)
+    key = feature_key(inputs, inputs.facts("s1"), "a", "echo", 32)
     store.fail(key, {}, RuntimeError("out of memory"))
     match = r"features of story 'a' at context 32 .* \(RuntimeError: out of memory\); see .*failed"
     with pytest.raises(FitError, match=match):

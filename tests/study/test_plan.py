@@ -8,7 +8,8 @@ import pytest
 from voxscale.errors import ConfigError
 from voxscale.features.echo import Echo
 from voxscale.study import Study, plan, run, status
-from voxscale.study._plan import _size, cell_store, feature_store
+from voxscale.study._plan import cell_store, feature_store
+from voxscale.study._progress import size
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_an_unknown_model_is_told_before_the_data_are_read(tiny, tmp_path, monke
     ("n", "text"), [(0, "0 B"), (999, "999 B"), (1e4, "10 kB"), (3.2e9, "3 GB"), (2e13, "20.0 TB")]
 )
 def test_sizes_are_for_people(n, text):
-    assert _size(n) == text
+    assert size(n) == text
 
 
 def test_studies_are_described_without_torch():

@@ -7,6 +7,7 @@ not what it says raises a `DataError` that names the place and what to do.
 
 from voxscale.data._audio import Audio, audio_duration_s, read_audio
 from voxscale.data._dataset import Dataset, check_heard, check_run, check_subject, datasets, load
+from voxscale.data._dataset_file import dataset_name, find_dataset, is_dataset_file
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
@@ -27,7 +28,10 @@ __all__ = [
     "check_responses",
     "check_run",
     "check_subject",
+    "dataset_name",
     "datasets",
+    "find_dataset",
+    "is_dataset_file",
     "load",
     "read_audio",
     "read_responses",

@@ -15,6 +15,7 @@ import numpy as np
 from voxscale import plugins
 from voxscale.arrays import Array, TRSeries
 from voxscale.data._audio import audio_duration_s
+from voxscale.data._dataset_file import dataset_name, find_dataset
 from voxscale.data._files import FilePath, kind_of, present
 from voxscale.data._transcript import Transcript
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning, did_you_mean
@@ -347,13 +348,14 @@ def datasets() -> list[str]:
     return plugins.names("datasets")
 
 
-def load(name: str, subject: str | None = None, root: FilePath | None = None) -> Dataset:
+def load(name: FilePath, subject: str | None = None, root: FilePath | None = None) -> Dataset:
     """Load one subject of a data set.
 
     Parameters
     ----------
-    name : str
-        One of `datasets`.
+    name : str or path-like
+        One of `datasets`, or a Python file with ``SUBJECTS`` and ``load(subject, root)``, such as
+        "studies/mystories.py", which is run once in a process.
     subject : str, optional
         By default the first subject of the data set.
     root : path-like, optional
@@ -367,9 +369,11 @@ def load(name: str, subject: str | None = None, root: FilePath | None = None) ->
     ------
     DataError
         If the data set or the subject is unknown (the message lists those that exist), the
-        folder is missing, or the data set's files cannot be read.
+        folder is missing, or the data set's files cannot be read; or if a Python file is missing
+        or raises an error, which is told with its line.
     """
-    plugin = plugins.find("datasets", name)
+    plugin = find_dataset(name)
+    name = dataset_name(name)
     subjects = tuple(getattr(plugin, "SUBJECTS", ()))
     if not subjects or not callable(getattr(plugin, "load", None)):
         msg = (

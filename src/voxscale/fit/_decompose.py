@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from voxscale.arrays._columns import Columns
-from voxscale.arrays._linalg import eigh, gram, matmul
+from voxscale.arrays._linalg import eigh, gram, matmul, square_part
 from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, resolve_dtype
 from voxscale.fit._design import bytes_needed, chunks, means_of, read_design
 from voxscale.fit._samples import Samples
@@ -177,6 +178,42 @@ class Gram:
         products = gram(design, of_columns=n_trs > n_features)
         on_device = None if means is None else torch.from_numpy(means).to(chosen)
         return cls(design, products, on_device, budget, samples)
+
+    def of_rows(self, rows: ArrayLike) -> Gram:
+        """Sum the products of some of these rows, from what is summed already where that is less.
+
+        Parameters
+        ----------
+        rows : array of int, shape (n_rows,)
+            No row twice; the new design has them in this order.
+
+        Returns
+        -------
+        Gram
+            As ``Gram.of`` of these rows has it, but for rounding of float64.
+
+        Raises
+        ------
+        ValueError
+            If this Gram has an intercept or weights of rows, which are about all its rows.
+
+        Examples
+        --------
+        >>> whole = Gram.of([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]], device="cpu")
+        >>> whole.of_rows([1]).products
+        tensor([[4.]], dtype=torch.float64)
+        """
+        if self.means is not None or self.samples.root is not None:
+            msg = "a Gram with an intercept or weights is about all its rows; make one of the rows."
+            raise ValueError(msg)
+        chosen = torch.tensor(np.array(rows, dtype=np.int64), device=self.X.device)
+        if self.form == "dual":
+            products = square_part(self.products, chosen)
+        elif len(chosen) <= self.X.shape[1]:
+            products = gram(self.X[chosen])
+        else:
+            products = self._products_of(chosen)
+        return Gram(self.X[chosen], products, None, self.budget, Samples.of(None, len(chosen)))
 
     @property
     def form(self) -> Form:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -165,8 +166,9 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
 
         Parameters
         ----------
-        X : array of shape (n_trs, n_features)
-            Numpy array, memory map, h5py dataset or zarr array.
+        X : array of shape (n_trs, n_features), or Gram
+            Numpy array, memory map, h5py dataset or zarr array. A :class:`Gram` is a design whose
+            products are summed already, for instance by ``Gram.of_rows``; without an intercept.
         Y : array of shape (n_trs, n_voxels) or (n_trs,)
             As X; it is read by blocks of voxels, the next one while this one is worked on.
         sample_weight : array of shape (n_trs,), optional
@@ -244,6 +246,27 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         models = [clone(self) for _ in designs]
         fit_each(models, designs, Y, sample_weight, kept)
         return models
+
+    def of_voxels(self, voxels: slice) -> RidgeCV:
+        """Return the fit of some voxels, as if they had been fitted alone.
+
+        Parameters
+        ----------
+        voxels : slice
+            Columns of the Y that was fitted.
+
+        Returns
+        -------
+        RidgeCV
+            Its arrays are views of those of this one.
+        """
+        part = copy(self)
+        part.best_alphas_ = self.best_alphas_[voxels]
+        part.cv_scores_ = self.cv_scores_[:, voxels]
+        for name in ("coef_", "dual_coef_", "intercept_"):
+            if name in self.__dict__:
+                setattr(part, name, getattr(self, name)[..., voxels])
+        return part
 
     def plan(self, X: Any, Y: Any) -> FitPlan:
         """Say what a fit would take; nothing but shapes is looked at.

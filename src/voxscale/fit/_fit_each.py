@@ -41,15 +41,21 @@ def fit_each(
         Counts the voxels that could not be fitted, and says why.
     """
     settings = models[0]
+    for X in designs:
+        check_gram(settings, X, sample_weight)
     responses = Columns.of(as_columns(Y), "Y")
     names = ["X"] if len(designs) == 1 else [f"designs[{i}]" for i in range(len(designs))]
-    read = [Columns.of(X, name) for X, name in zip(designs, names, strict=True)]
-    for X in read:
-        check_same_rows(X.shape, np.shape(Y), X.name)
+    read = [
+        X if isinstance(X, Gram) else Columns.of(X, name)
+        for X, name in zip(designs, names, strict=True)
+    ]
+    for X, name in zip(read, names, strict=True):
+        shape = (X.samples.n_trs, X.X.shape[1]) if isinstance(X, Gram) else X.shape
+        check_same_rows(shape, np.shape(Y), name)
     check_groups(settings.groups, responses.shape[1])
     check_settings(settings)
     splits = as_splits(settings.cv, responses.shape[0])
-    grams = [gram_for(settings, X, sample_weight) for X in read]
+    grams = [X if isinstance(X, Gram) else gram_for(settings, X, sample_weight) for X in read]
     blocks = voxel_blocks(grams[0], responses)
     kept = [InMemory() if one is None else one for one in results]
     scored = cv_scores_of_designs(
@@ -94,6 +100,19 @@ def fit_each(
     lost = [np.isnan(model.best_alphas_) for model in models]
     for undefined in {one.tobytes(): one for one in lost}.values():  # once where designs agree
         blocks.warn_of(undefined, stacklevel=4)
+
+
+def check_gram(model: RidgeCV, X: Any, sample_weight: ArrayLike | None) -> None:
+    """Raise a ValueError where products that were summed before are not what is asked for."""
+    if not isinstance(X, Gram):
+        return
+    told = (sample_weight is not None, model.fit_intercept)
+    if any(told) or X.means is not None or X.samples.root is not None:
+        msg = (
+            "X is a Gram, whose rows are summed already; expected one without intercept or "
+            "weights, and no fit_intercept or sample_weight; give the array instead."
+        )
+        raise ValueError(msg)
 
 
 def check_settings(model: RidgeCV) -> None:
@@ -145,7 +164,8 @@ def _keep(model: RidgeCV, gram: Gram, X: Any, found: Weights) -> None:
     """Set what predictions need."""
     coef = found.coef[:, 0] if model._is_single else found.coef
     if model.weights == "dual":
-        model.dual_coef_, model.X_fit_ = coef, X
+        model.dual_coef_ = coef
+        model.X_fit_ = gram.X.cpu().numpy() if isinstance(X, Gram) else X
         model._kept_rows = gram.samples.kept
     else:
         model.coef_ = coef

@@ -175,7 +175,7 @@ def _render(study: Study, made: Sequence[Section], images: dict[str, _Image]) ->
     source = (files("voxscale.reports") / "page.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(
         title=study.name,
-        lead=f"Encoding models of the data set {study.dataset!r} from {study.model!r}.",
+        lead=f"Encoding models of the data set {study.dataset_name!r} from {study.model!r}.",
         sections=made,
         images=images,
         version=__version__,

@@ -242,7 +242,8 @@ def on_cortex(material: Material) -> Section:
     ends = _common_end([maps.r for maps in drawable])
     for maps in drawable:
         try:
-            figure = subject_maps(maps, material.results.study.layers, r_end=ends)
+            study = material.results.study
+            figure = subject_maps(maps, study.layers_of(study.model), r_end=ends)
         except VoxscaleError as error:
             section.paragraphs.append(f"There are no flat maps: {error}")
             break

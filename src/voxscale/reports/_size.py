@@ -58,7 +58,7 @@ def by_size(material: Material) -> Section:
         sweeps[what] = sweep
         lines.append(_line_table(sweep, axis))
         x = "hours" if axis == "n_stories" else "context"
-        draws = _draws_of(points, axis, x)
+        draws = _draws_of(points, x)
         panels.append(LawPanel(sweep.law, xlabel, draws, unit="test story"))
     told = "; ".join(f"{what}: {_in_short(sweep)}" for what, sweep in sweeps.items())
     section = Section(
@@ -100,10 +100,10 @@ def _law_caption(panels: list[LawPanel]) -> str:
     return " ".join(parts)
 
 
-def _draws_of(points: Any, axis: str, x: str) -> tuple[Array, Array] | None:
+def _draws_of(points: Any, x: str) -> tuple[Array, Array] | None:
     """Average each draw over subjects and stories; a draw alone at its size is the mean itself."""
-    of_draws = points.groupby([axis, "draw"], as_index=False)[[x, "mean_r"]].mean()
-    several = of_draws[of_draws.groupby(axis)["draw"].transform("size") > 1]
+    of_draws = points.groupby(["size", "draw"], as_index=False)[[x, "mean_r"]].mean()
+    several = of_draws[of_draws.groupby("size")["draw"].transform("size") > 1]
     return (several[x].to_numpy(), several["mean_r"].to_numpy()) if len(several) else None
 
 
@@ -121,13 +121,13 @@ def _validation_note(material: Material) -> str:
 
 def _law_of(points: Any, axis: str) -> tuple[_Sweep | None, str]:
     """Fit the law of a sweep, or say why there is none."""
-    n_sizes = points[axis].nunique()
+    n_sizes = points["size"].nunique()
     if n_sizes < 2:
         what = "size" if axis == "n_stories" else "context"
         done = f"No {what} is" if n_sizes == 0 else f"Only one {what} is"
         return None, f"{done} done, so no law can be fitted."
     units = points.pivot_table(
-        index=axis, columns=["subject", "story"], values="mean_r", aggfunc="mean", dropna=False
+        index="size", columns=["subject", "story"], values="mean_r", aggfunc="mean", dropna=False
     )
     complete = units.dropna(axis="index", how="all").dropna(axis="columns", how="any")
     if complete.shape[0] < 2 or not complete.shape[1]:
@@ -135,8 +135,7 @@ def _law_of(points: Any, axis: str) -> tuple[_Sweep | None, str]:
     # Subjects who heard the same story are not independent of each other: one unit per story.
     of_stories = complete.T.groupby(level="story").mean().T
     stories = tuple(of_stories.columns)
-    x = points.groupby(axis)["hours"].mean()[complete.index] if axis == "n_stories" else None
-    sizes = complete.index.to_numpy(dtype=np.float64) if x is None else x.to_numpy()
+    sizes = complete.index.to_numpy(dtype=np.float64)
     law = fit_scaling_law(sizes, of_stories.to_numpy(), n_bootstrap=N_BOOTSTRAP)
     sweep = _Sweep(law, stories)
     n_subjects = complete.columns.get_level_values("subject").nunique()

@@ -142,7 +142,7 @@ def _named(models: list[str]) -> str:
 def _why_none(results: Results) -> str:
     if not results.study.evaluate.stack:
         return "No mix of layers was asked for."
-    if len(results.study.layers) < 2 and results.study.speech is None:
+    if len(results.study.layers_of(results.study.model)) < 2 and results.study.speech is None:
         return "The study has one layer, so there is nothing to mix."
     return "The mix of layers is not done."
 

@@ -18,6 +18,7 @@ from voxscale.study._settings import BLOCK_TRS
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material
     from voxscale.study import Evaluate, Fit, Results, Study
+    from voxscale.study._settings import Sweep
 
 __all__ = ["what_ran"]
 
@@ -75,16 +76,19 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
     stories = study.training_stories
     return [
         ("study", study.name),
-        ("data set", study.dataset),
+        ("data set", study.dataset_name),
         ("subjects", "all" if study.subjects is None else study.subjects),
         ("model", study.model),
-        ("layers", study.layers),
+        ("models", study.models if len(study.models) > 1 else "that one"),
+        ("layers", _layers(study)),
         ("contexts (words at most)", study.contexts),
         ("words of context at least", _LEAST_CONTEXT[study.features.policy]),
         ("policy of the contexts", study.features.policy),
         ("word vector (of its tokens)", study.features.word_vector),
         ("model computed in", study.features.dtype),
         ("training stories", "all" if stories is None else stories),
+        ("hours of training data", study.hours or "as stories"),
+        ("grids beside the sweeps", "; ".join(map(_in_words, study.sweep)) or "none"),
         ("draws of fewer stories", study.draws),
         ("reference layer", study.reference_layer),
         ("seed", study.seed),
@@ -111,6 +115,24 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("reducers of scores.csv", study.evaluate.reducers),
         ("bootstrap draws of a law", N_BOOTSTRAP),
     ]
+
+
+def _layers(study: Study) -> str:
+    if len(study.models) == 1:
+        return as_text(study.layers_of(study.model))
+    return "; ".join(f"{model}: {as_text(study.layers_of(model))}" for model in study.models)
+
+
+def _in_words(sweep: Sweep) -> str:
+    """List what a grid names."""
+    given = {name: value for name, value in sweep if value is not None}
+    if sweep.draws == 1:
+        del given["draws"]
+    if isinstance(sweep.layers, dict):
+        layers = [f"{model} {as_text(own)}" for model, own in sweep.layers.items()]
+        given["layers"] = " and ".join(layers)
+    named = [f"{name.replace('_', ' ')} {as_text(value)}" for name, value in given.items()]
+    return ", ".join(named) or "the reference alone"
 
 
 def _speech(study: Study) -> list[tuple[str, Any]]:

@@ -3,162 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from operator import index
-from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
-from voxscale.scaling._intervals import percentile_interval, resampled_means
+from voxscale.evaluate._choices import known
+from voxscale.scaling._evidence import METHODS, Evidence
+from voxscale.scaling._form import Form
+from voxscale.scaling._kinds import KINDS, Kind, check_sizes
+from voxscale.scaling._law import ScalingLaw
+from voxscale.scaling._units import Units, as_units
+from voxscale.scaling._varpro import fit_curves
 
-__all__ = ["ScalingLaw", "fit_scaling_law"]
+__all__ = ["fit_scaling_law", "refuse_equal", "sizes_of"]
 
-
-class _Fit(Protocol):
-    def __call__(self, x: Array, scores: Array) -> tuple[Array, Array]:
-        """Fit each column of scores (n_points, n_columns): intercepts and slopes."""
-
-
-class _Curve(Protocol):
-    def __call__(self, x: Array, intercept: Array | float, slope: Array | float) -> Array:
-        """Evaluate the law at x."""
-
-
-class _Kind(NamedTuple):
-    fit: _Fit
-    curve: _Curve
-
-
-def _fit_log_linear(x: Array, scores: Array) -> tuple[Array, Array]:
-    decades = np.log10(x)
-    middle = decades.mean()
-    centered = decades - middle
-    # From the first point on, so that equal scores have a slope of exactly 0.
-    slope = centered @ (scores - scores[0]) / (centered @ centered)
-    return scores.mean(axis=0) - slope * middle, slope
-
-
-def _log_linear(x: Array, intercept: Array | float, slope: Array | float) -> Array:
-    return intercept + slope * np.log10(x)
-
-
-# A row per kind of law.
-_KINDS = {"log-linear": _Kind(fit=_fit_log_linear, curve=_log_linear)}
-
-
-@dataclass(frozen=True, eq=False)
-class ScalingLaw:
-    """A straight line of score against the logarithm of an abscissa, and how sure it is.
-
-    Made by :func:`fit_scaling_law`. Nothing is rounded.
-
-    Parameters
-    ----------
-    kind : str
-    x : array of shape (n_points,)
-        Number of parameters, hours of data, ...: in its own unit, not its logarithm.
-    scores : array of shape (n_points, n_units)
-        The scores that were fitted, without the units that were left out.
-    intercept : float
-        Score at x = 1.
-    slope : float
-        Gain in score for ten times the x (per decade).
-    slope_interval : tuple of float
-        Low and high end; NaN where there is only one unit to resample.
-    level : float
-        How often an interval should hold the truth.
-    n_left_out : int
-        Units left out because a point was missing.
-    draws : array of shape (2, n_bootstrap)
-        Intercepts and slopes of the bootstrap; of shape (2, 0) where there is only one unit.
-    """
-
-    kind: str
-    x: Array = field(repr=False)
-    scores: Array = field(repr=False)
-    intercept: float
-    slope: float
-    slope_interval: tuple[float, float]
-    level: float
-    n_left_out: int
-    draws: Array = field(repr=False)
-
-    @property
-    def mean_scores(self) -> Array:
-        """Mean over units, of shape (n_points,): the points that the line is drawn through."""
-        return np.asarray(self.scores.mean(axis=1))
-
-    def predict(self, x: ArrayLike) -> Array:
-        """Evaluate the law.
-
-        Parameters
-        ----------
-        x : array of any shape, or a number
-            In the unit of the fit. Beyond the fitted points this is a bet, not a measurement.
-
-        Returns
-        -------
-        array of the shape of ``x``; a number for a number
-
-        Raises
-        ------
-        ValueError
-            If an x is not positive and finite.
-        """
-        return _KINDS[self.kind].curve(_positive(x), self.intercept, self.slope)
-
-    def interval(self, x: ArrayLike) -> tuple[Array, Array]:
-        """Compute the interval of the law at each x, from the bootstrap.
-
-        Parameters
-        ----------
-        x : array of any shape, or a number
-
-        Returns
-        -------
-        low, high : arrays of the shape of ``x``; numbers for a number
-            For the mean over units, each x by itself (not for the whole curve at once, nor for
-            a new unit). NaN where there is only one unit to resample.
-
-        Raises
-        ------
-        ValueError
-            If an x is not positive and finite.
-        """
-        curves = _KINDS[self.kind].curve(_positive(x)[..., None], self.draws[0], self.draws[1])
-        return percentile_interval(curves, self.level)
-
-    def exchange(self, other: ScalingLaw) -> float:
-        """Compute what ten times this x is worth in the other's x.
-
-        Parameters
-        ----------
-        other : ScalingLaw
-            Of the same score, for instance against hours of data where this one is against
-            parameters.
-
-        Returns
-        -------
-        float
-            The factor by which the other's x must grow for the gain that a tenfold growth of
-            this one's x brings: ``10 ** (self.slope / other.slope)``. Its log10 is the number
-            of decades. Below 1 where this slope is negative; NaN where the other's slope is
-            not above 0, since no growth of its x brings a gain then.
-
-        Examples
-        --------
-        >>> params = fit_scaling_law([1e8, 1e9, 1e10], [0.10, 0.12, 0.14])
-        >>> hours = fit_scaling_law([1.0, 10.0], [0.08, 0.12])
-        >>> round(params.exchange(hours), 3)  # half a decade of hours
-        3.162
-        """
-        if not other.slope > 0:
-            return float("nan")
-        with np.errstate(over="ignore"):
-            return float(np.float64(10.0) ** (self.slope / other.slope))
+_BOUNDS = {-1: "low", 0: None, 1: "high"}
 
 
 def fit_scaling_law(
@@ -166,30 +29,60 @@ def fit_scaling_law(
     scores: ArrayLike,
     *,
     kind: str = "log-linear",
+    ceiling: float | None = None,
+    levels: Mapping[str, ArrayLike] | None = None,
+    unit_weights: ArrayLike | None = None,
+    interval: str = "t",
+    over: str | None = None,
+    crossed: bool = False,
     n_bootstrap: int = 2000,
     level: float = 0.95,
     seed: int | np.random.Generator = 0,
 ) -> ScalingLaw:
     """Fit how scores grow with size, and how sure that is.
 
-    The intervals say how much the answer would differ for other units (other stories), not for
-    other models: the points along x are kept as they are.
+    The intervals say how much the answer would differ for other subjects (or stories, or blocks:
+    ``law.interval_over``), not for other models: the points along x are kept as they are.
 
     Parameters
     ----------
     x : array of shape (n_points,)
         Number of parameters, hours of data, ...; positive, at least two different values.
     scores : array of shape (n_points,) or (n_points, n_units)
-        A unit is what another study would draw anew: a story, or a subject's story. A unit
-        with a missing (not finite) score at any point is left out, with a warning: averaging
-        over what is there would let the set of units, not x, move the curve.
-    kind : {"log-linear"}
-        ``score = intercept + slope · log10(x)``, by least squares of the mean over units.
+        A unit is what another study would draw anew: a story, or a block of TRs of a subject's
+        story (see :func:`block_scores`). A unit with a missing (not finite) score at any point
+        is left out, with a warning: averaging over what is there would let the set of units,
+        not x, move the curve. Maps have functions of their own: :func:`slope_map`,
+        :func:`law_map`.
+    kind : {"log-linear", "power", "saturating", "broken"}
+        By least squares of the mean over units:
+
+        * ``intercept + slope · log10(x)``, of 2 sizes or more;
+        * ``asymptote − coefficient · x^(−exponent)``, of 4 or more. The exponent is 0 or more;
+          at 0 this is the log-linear law;
+        * the same with the asymptote given, ``ceiling``, of 4 or more;
+        * a line in log10(x) before a break and another after it, joined, of 5 or more.
+    ceiling : float, optional
+        What a saturating law tends to: a noise ceiling. Other kinds have none.
+    levels : mapping of name to labels of shape (n_units,), optional
+        ``{"subject": ..., "story": ...}``, outermost first; the unit itself is innermost.
+        Members of the level "subject" count the same; within one, units count by their weights.
+        Without it, units are of one level.
+    unit_weights : array of shape (n_units,), optional
+        What each unit counts: its number of TRs.
+    interval : {"t", "percentile", "bca"}
+        Student's t over the members of the outermost level that has two or more; or a bootstrap
+        that draws subjects, then their stories, then blocks. With 3 subjects only the first
+        covers the truth as often as it says.
+    over : str, optional
+        The level that t is taken over. Default: the outermost with two members or more.
+        "story" pools subjects: an interval for other stories heard by these subjects.
+    crossed : bool
+        For the bootstrap: draw stories once for all subjects, who heard the same ones.
     n_bootstrap : int
-        How often units are drawn with replacement.
+        How often the bootstrap draws.
     level : float
-        Of the percentile intervals, between 0 and 1. With fewer than about 10 units they are
-        too narrow.
+        Of the intervals, between 0 and 1.
     seed : int or numpy.random.Generator
 
     Returns
@@ -200,22 +93,38 @@ def fit_scaling_law(
     Raises
     ------
     AlignmentError
-        If there is not one row of scores for each x.
+        If there is not one row of scores for each x, or one label or weight for each unit.
     FitError
-        If an x is not positive and finite, fewer than two differ, or no unit is complete.
+        If an x is not positive and finite, too few differ, no unit is complete, or an exponent
+        or break is asked of scores that are all equal.
     ValueError
-        If ``kind`` is unknown, or an option is out of range.
+        If ``kind`` or ``interval`` is unknown, or an option is out of range.
 
     Warns
     -----
     VoxscaleWarning
         If units are left out.
 
+    Notes
+    -----
+    *t.* A slope is a weighted sum of a curve's points, so that each member has its own, and their
+    mean has Student's interval with (members - 1) degrees of freedom. For an exponent, or a
+    break, every candidate is tested: the derivative of the law by it, less what the other
+    parameters can do, is a weighted sum of points that is 0 on average over members if the
+    candidate is right, whatever the asymptote and coefficient of each member are. The interval
+    spans the candidates that a t-test does not refuse. The score at x and the asymptote of a
+    power law are had in the same way; what else is not linear, by its derivative.
+
+    *BCa* takes its acceleration from leaving out each member of the level of
+    ``law.interval_over`` in turn.
+
     References
     ----------
     Antonello, Vaidya & Huth 2023, "Scaling laws for language encoding models in fMRI",
-    NeurIPS 36, arXiv:2305.11863 (the form of the law).
-    Efron & Tibshirani 1993, "An introduction to the bootstrap" (the intervals).
+    NeurIPS 36, arXiv:2305.11863 (the log-linear law).
+    Golub & Pereyra 1973, SIAM J. Numer. Anal. 10:413, doi:10.1137/0710036 (the fit).
+    Efron & Tibshirani 1993, "An introduction to the bootstrap"; Davison & Hinkley 1997,
+    "Bootstrap methods and their application", section 3.8 (levels).
 
     Examples
     --------
@@ -223,40 +132,91 @@ def fit_scaling_law(
     >>> law = fit_scaling_law([1e8, 1e9, 1e10], stories)
     >>> round(law.slope, 6), law.predict(1e11).round(6)
     (0.015, np.float64(0.155))
-    >>> [round(end, 6) for end in law.slope_interval]
-    [0.01, 0.02]
+    >>> [round(end, 4) for end in law.slope_interval]  # two stories say little
+    [-0.0485, 0.0785]
+
+    Losses fall, to an asymptote:
+
+    >>> x = np.geomspace(1e7, 1e10, 7)
+    >>> law = fit_scaling_law(x, 1.69 + 406.4 * x**-0.34, kind="power")
+    >>> round(law.asymptote, 6), round(law.exponent, 6), round(law.coefficient, 3)
+    (1.69, 0.34, -406.4)
     """
-    if kind not in _KINDS:
-        msg = f"kind {kind!r} is unknown; choose one of {', '.join(_KINDS)}."
-        raise ValueError(msg)
+    row = _row(kind, interval, over, ceiling)
     if index(n_bootstrap) < 1:
         msg = f"n_bootstrap is {n_bootstrap}; expected at least 1, and for intervals 1000 or more."
         raise ValueError(msg)
     if not 0 < level < 1:
         msg = f"level is {level}; expected a probability between 0 and 1, such as 0.95."
         raise ValueError(msg)
-    abscissa = _abscissa(x)
-    complete, n_left_out = _complete_units(scores, len(abscissa))
-    fit = _KINDS[kind].fit
-    intercept, slope = (float(one[0]) for one in fit(abscissa, complete.mean(axis=1)[:, None]))
-    n_draws = index(n_bootstrap) if complete.shape[1] > 1 else 0
-    draws = np.stack(fit(abscissa, resampled_means(complete, n_draws, seed)))
-    low, high = percentile_interval(draws[1], level)
+    abscissa = sizes_of(x)
+    check_sizes(row, abscissa)
+    complete, units, n_left_out = _complete_units(scores, len(abscissa), levels, unit_weights)
+    if over is not None and over not in units.names:
+        msg = f"over is {over!r}; expected one of the levels: {', '.join(units.names)}."
+        raise ValueError(msg)
+    members = units.members(over)
+    mean = complete @ (members.weights @ members.shares)
+    refuse_equal(row, mean)
+    form = Form(row, float(abscissa.min()), 0.0 if ceiling is None else float(ceiling))
+    fitted = fit_curves(row, form.v(abscissa), mean[:, None], form.offset)
+    entropy = seed.integers(2**63) if isinstance(seed, np.random.Generator) else seed
+    evidence = Evidence(
+        form=form,
+        x=abscissa,
+        scores=complete,
+        units=units,
+        members=members,
+        parameters=fitted.parameters[:, 0],
+        method=interval,
+        level=level,
+        n_draws=index(n_bootstrap),
+        seed=int(entropy),
+        crossed=crossed,
+    )
     return ScalingLaw(
         kind=kind,
         x=abscissa,
         scores=complete,
-        intercept=intercept,
-        slope=slope,
-        slope_interval=(float(low), float(high)),
         level=level,
         n_left_out=n_left_out,
-        draws=draws,
+        at_bound=_BOUNDS[int(fitted.bound[0])],
+        evidence=evidence,
     )
 
 
-def _abscissa(x: ArrayLike) -> Array:
-    """Check that a line through log10(x) is determined."""
+def _row(kind: str, interval: str, over: str | None, ceiling: float | None) -> Kind:
+    """Find the kind of law, and check that the options go together."""
+    known("kind", kind, KINDS)
+    known("interval", interval, METHODS)
+    if over is not None and interval != "t":
+        msg = f"over is {over!r} with interval={interval!r}; it goes with interval='t' only."
+        raise ValueError(msg)
+    if (ceiling is None) == (kind == "saturating"):
+        wants = "needs the score that it tends to" if ceiling is None else "has no ceiling"
+        msg = (
+            f"ceiling is {ceiling}, but a law of kind {kind!r} {wants}; give ceiling= with "
+            "kind='saturating', and only there."
+        )
+        raise ValueError(msg)
+    if ceiling is not None and not np.isfinite(ceiling):
+        msg = f"ceiling is {ceiling}; expected a finite score, such as a noise ceiling."
+        raise ValueError(msg)
+    return KINDS[kind]
+
+
+def refuse_equal(kind: Kind, mean: Array) -> None:
+    """Refuse to look for an exponent or a break in a curve that is flat."""
+    if kind.theta and (mean == mean[0]).all():
+        msg = (
+            f"the mean score is {mean[0]:.6g} at every size; no {kind.theta} exists: "
+            "fit kind='log-linear', whose slope is 0."
+        )
+        raise FitError(msg)
+
+
+def sizes_of(x: ArrayLike) -> Array:
+    """Check that sizes are positive numbers, one for each point."""
     values = np.array(x, dtype=np.float64)
     if values.ndim != 1:
         msg = f"x has shape {values.shape}; expected (n_points,)."
@@ -268,25 +228,27 @@ def _abscissa(x: ArrayLike) -> Array:
             "the logarithm is taken inside."
         )
         raise FitError(msg)
-    n_different = np.unique(np.log10(values)).size
-    if n_different < 2:
-        msg = f"x has {n_different} different value(s); a slope needs at least two: add a size."
-        raise FitError(msg)
     return values
 
 
-def _complete_units(scores: ArrayLike, n_points: int) -> tuple[Array, int]:
+def _complete_units(
+    scores: ArrayLike,
+    n_points: int,
+    levels: Mapping[str, ArrayLike] | None,
+    unit_weights: ArrayLike | None,
+) -> tuple[Array, Units, int]:
     """Keep the units that have a score at every point, and count the others."""
     table = np.array(scores, dtype=np.float64)
     shape = table.shape
     if table.ndim not in (1, 2) or len(table) != n_points:
         msg = (
             f"scores have shape {shape} but x has {n_points} points; expected ({n_points},) or "
-            f"({n_points}, n_units)."
+            f"({n_points}, n_units); for maps see slope_map and law_map."
         )
         raise AlignmentError(msg)
     table = table[:, None] if table.ndim == 1 else table
-    complete = np.isfinite(table).all(axis=0)
+    units = as_units(table.shape[1], levels, unit_weights)
+    complete = np.asarray(np.isfinite(table).all(axis=0))
     n_left_out = int((~complete).sum())
     if not complete.any():
         msg = (
@@ -300,13 +262,4 @@ def _complete_units(scores: ArrayLike, n_points: int) -> tuple[Array, int]:
             "left out."
         )
         warnings.warn(msg, VoxscaleWarning, stacklevel=3)
-    return table[:, complete], n_left_out
-
-
-def _positive(x: ArrayLike) -> Array:
-    values = np.asarray(x, dtype=np.float64)
-    wrong = values[~(np.isfinite(values) & (values > 0))]
-    if wrong.size:
-        msg = f"x holds {wrong[0]}; expected positive, finite numbers: the law is in log10(x)."
-        raise ValueError(msg)
-    return values
+    return table[:, complete], units.kept(complete), n_left_out

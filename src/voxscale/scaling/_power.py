@@ -116,9 +116,9 @@ def slope_power(
     Parameters
     ----------
     slope : float
-        In score per decade: the population's, or with one subject that subject's own. The other parameters are those of :func:`slope_interval_width`.
+        In score per decade: the population's, or with one subject that subject's own.
     n_subjects, n_stories, n_sizes, decades, subject_sd, story_sd, size_sd, level
-        As there.
+        As in :func:`slope_interval_width`.
 
     Returns
     -------

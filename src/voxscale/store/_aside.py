@@ -13,7 +13,15 @@ from pathlib import Path
 
 from voxscale.errors import StoreError
 
-__all__ = ["check_writable", "folder_aside", "lives", "machine_name", "told", "write_aside"]
+__all__ = [
+    "check_writable",
+    "folder_aside",
+    "lives",
+    "machine_name",
+    "remove_whole",
+    "told",
+    "write_aside",
+]
 
 # A row per way in which a disk says no: what it means, and what to do about it.
 _TROUBLES = {
@@ -124,6 +132,26 @@ def check_writable(folder: str | Path) -> None:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
         _remove_left(folder, f".*.{machine_name()}.")
+
+
+def remove_whole(path: str | Path) -> None:
+    """Remove a file, or a folder with all it holds, so that no part of it is ever seen.
+
+    Of a link only the link goes.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be removed: the disk is read-only, not ours to write, …
+    """
+    path = Path(path)
+    with told(path):
+        gone = _beside(path)  # what is left if we are killed is cleared away like any temporary
+        path.replace(gone)
+        if gone.is_dir() and not gone.is_symlink():
+            shutil.rmtree(gone)
+        else:
+            gone.unlink()
 
 
 @contextmanager

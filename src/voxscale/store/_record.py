@@ -17,6 +17,7 @@ from voxscale.store._key import plain
 
 __all__ = ["Records"]
 
+_FAILED = ".failed.json"
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -60,6 +61,12 @@ class Records(ABC):
         """List the keys of all results, sorted."""
         found = self.folder.glob(f"*{self.suffix}")
         return sorted(one.stem for one in found if _KEY.fullmatch(one.stem))
+
+    def failed_keys(self) -> list[str]:
+        """List the keys that have a record of a failure, sorted."""
+        found = self.folder.glob(f"*{_FAILED}")
+        keys = (one.name.removesuffix(_FAILED) for one in found)
+        return sorted(key for key in keys if _KEY.fullmatch(key))
 
     def fail(self, key: str, meta: Mapping[str, Any], error: BaseException | str) -> None:
         """Record why a result could not be had.
@@ -117,4 +124,4 @@ class Records(ABC):
 
     def failure_path(self, key: str) -> Path:
         """Tell where the record of a failure is, or would be."""
-        return self.path(key).with_suffix(".failed.json")
+        return self.path(key).with_suffix(_FAILED)

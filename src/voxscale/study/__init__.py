@@ -13,8 +13,10 @@ from voxscale.study._extract_speech import (
     read_extracted_speech,
 )
 from voxscale.study._extracted import Extracted
+from voxscale.study._orphans import Orphan, Orphans
 from voxscale.study._plan import Plan, Status, plan, status
 from voxscale.study._progress import Progress, duration
+from voxscale.study._prune import orphans, prune
 from voxscale.study._results import Results, results
 from voxscale.study._run import RunSummary, run
 from voxscale.study._settings import (
@@ -26,6 +28,7 @@ from voxscale.study._settings import (
     Features,
     Fit,
     Speech,
+    Sweep,
 )
 from voxscale.study._sounds import SpeechProgress
 from voxscale.study._speech_extraction import SpeechExtraction
@@ -42,6 +45,8 @@ __all__ = [
     "Features",
     "Fit",
     "LanguageExtraction",
+    "Orphan",
+    "Orphans",
     "Plan",
     "Progress",
     "Results",
@@ -52,11 +57,14 @@ __all__ = [
     "SpeechProgress",
     "Status",
     "Study",
+    "Sweep",
     "duration",
     "extract_language",
     "extract_speech",
     "extract_speech_npz",
+    "orphans",
     "plan",
+    "prune",
     "read_extracted",
     "read_extracted_speech",
     "results",

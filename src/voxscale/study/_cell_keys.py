@@ -33,7 +33,7 @@ def between_key(study: Study, all_facts: Sequence[SubjectFacts]) -> str:
         {"subject": one.subject, "test": [one.inputs_of(run) for run in one.test]}
         for one in all_facts
     ]
-    fields = {"dataset": study.dataset, "subjects": subjects, **own}
+    fields = {"dataset": study.dataset_name, "subjects": subjects, **own}
     return key_of({"recipe": RECIPE, "kind": "between", **fields})
 
 
@@ -68,7 +68,7 @@ def _fields(
     study: Study, cell: Cell, facts: SubjectFacts, identity: Mapping[str, Any]
 ) -> dict[str, Any]:
     data = {
-        "dataset": study.dataset,
+        "dataset": study.dataset_name,
         "subject": cell.subject,
         "tr_s": facts.tr_s,
         "test": [facts.inputs_of(run) for run in facts.test],
@@ -92,6 +92,13 @@ def _fields(
         "cv": study.fit.model_dump()["cv"],
         "seed": study.seed if _is_drawn(study, cell, facts) else None,
     }
+    if not cell.has_language:
+        fields |= {"extractor": None, "layer": None, "context": None, "min_context": None}
+    if cell.bands != study.default_bands:
+        fields["bands"] = cell.bands
+    if "sound" in cell.bands.split("+"):
+        runs = (*cell.stories, *validation, *facts.test)
+        fields["sounds"] = {run: facts.sounds[run] for run in runs}
     if cell.kind == "fit":
         own = {"reference": cell.reference, "n_bootstraps": _n_bootstraps(study, cell, facts)}
         return {**fields, "null": _null(study, cell), **own}
@@ -103,7 +110,8 @@ def _fields(
     fields |= {"spaces": spaces, "sounds": dict(facts.sounds) if "sound" in spaces else {}}
     if cell.kind == "stacking":
         n_permutations = study.evaluate.n_permutations
-        return {**fields, "layer": None, "layers": study.layers, "n_permutations": n_permutations}
+        layers = study.layers_of(cell.model)
+        return {**fields, "layer": None, "layers": layers, "n_permutations": n_permutations}
     if cell.kind == "product":
         return {**fields, "seed": study.seed, "scoring": "r2"}
     autocorrelation = study.baselines.autocorrelation

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from voxscale.errors import ConfigError
 from voxscale.study._split import split_of
+from voxscale.study._sweeps import ALL, AXES, Grid, Point, Size, grids_of, longest_context
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -19,12 +21,10 @@ __all__ = [
     "AXES",
     "REDUCERS",
     "Cell",
-    "axes_of",
     "cells_of",
     "draw_orders",
+    "training_pool",
 ]
-
-AXES = ("layer", "context", "n_stories")
 
 Kind = Literal["fit", "ceiling", "baselines", "product", "stacking", "comparison", "between"]
 
@@ -41,6 +41,7 @@ REDUCERS = {
 }
 
 _TRIES = 200
+_USUAL = ("language", "language+word_rate")  # which of them, [design] says
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ class Cell:
         Trained on all stories at the longest context: time courses and p-values are kept too.
     kind : {"fit", "ceiling", "baselines", "product", "stacking", "comparison", "between"}
         The last is about all subjects; it is kept with the first of them.
+    bands : str
+        The feature spaces that are fitted together, such as "language+word_rate". Without
+        language, model, layer and context stand for nothing.
+    asked_hours : float, optional
+        The hours that the stories were chosen for; theirs come as close to it as whole stories
+        can. None where their number was asked for, or all of them.
     """
 
     subject: str
@@ -75,6 +82,13 @@ class Cell:
     draw: int = 0
     reference: bool = False
     kind: Kind = "fit"
+    bands: str = "language+word_rate"
+    asked_hours: float | None = None
+
+    @property
+    def has_language(self) -> bool:
+        """Whether its features are those of a model."""
+        return "language" in self.bands.split("+")
 
     @property
     def n_stories(self) -> int:
@@ -84,12 +98,15 @@ class Cell:
     @property
     def label(self) -> str:
         """What it is, in words."""
-        stories = "1 story" if self.n_stories == 1 else f"{self.n_stories} stories"
         if self.kind != "fit":
             return _KINDS[self.kind].format(subject=self.subject, layer=self.layer)
-        return f"{self.subject}, layer {self.layer}, context {self.context}, {stories}" + (
-            f" (draw {self.draw})" if self.draw else ""
-        )
+        stories = "1 story" if self.n_stories == 1 else f"{self.n_stories} stories"
+        draw = f" (draw {self.draw})" if self.draw else ""
+        if not self.has_language:
+            return f"{self.subject}, {self.bands}, {stories}{draw}"
+        bands = "" if self.bands in _USUAL else f", {self.bands}"
+        place = f"layer {self.layer}, context {self.context}{bands}"
+        return f"{self.subject}, {place}, {stories}{draw}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
@@ -106,51 +123,125 @@ _KINDS = {
 }
 
 
-def cells_of(study: Study, facts: SubjectFacts) -> list[Cell]:
-    """List the cells of one subject: three sweeps that share one centre, and what goes beside.
+def training_pool(study: Study, all_facts: Sequence[SubjectFacts]) -> tuple[str, ...]:
+    """List the stories that some subject may train on, sorted.
 
-    The layers are swept with all training stories at the longest context; contexts and
-    stories at the reference layer. A cell that several sweeps or draws reach is listed once.
+    They are drawn for all subjects together, so that those who heard the same train on the same.
+    """
+    return tuple(sorted({story for facts in all_facts for story in split_of(study, facts).train}))
+
+
+def cells_of(
+    study: Study, facts: SubjectFacts, pool: Sequence[str] | None = None
+) -> dict[Cell, tuple[str, ...]]:
+    """List the cells of one subject, each with the axes of the sweeps that it is part of.
+
+    The sweeps of the study come first, then what was asked for beside them, then what is computed
+    once for a subject. A cell that several sweeps or draws reach is listed once.
+
+    Parameters
+    ----------
+    study : Study
+    facts : SubjectFacts
+    pool : sequence of str, optional
+        The training stories of all subjects. Default: those of this one.
 
     Raises
     ------
     ConfigError
-        If more training stories are asked for than exist, or validation leaves none.
+        If more training data are asked for than exist, or validation leaves none.
     """
-    everything = split_of(study, facts).train
-    longest = max(study.contexts)
-    wanted = [(layer, longest, everything, 0) for layer in study.layers]
-    wanted += [(study.reference_layer, context, everything, 0) for context in study.contexts]
-    sizes = study.training_stories or (len(everything),)
-    if sizes[-1] > len(everything):
-        n_held = len(split_of(study, facts).validation)
-        kept_back = f", {n_held} being kept back for validation" if n_held else ""
-        msg = (
-            f"{study.where('training_stories')}[study] training_stories asks for {sizes[-1]} "
-            f"stories; subject {facts.subject!r} of dataset {study.dataset!r} has "
-            f"{len(everything)} to train on{kept_back}; ask for fewer."
-        )
-        raise ConfigError(msg)
-    orders = draw_orders(everything, study.draws, study.seed)
-    for size in sizes:
-        for draw, order in enumerate(orders):
-            wanted.append((study.reference_layer, longest, tuple(sorted(order[:size])), draw))
+    chosen = _Chooser(study, facts, pool)
     cells: dict[tuple[Any, ...], Cell] = {}
-    for layer, context, stories, draw in wanted:
-        is_reference = context == longest and stories == everything
-        cell = Cell(facts.subject, study.model, layer, context, stories, draw, is_reference)
-        cells.setdefault((layer, context, stories), cell)
-    centre = Cell(facts.subject, study.model, study.reference_layer, longest, everything)
-    return [*cells.values(), *(replace(centre, kind=kind) for kind in _kinds_of(study, facts))]
+    axes: dict[tuple[Any, ...], set[str]] = {}
+    for grid in grids_of(study):
+        for point in grid.points():
+            cell = _cell_at(study, facts, point, chosen.stories(point.size, point.draw, grid))
+            place = (cell.model, cell.layer, cell.context, cell.bands, cell.stories)
+            cells.setdefault(place, cell)
+            axes.setdefault(place, set()).update(grid.axes)
+    ordered: dict[Cell, tuple[str, ...]] = {
+        cells[place]: tuple(axis for axis in AXES if axis in axes[place]) for place in cells
+    }
+    everything = split_of(study, facts).train
+    layer, longest = study.reference_layer, longest_context(study)
+    centre = Cell(facts.subject, study.model, layer, longest, everything, bands=study.default_bands)
+    return ordered | {replace(centre, kind=kind): () for kind in _kinds_of(study, facts)}
+
+
+def _cell_at(study: Study, facts: SubjectFacts, point: Point, stories: tuple[str, ...]) -> Cell:
+    """Make the cell of a point; without language it stands at the reference of the study."""
+    model, layer, context, bands, size, draw = point
+    if "language" not in bands.split("+"):
+        model, layer, context = study.model, study.reference_layer, longest_context(study)
+    everything = split_of(study, facts).train
+    usual = (study.model, longest_context(study), study.default_bands, everything)
+    is_reference = (model, context, bands, stories) == usual and layer in study.layers_of(model)
+    asked = None if stories == everything else size.hours
+    return Cell(
+        facts.subject, model, layer, context, stories, draw, is_reference, "fit", bands, asked
+    )
+
+
+class _Chooser:
+    """Which stories a subject trains on, of each size and draw."""
+
+    def __init__(self, study: Study, facts: SubjectFacts, pool: Sequence[str] | None) -> None:
+        self.study, self.facts = study, facts
+        self.everything = split_of(study, facts).train
+        self.pool = tuple(pool or self.everything)
+
+    def stories(self, size: Size, draw: int, grid: Grid) -> tuple[str, ...]:
+        """Return the first stories of a draw, sorted."""
+        if size == ALL:
+            return self.everything
+        field = "training_stories" if size.hours is None else "hours"
+        where = f"{self.study.where(field, grid.table)}{grid.label(field)} asks for"
+        own = set(self.everything)
+        orders = draw_orders(self.pool, grid.draws, self.study.seed)
+        order = [story for story in orders[draw] if story in own]
+        if size.hours is not None:
+            return tuple(sorted(order[: self._n_stories(order, size.hours, where)]))
+        n_stories = size.n_stories or 0
+        if n_stories > len(order):
+            msg = (
+                f"{where} {n_stories} stories; {self._has} "
+                f"{len(order)} to train on{self._kept_back}; ask for fewer."
+            )
+            raise ConfigError(msg)
+        return tuple(sorted(order[:n_stories]))
+
+    def _n_stories(self, order: Sequence[str], hours: float, where: str) -> int:
+        """Count the stories whose hours come closest to those that were asked for."""
+        trim = sum(self.study.design.trim)
+        n_trs = np.array([len(self.facts.tr_times[story]) - trim for story in order])
+        held = np.cumsum(n_trs) * self.facts.tr_s / 3600
+        if hours > held[-1]:
+            msg = (
+                f"{where} {hours:g} h; {self._has} {held[-1]:.2f} h to train on{self._kept_back}; "
+                'ask for fewer, or for "all".'
+            )
+            raise ConfigError(msg)
+        return int(np.abs(held - hours).argmin()) + 1
+
+    @property
+    def _has(self) -> str:
+        return f"subject {self.facts.subject!r} of dataset {self.study.dataset_name!r} has"
+
+    @property
+    def _kept_back(self) -> str:
+        n_held = len(split_of(self.study, self.facts).validation)
+        return f", {n_held} being kept back for validation" if n_held else ""
 
 
 def _kinds_of(study: Study, facts: SubjectFacts) -> list[Kind]:
     """Tell what is computed once for a subject."""
+    n_layers = len(study.layers_of(study.model))
     wanted: dict[Kind, bool] = {
         "ceiling": bool(facts.repeated() and study.evaluate.n_bootstraps),
         "baselines": bool(study.baselines.spaces) or study.baselines.autocorrelation,
         "product": study.evaluate.product_measure,
-        "stacking": study.evaluate.stack and (len(study.layers) > 1 or study.speech is not None),
+        "stacking": study.evaluate.stack and (n_layers > 1 or study.speech is not None),
         "comparison": bool(study.evaluate.compare_layers),
     }
     return [kind for kind, is_wanted in wanted.items() if is_wanted]
@@ -174,6 +265,11 @@ def draw_orders(stories: Sequence[str], n_draws: int, seed: int) -> list[tuple[s
     list of tuple of str
         The first n stories of an order are its set of size n.
     """
+    return list(_orders(tuple(stories), n_draws, seed))
+
+
+@lru_cache(maxsize=32)  # cells of every subject and sweep ask for the same
+def _orders(stories: tuple[str, ...], n_draws: int, seed: int) -> tuple[tuple[str, ...], ...]:
     orders: list[tuple[str, ...]] = []
     for draw in range(n_draws):
         rng = np.random.default_rng([seed, draw])
@@ -187,25 +283,11 @@ def draw_orders(stories: Sequence[str], n_draws: int, seed: int) -> list[tuple[s
             if not shared:
                 break
         orders.append(order)
-    return orders
-
-
-def axes_of(study: Study, cell: Cell, n_train: int) -> tuple[str, ...]:
-    """Tell which sweeps a cell is part of: among "layer", "context" and "n_stories"."""
-    if cell.kind != "fit":
-        return ()
-    has_all = cell.n_stories == n_train
-    is_longest = cell.context == max(study.contexts)
-    is_reference = cell.layer == study.reference_layer
-    sizes = study.training_stories or (n_train,)
-    parts = {
-        "layer": has_all and is_longest,
-        "context": has_all and is_reference,
-        "n_stories": is_longest and is_reference and cell.n_stories in sizes,
-    }
-    return tuple(axis for axis in AXES if parts[axis])
+    return tuple(orders)
 
 
 def _n_shared_sets(one: Sequence[str], other: Sequence[str]) -> int:
     """Count the sizes, but for the last, at which two orders have the same stories."""
-    return sum(set(one[:size]) == set(other[:size]) for size in range(1, len(one)))
+    place = {story: i for i, story in enumerate(other)}
+    furthest = np.maximum.accumulate([place[story] for story in one])
+    return int((furthest == np.arange(len(one)))[:-1].sum())

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,10 +111,17 @@ def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:
     DataError
         If a word gives no token.
     """
-    model, study = inputs.extractor, inputs.study
-    if not passes or not isinstance(model, LanguageExtractor):
-        return
-    with blamed(study, "model"):
+    for name, of_model in groupby(passes, key=lambda one: one.model):
+        model = inputs.extractor(name)
+        if isinstance(model, LanguageExtractor):
+            _check_words(inputs, model, inputs.field_of(name), list(of_model))
+
+
+def _check_words(
+    inputs: Inputs, model: LanguageExtractor, field: str, passes: Sequence[FeaturePass]
+) -> None:
+    study = inputs.study
+    with blamed(study, field):
         planner = model.planner()
     stories: dict[str, StoryWords] = {}
     allow_blank = model.protocol is not None
@@ -125,7 +133,7 @@ def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:
                 stories[one.words] = planner.tokenize(
                     first.run, transcript, allow_blank=allow_blank
                 )
-    with blamed(study, "model"):
+    with blamed(study, field):
         planner.check_vocabulary(list(stories.values()))
     for context in sorted({one.context for one in passes}):
         contexts = model.contexts(min_context_of(context), context)
@@ -137,7 +145,7 @@ def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:
                 planner.passes(story, contexts, word_vector=model.word_vector)
 
 
-def load_model(inputs: Inputs) -> None:
+def load_model(inputs: Inputs, model: str) -> None:
     """Load the weights of a language model; other extractors are left to themselves.
 
     Raises
@@ -145,9 +153,10 @@ def load_model(inputs: Inputs) -> None:
     ConfigError
         If they are damaged or lack a part.
     """
-    if isinstance(inputs.extractor, LanguageExtractor):
-        with blamed(inputs.study, "model"):
-            inputs.extractor.load()
+    found = inputs.extractor(model)
+    if isinstance(found, LanguageExtractor):
+        with blamed(inputs.study, inputs.field_of(model)):
+            found.load()
 
 
 def check_evaluation(

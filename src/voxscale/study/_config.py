@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from voxscale.data import dataset_name, is_dataset_file
 from voxscale.errors import ConfigError
 from voxscale.study._settings import (
     Baselines,
@@ -25,12 +26,18 @@ from voxscale.study._settings import (
     Evaluate,
     Features,
     Fit,
+    Hours,
+    Layers,
     SettingsTable,
     Speech,
+    Stories,
+    Sweep,
     Text,
     Whole,
     base_of,
     from_base,
+    in_order,
+    sorted_layers,
 )
 from voxscale.study._toml import TABLES, explain, line_of, read_study_file
 
@@ -44,31 +51,37 @@ def _count_or_names(value: Any) -> str:
 class Study(SettingsTable):
     """Everything that a study compares, and every setting that can change its numbers.
 
-    A star, not a full grid: the layers are swept at the longest context with all training
-    stories; the contexts and the training stories are swept at ``reference_layer``.
+    A star, not a full grid: the layers of every model are swept at the longest context with all
+    training stories; the contexts and the amount of training data are swept at
+    ``reference_layer`` of ``model``. Grids of any shape come beside it, as ``sweep``.
 
     Parameters
     ----------
     name : str
     dataset : str
-        One of :func:`voxscale.datasets`.
+        One of :func:`voxscale.datasets`, or a Python file that makes one, "./mystories.py"; then
+        relative to the study file's folder.
     model : str
         As in :func:`voxscale.language_states`, or an extractor's name. A relative path that
-        starts with a dot is taken from the study file's folder.
-    layers : sequence of int
-        0 is the embeddings.
+        starts with a dot is taken from the study file's folder. Default: the first of ``models``.
+    layers : sequence of int, or mapping of model to sequence of int
+        0 is the embeddings. A sequence is that of every model.
     contexts : sequence of int
         Words that the model sees at most. It sees at least half as many, rounded down but no
         fewer than one, except at a story's start.
+    models : sequence of str, optional
+        All models, ``model`` among them, whose layers are swept. Default: ``model`` alone.
     subjects : sequence of str, optional
         Default: all of the data set.
-    training_stories : sequence of int, optional
+    training_stories : sequence of int or "all", optional
         With how many stories to train. Default: with all alone.
+    hours : sequence of float or "all", optional
+        With how many hours to train, instead: stories are added as long as that comes closer.
     draws : int
         How many times the stories are drawn where not all of them train. Each draw is an
         order of the stories; smaller sets lie within larger ones.
     reference_layer : int, optional
-        Default: the middle one of ``layers``.
+        Of ``model``. Default: the middle one of its layers, as it is of every other model.
     validation_stories : int or sequence of str
         Training stories that no fit learns from, so that they can choose layers: how many
         (drawn with the seed), or their names. Default: 0, and the score of held-out training
@@ -83,6 +96,8 @@ class Study(SettingsTable):
     fit : Fit or mapping
     baselines : Baselines or mapping
     evaluate : Evaluate or mapping
+    sweep : sequence of Sweep or mapping
+        Grids of cells beside the star; see :class:`Sweep`.
     speech : Speech or mapping, optional
         A speech model whose layers are mixed with those of the language model. Default: none.
 
@@ -102,10 +117,14 @@ class Study(SettingsTable):
     name: Annotated[Text, Field(pattern=r"^[\w .+-]+$")] = Field(
         description="a name of letters, digits, spaces and . + - _"
     )
-    dataset: Text = Field(description="the name of a data set")
+    dataset: Text = Field(description="the name or Python file of a data set")
     model: Text = Field(description="the name or path of a model")
-    layers: tuple[Whole, ...] = Field(
-        min_length=1, description="layer numbers, 0 being the embeddings, such as [3, 9, 15]"
+    models: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
+        (), description="names or paths of models, that of model among them"
+    )
+    layers: Layers = Field(
+        description="layer numbers, 0 being the embeddings, such as [3, 9, 15], or a table of them "
+        "for models: { gpt2 = [3, 6, 9] }"
     )
     contexts: tuple[Count, ...] = Field(
         min_length=1, description="numbers of words, 1 or more, such as [32, 512]"
@@ -113,8 +132,11 @@ class Study(SettingsTable):
     subjects: tuple[Text, ...] | None = Field(
         None, min_length=1, description="names of subjects of the data set"
     )
-    training_stories: tuple[Count, ...] | None = Field(
-        None, min_length=1, description="numbers of stories, 1 or more, such as [1, 2, 5]"
+    training_stories: Stories | None = Field(
+        None, description='numbers of stories, 1 or more, such as [1, 2, 5], or "all"'
+    )
+    hours: Hours | None = Field(
+        None, description='hours of training data above 0, such as [0.5, 1, 2, "all"]'
     )
     draws: Count = Field(1, description="a number of draws, 1 or more")
     reference_layer: Whole = Field(0, description="one of the layers")
@@ -130,6 +152,7 @@ class Study(SettingsTable):
     fit: Fit = Field(Fit(), description="the table [fit]")
     baselines: Baselines = Field(Baselines(), description="the table [baselines]")
     evaluate: Evaluate = Field(Evaluate(), description="the table [evaluate]")
+    sweep: tuple[Sweep, ...] = Field((), description="tables [[sweep]]")
     speech: Speech | None = Field(None, description="the table [speech]")
 
     _source: tuple[str, str] | None = PrivateAttr(None)
@@ -142,7 +165,7 @@ class Study(SettingsTable):
         ----------
         path : path
             A TOML file with a table [study], and perhaps [design], [features], [fit],
-            [baselines], [evaluate] and [speech].
+            [baselines], [evaluate], [speech] and any number of [[sweep]].
         out : path, optional
             Where the results go instead; relative to the current folder.
 
@@ -172,35 +195,75 @@ class Study(SettingsTable):
         study._source = (path.name, text)
         return study
 
+    @property
+    def dataset_name(self) -> str:
+        """What the data set is called in keys and reports, wherever its file lies."""
+        return dataset_name(self.dataset)
+
     def where(self, field: str, table: str = "study") -> str:
         """Say where a field of a table stands, as a message begins; empty without a file."""
         if self._source is None:
             return ""
         name, text = self._source
-        line = line_of(text, [table, field])
+        line = line_of(text, [*table.split("."), field])
         return f"{name}, line {line}: " if line else f"{name}: "
+
+    @property
+    def default_bands(self) -> str:
+        """Which feature spaces are fitted together where no sweep says otherwise."""
+        return "language+word_rate" if self.design.word_rate else "language"
+
+    def layers_of(self, model: str) -> tuple[int, ...]:
+        """Return the layers of a model that are swept."""
+        return self.layers[model] if isinstance(self.layers, dict) else self.layers
+
+    def reference_layer_of(self, model: str) -> int:
+        """Return the layer of a model at which all else is swept."""
+        return self.reference_layer if model == self.model else _middle(self.layers_of(model))
 
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, data: Any) -> Any:
-        """Give ``out`` and ``reference_layer`` what depends on other fields."""
+        """Give ``out``, ``model``, ``models``, ``reference_layer`` what depends on other fields."""
         if not isinstance(data, Mapping):
             return data
         data = dict(data)
         if data.get("out") is None:
             data["out"] = f"voxscale-{data.get('name')}"
+        models = data.get("models")
+        if models is None and "model" in data:
+            data["models"] = [data["model"]]
+        elif isinstance(models, list | tuple) and models and data.get("model") is None:
+            data["model"] = models[0]
         if data.get("reference_layer") is None:
-            layers = data.get("layers")
-            usable = isinstance(layers, list | tuple) and all(type(one) is int for one in layers)
-            data["reference_layer"] = sorted(set(layers))[len(set(layers)) // 2] if (
-                layers and usable
-            ) else 0  # fmt: skip
+            layers = _own_layers(data.get("layers"), data.get("model"))
+            is_list = isinstance(layers, list | tuple) and all(type(one) is int for one in layers)
+            data["reference_layer"] = _middle(sorted(set(layers))) if layers and is_list else 0
         return data
 
-    @field_validator("layers", "contexts", "training_stories")
+    @field_validator("layers")
     @classmethod
-    def _in_order(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        return None if values is None else tuple(sorted(set(values)))
+    def _of_every_model(cls, layers: Any, info: ValidationInfo) -> Any:
+        ordered, models = sorted_layers(layers, info), info.data.get("models", ())
+        if isinstance(ordered, dict) and models and set(ordered) != set(models):
+            odd = sorted(set(ordered) ^ set(models))
+            which = "has none of" if odd[0] in models else "has some of another model,"
+            msg = f"the table {which} {odd[0]!r}; give a list for each of {', '.join(models)}"
+            raise ValueError(msg)
+        return ordered
+
+    @field_validator("contexts", "training_stories", "hours")
+    @classmethod
+    def _in_order(cls, values: Any) -> Any:
+        return in_order(values)
+
+    @field_validator("hours")
+    @classmethod
+    def _hours_or_stories(cls, hours: Any, info: ValidationInfo) -> Any:
+        if hours is not None and info.data.get("training_stories") is not None:
+            msg = "training_stories says already how much to train on; give one of the two"
+            raise ValueError(msg)
+        return hours
 
     @field_validator("subjects", "validation_stories")
     @classmethod
@@ -210,7 +273,7 @@ class Study(SettingsTable):
     @field_validator("reference_layer")
     @classmethod
     def _among_layers(cls, layer: int, info: ValidationInfo) -> int:
-        layers = info.data.get("layers")
+        layers = _own_layers(info.data.get("layers"), info.data.get("model"))
         if layers is not None and layer not in layers:
             msg = f"it is not among layers {list(layers)}"
             raise ValueError(msg)
@@ -247,12 +310,28 @@ class Study(SettingsTable):
     @field_validator("evaluate")
     @classmethod
     def _compares_layers(cls, evaluate: Evaluate, info: ValidationInfo) -> Evaluate:
-        layers = info.data.get("layers") or evaluate.compare_layers
+        layers = _own_layers(info.data.get("layers"), info.data.get("model"))
+        layers = layers or evaluate.compare_layers
         unknown = [one for one in evaluate.compare_layers if one not in layers]
         if unknown:
             msg = f"compare_layers has {unknown[0]}, which is not among layers {list(layers)}"
             raise ValueError(msg)
         return evaluate
+
+    @field_validator("sweep")
+    @classmethod
+    def _of_known_models(cls, sweeps: tuple[Sweep, ...], info: ValidationInfo) -> Any:
+        known = info.data.get("models") or ()
+        for sweep in sweeps if known else ():
+            of_table = tuple(sweep.layers) if isinstance(sweep.layers, dict) else sweep.models
+            for one in (*(sweep.models or ()), *(of_table or ())):
+                if one not in known:
+                    msg = f"it names model {one!r}, which is not among {', '.join(known)}"
+                    raise ValueError(msg)
+            if sweep.models and of_table and set(sweep.models) != set(of_table):
+                msg = "its layers are those of other models than its models; name the same in both"
+                raise ValueError(msg)
+        return sweeps
 
     @field_validator("speech")
     @classmethod
@@ -278,10 +357,38 @@ class Study(SettingsTable):
             msg = f"there is no such home folder as {path.parts[0]}"
             raise ValueError(msg) from error
 
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_from_base(cls, dataset: str, info: ValidationInfo) -> str:
+        if not is_dataset_file(dataset):
+            return dataset
+        return str(cls._from_base(Path(dataset), info))
+
     @field_validator("model")
     @classmethod
     def _model_from_base(cls, model: str, info: ValidationInfo) -> str:
         return from_base(model, info)
+
+    @field_validator("models")
+    @classmethod
+    def _with_the_model(cls, models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(from_base(one, info) for one in models))
+        if found and info.data.get("model", found[0]) not in found:
+            msg = f"model {info.data['model']!r} is not among them; name it, or leave model out"
+            raise ValueError(msg)
+        return found
+
+
+def _middle(layers: Sequence[int]) -> int:
+    return layers[len(layers) // 2]
+
+
+def _own_layers(layers: Any, model: Any) -> Any:
+    """Take a model's layers from a table; a list is that of every model."""
+    return layers.get(model) if isinstance(layers, Mapping) else layers
+
+
+_BRACKETS = {"sweep": "[[sweep]], in double brackets"}
 
 
 def _flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
@@ -296,10 +403,13 @@ def _flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any
             )
             raise ConfigError(msg)
     for table, fields in tables.items():
-        if not isinstance(fields, dict):
+        if table == "sweep" and isinstance(fields, list):
+            continue
+        if table == "sweep" or not isinstance(fields, dict):
             msg = (
                 f"{name}, line {line_of(text, [table])}: {table!r} is not a table; expected "
-                f"[{table}] once, in single brackets, and its fields below it."
+                f"{_BRACKETS.get(table, f'[{table}] once, in single brackets')}, and its fields "
+                "below it."
             )
             raise ConfigError(msg)
     if "study" not in tables:

@@ -13,6 +13,7 @@ from voxscale.store import LayerStore, key_of
 from voxscale.study._cell_keys import min_context_of
 from voxscale.study._split import split_of
 from voxscale.study._stream import Grid, array_name, stream_story
+from voxscale.study._sweeps import layers_at
 
 if TYPE_CHECKING:
     from voxscale.study._cells import Cell
@@ -59,6 +60,7 @@ class FeaturePass:
 
     Parameters
     ----------
+    model : str
     context : int
     layers : tuple of int
     words : str
@@ -66,6 +68,7 @@ class FeaturePass:
     targets : tuple of Target
     """
 
+    model: str
     context: int
     layers: tuple[int, ...]
     words: str
@@ -74,7 +77,7 @@ class FeaturePass:
     @property
     def label(self) -> str:
         """What it is, in words."""
-        return f"story {self.targets[0].run}, context {self.context}"
+        return f"story {self.targets[0].run}, context {self.context} of {self.model}"
 
 
 def recipe_of(study: Study) -> DesignRecipe:
@@ -85,21 +88,16 @@ def recipe_of(study: Study) -> DesignRecipe:
     )
 
 
-def layers_at(study: Study, context: int) -> tuple[int, ...]:
-    """Return the layers that some cell needs at a context."""
-    return study.layers if context == max(study.contexts) else (study.reference_layer,)
-
-
-def feature_key(inputs: Inputs, facts: SubjectFacts, run: str, context: int) -> str:
+def feature_key(inputs: Inputs, facts: SubjectFacts, run: str, model: str, context: int) -> str:
     """Name the features of a run by everything that can change their numbers."""
     recipe = recipe_of(inputs.study)
     return key_of(
         {
             "recipe": RECIPE,
-            "extractor": dict(inputs.identity),
+            "extractor": dict(inputs.identity(model)),
             "words": facts.hashes[run]["words"],
             "tr_times": facts.hashes[run]["tr_times"],
-            "layers": layers_at(inputs.study, context),
+            "layers": layers_at(inputs.study, model, context),
             "context": context,
             "min_context": min_context_of(context),
             "lobes": recipe.lobes,
@@ -111,27 +109,27 @@ def feature_key(inputs: Inputs, facts: SubjectFacts, run: str, context: int) -> 
 
 def passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[FeaturePass]:
     """List what must go through the model so that the cells have their features."""
-    passes: dict[tuple[int, str], FeaturePass] = {}
+    passes: dict[tuple[str, int, str], FeaturePass] = {}
     seen: set[str] = set()
     for cell in cells:
-        if cell.kind in ("ceiling", "between"):  # which have no need of a model
+        if cell.kind in ("ceiling", "between") or not cell.has_language:
             continue
         facts = inputs.facts(cell.subject)
         held = split_of(inputs.study, facts).validation
         for run in (*cell.stories, *held, *facts.test):
-            key = feature_key(inputs, facts, run, cell.context)
+            key = feature_key(inputs, facts, run, cell.model, cell.context)
             if key in seen:
                 continue
             seen.add(key)
             target = Target(key, cell.subject, run, len(facts.tr_times[run]))
             words = str(facts.hashes[run]["words"])
-            layers = layers_at(inputs.study, cell.context)
-            found = passes.get((cell.context, words))
+            layers = layers_at(inputs.study, cell.model, cell.context)
+            found = passes.get((cell.model, cell.context, words))
             before = () if found is None else found.targets
-            passes[cell.context, words] = FeaturePass(
-                cell.context, layers, words, (*before, target)
+            passes[cell.model, cell.context, words] = FeaturePass(
+                cell.model, cell.context, layers, words, (*before, target)
             )
-    return list(passes.values())
+    return sorted(passes.values(), key=lambda one: inputs.study.models.index(one.model))
 
 
 def missing_passes(passes: Iterable[FeaturePass], store: LayerStore) -> list[FeaturePass]:
@@ -148,7 +146,7 @@ def compute_pass(inputs: Inputs, one: FeaturePass, store: LayerStore) -> None:
     """Run a story through the model and store its layers, at the TRs of every run."""
     first = one.targets[0]
     stream_story(
-        inputs.extractor,
+        inputs.extractor(one.model),
         inputs.facts(first.subject).transcripts[first.run],
         one.layers,
         [
@@ -162,7 +160,7 @@ def compute_pass(inputs: Inputs, one: FeaturePass, store: LayerStore) -> None:
         meta={
             "context": one.context,
             "layers": one.layers,
-            "extractor": dict(inputs.identity),
+            "extractor": dict(inputs.identity(one.model)),
         },
     )
 
@@ -180,7 +178,7 @@ def read_features(
     facts = inputs.facts(cell.subject)
     features = {}
     for run in runs:
-        key = feature_key(inputs, facts, run, cell.context)
+        key = feature_key(inputs, facts, run, cell.model, cell.context)
         check_computed(store, key, f"the features of story {run!r} at context {cell.context}")
         values = store.get(key, array_name(cell.layer))
         features[run] = TRSeries(values, run, 0, facts.tr_times[run])

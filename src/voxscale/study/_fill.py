@@ -28,7 +28,11 @@ def fill_features(inputs: Inputs, made: Plan, tell: Callable[[Progress], None]) 
     steps = Steps("features", len(made.passes) + len(made.speech_passes), tell)
     done: Counter[type] = Counter()
     passes: tuple[FeaturePass | SpeechPass, ...] = (*made.passes, *made.speech_passes)
+    latest = ""
     for one in passes:
+        if isinstance(one, FeaturePass) and one.model != latest:
+            inputs.release(latest)  # the memory holds the weights of one model at a time
+            latest = one.model
         steps.start(one.label)
         try:
             _fill_pass(inputs, one, store)

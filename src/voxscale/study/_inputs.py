@@ -19,6 +19,7 @@ from voxscale.features import Extractor, SpeechExtractor, extractor
 from voxscale.store import hash_array, hash_file, key_of
 from voxscale.study._checks import blamed
 from voxscale.study._speech_inputs import need_sounds, speech_extractor
+from voxscale.study._sweeps import grids_of
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -91,19 +92,25 @@ class Inputs:
         self.study = study
         self._device = device
         self._facts: dict[str, SubjectFacts] = {}
+        self._extractors: dict[str, Extractor] = {}
+        self._identities: dict[str, Mapping[str, Any]] = {}
         self._latest: tuple[str, Dataset] | None = None
         self.subjects = _subjects_of(study)
 
-    @cached_property
-    def extractor(self) -> Extractor:
-        """What turns words into features; a language model is not loaded yet."""
+    def extractor(self, model: str) -> Extractor:
+        """Return what turns words into features; a language model is not loaded yet."""
+        if model not in self._extractors:
+            self._extractors[model] = self._extractor(model)
+        return self._extractors[model]
+
+    def _extractor(self, model: str) -> Extractor:
         study = self.study
         # A plugin takes no protocol: then it is that of the design alone.
-        is_plugin = study.model in plugins.names("extractors")
+        is_plugin = model in plugins.names("extractors")
         protocol = None if is_plugin else study.design.protocol
-        with blamed(study, "model"):
+        with blamed(study, self.field_of(model)):
             found = extractor(
-                study.model,
+                model,
                 device=self._device,
                 dtype=None if study.features.dtype == "float32" else study.features.dtype,
                 policy=study.features.policy,
@@ -111,20 +118,35 @@ class Inputs:
                 protocol=protocol,
             )
             n_layers = getattr(found, "n_layers", None)
-        if n_layers is not None and max(self.study.layers) >= n_layers:
-            msg = (
-                f"{self.study.where('layers')}[study] layers has {max(self.study.layers)}; model "
-                f"{self.study.model!r} has layers 0 to {n_layers - 1}; leave out those above."
-            )
-            raise ConfigError(msg)
+        if n_layers is not None:
+            self._check_layers(model, n_layers)
         return found
 
-    @cached_property
-    def identity(self) -> Mapping[str, Any]:
-        """What of the extractor can change the numbers."""
-        found = self.extractor
-        with blamed(self.study, "model"):
-            return found.identity
+    def _check_layers(self, model: str, n_layers: int) -> None:
+        for grid in grids_of(self.study):
+            if max(grid.layers.get(model, (0,))) >= n_layers:
+                msg = (
+                    f"{self.study.where('layers', grid.table)}{grid.label('layers')} "
+                    f"has {max(grid.layers[model])}; model {model!r} has layers 0 to "
+                    f"{n_layers - 1}; leave out those above."
+                )
+                raise ConfigError(msg)
+
+    def release(self, model: str) -> None:
+        """Let go of a model's weights; they are loaded again when asked for."""
+        self._extractors.pop(model, None)
+
+    def field_of(self, model: str) -> str:
+        """Return the field of a study file that names a model."""
+        return "model" if model == self.study.model else "models"
+
+    def identity(self, model: str) -> Mapping[str, Any]:
+        """Return what of an extractor can change the numbers."""
+        if model not in self._identities:
+            found = self.extractor(model)
+            with blamed(self.study, self.field_of(model)):
+                self._identities[model] = found.identity
+        return self._identities[model]
 
     @cached_property
     def speech(self) -> SpeechExtractor | None:
@@ -141,7 +163,9 @@ class Inputs:
 
     def check_model(self) -> None:
         """Find out whether the models and their layers exist, before any data are read."""
-        _ = self.identity, self.speech_identity
+        for model in self.study.models:
+            self.identity(model)
+        _ = self.speech_identity
 
     def dataset(self, subject: str) -> Dataset:
         """Load a subject; only the latest one is kept."""
@@ -165,10 +189,13 @@ class Inputs:
         if subject not in self._facts:
             dataset = self.dataset(subject)
             found = _facts_of(dataset, subject)
-            if self.study.baselines.sound or self.study.speech is not None:
+            has_band = any("sound" in one for grid in grids_of(self.study) for one in grid.bands)
+            if self.study.baselines.sound or has_band or self.study.speech is not None:
                 sounds, no_sound = _hash_sounds(dataset)
                 if self.study.speech is not None and not sounds:
                     need_sounds(self.study, dataset, no_sound)
+                if has_band and not sounds:
+                    raise ConfigError(_no_sound_for_bands(self.study, dataset, no_sound))
                 if self.study.speech is not None:
                     for run in sounds:
                         data.check_heard(run, dataset.words[run], dataset.audio[run])
@@ -179,14 +206,14 @@ class Inputs:
 
 def _subjects_of(study: Study) -> tuple[str, ...]:
     try:
-        plugin = plugins.find("datasets", study.dataset)
+        plugin = data.find_dataset(study.dataset)
     except DataError as error:
         msg = f"{study.where('dataset')}{error}"
         raise ConfigError(msg) from error
     known = tuple(getattr(plugin, "SUBJECTS", ()))
     with blamed(study, "subjects"):
         for subject in study.subjects or ():
-            data.check_subject(study.dataset, subject, known)
+            data.check_subject(study.dataset_name, subject, known)
     return study.subjects or known
 
 
@@ -232,6 +259,16 @@ def _facts_of(dataset: Dataset, subject: str) -> SubjectFacts:
         tr_times=tr_times,
         trs=trs,
         hashes=hashes,
+    )
+
+
+def _no_sound_for_bands(study: Study, dataset: Dataset, why: str) -> str:
+    grids = [one for one in grids_of(study) if any("sound" in bands for bands in one.bands)]
+    where = f"{study.where('bands', grids[0].table)}{grids[0].label('bands')}"
+    reason = why or "no run has audio"
+    return (
+        f"{where} has sound, but of dataset {dataset.name!r}, subject {dataset.subject!r}, "
+        f"{reason}; leave sound out, or give the data set its audio."
     )
 
 

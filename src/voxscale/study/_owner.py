@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from voxscale.study._config import Study
 
-__all__ = ["check_owner", "claim"]
+__all__ = ["check_owned", "check_owner", "claim"]
 
 _FILE = "study.json"
 
@@ -35,6 +35,26 @@ def check_owner(study: Study) -> None:
         msg = (
             f"{study.where('out')}[study] out: {study.out} holds the results of study {owner!r}; "
             f"choose another out, or name this study {owner!r} too."
+        )
+        raise ConfigError(msg)
+
+
+def check_owned(study: Study) -> None:
+    """Find out whether a study's folder is known to be its own.
+
+    Raises
+    ------
+    ConfigError
+        If it holds the results of a study of another name, or does not say whose.
+    StoreError
+        If what it says cannot be read.
+    """
+    check_owner(study)
+    if _owner_of(study.out) is None:
+        msg = (
+            f"{study.where('out')}[study] out: {study.out} does not say whose results it holds "
+            f"(there is no {_FILE} in it), so that nothing is removed there; if it is "
+            f"this study's, write {json.dumps({'name': study.name})} into that file."
         )
         raise ConfigError(msg)
 

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from voxscale.store import LayerStore, Store
 from voxscale.study._cell_keys import between_key, cell_key
-from voxscale.study._cells import AXES, Cell, axes_of, cells_of
+from voxscale.study._cells import Cell, cells_of, training_pool
 from voxscale.study._checks import check_evaluation, check_rows, check_words
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
+from voxscale.study._orphans import Orphans, find_orphans
 from voxscale.study._owner import check_owner
+from voxscale.study._progress import size
 from voxscale.study._speech_features import (
     SpeechPass,
     missing_speech_passes,
     speech_passes_for,
 )
 from voxscale.study._speech_inputs import check_speech
-from voxscale.study._split import split_of
+from voxscale.study._sweeps import AXES
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -63,6 +65,10 @@ class Plan:
         False when the size of the features is not known before the first of them is there.
     speech_passes : tuple of SpeechPass
         Sounds to run through the speech model.
+    axes : dict of Cell to tuple of str
+        The sweeps that a fit is part of: among "layer", "context", "n_stories", "model", "bands".
+    orphans : Orphans
+        What the folder holds that no cell names any more; :func:`plan` and :func:`status` look.
     """
 
     study: Study
@@ -75,21 +81,23 @@ class Plan:
     bytes_needed: int
     is_exact: bool
     speech_passes: tuple[SpeechPass, ...] = ()
+    axes: dict[Cell, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    orphans: Orphans = field(default_factory=Orphans)
 
     def __str__(self) -> str:
         study = self.study
         subjects = list(dict.fromkeys(cell.subject for cell in self.cells))
         sizes = sorted({cell.n_stories for cell in self.cells if cell.kind != "between"})
-        contexts = Counter(one.context for one in self.passes)
-        stories = ", ".join(f"{n} at context {context}" for context, n in contexts.items())
+        contexts = sorted({cell.context for cell in self.cells})
+        counts = Counter(one.context for one in self.passes)
+        stories = ", ".join(f"{n} at context {context}" for context, n in counts.items())
         n_sounds = len(self.speech_passes)
         rows = [
             ("study", study.name),
             ("results", str(study.out)),
-            ("data set", f"{study.dataset}: {', '.join(subjects)}"),
-            ("model", study.model),
-            ("layers", _listed(study.layers)),
-            ("contexts", f"{_listed(study.contexts)} words (layer {study.reference_layer})"),
+            ("data set", f"{study.dataset_name}: {', '.join(subjects)}"),
+            *_models_of(study),
+            ("contexts", f"{_listed(contexts)} words (layer {study.reference_layer})"),
             ("stories", f"{_listed(sizes)} to train on (layer {study.reference_layer})"),
             ("cells", f"{len(self.cells)}: {len(self.done)} done, {len(self.missing)} to do"),
             (
@@ -98,12 +106,14 @@ class Plan:
                 + _POLICIES.get(study.features.policy, "")
                 + (f"; {n_sounds} passes over a sound" if study.speech else ""),
             ),
-            ("disk", f"about {_size(self.bytes_needed)}" + _unsure(self)),
+            ("disk", f"about {size(self.bytes_needed)}" + _unsure(self)),
         ]
         if self.failed:
             rows.insert(-2, ("failed", f"{len(self.failed)}, to be tried again"))
         if study.speech:
             rows.insert(4, ("speech", _windows_of(study.speech)))
+        if self.orphans:
+            rows.append(("orphans", _of_orphans(self.orphans)))
         return "\n".join(f"{name:>9}  {text}" for name, text in rows)
 
 
@@ -112,6 +122,14 @@ _POLICIES = {
     "full": "; each from its start",
     "sentence": "; a window for every sentence of it",
 }
+
+
+def _models_of(study: Study) -> list[tuple[str, str]]:
+    """List each model with its layers."""
+    rows = []
+    for model in study.models:
+        rows += [("model", model), ("layers", _listed(study.layers_of(model)))]
+    return rows
 
 
 def _windows_of(speech: Speech) -> str:
@@ -156,6 +174,8 @@ class Status:
             if self.n_failed_features:
                 where += f", those of features in {plan.study.out}/features/*.failed.json"
             lines.append(f"The tracebacks are in {where}")
+        if plan.orphans:
+            lines.append(f"orphans: {_of_orphans(plan.orphans)}")
         return "\n".join(lines)
 
 
@@ -187,7 +207,8 @@ def plan(study: Study) -> Plan:
     StoreError
         If a result that is there was cut short.
     """
-    return checked_plan(Inputs(study))
+    inputs = Inputs(study)
+    return _with_orphans(inputs, checked_plan(inputs))
 
 
 def status(study: Study) -> Status:
@@ -207,12 +228,11 @@ def status(study: Study) -> Status:
         As :func:`plan`, but for what only missing cells would meet.
     """
     inputs = Inputs(study)
-    made = make_plan(inputs)
+    made = _with_orphans(inputs, make_plan(inputs))
     done = set(made.done)
     by_axis: dict[str, dict[Any, tuple[int, int]]] = {"subject": {}, **{axis: {} for axis in AXES}}
     for cell in made.cells:
-        n_train = len(split_of(study, inputs.facts(cell.subject)).train)
-        for axis in ("subject", *axes_of(study, cell, n_train)):
+        for axis in ("subject", *made.axes.get(cell, ())):
             value = getattr(cell, axis)
             n_done, total = by_axis[axis].get(value, (0, 0))
             by_axis[axis][value] = n_done + (cell in done), total + 1
@@ -222,7 +242,7 @@ def status(study: Study) -> Status:
         failure = store.failure(made.keys[cell]) or {}
         first = (str(failure.get("message", "")).splitlines() or [""])[0]
         failures.append((cell, f"{failure.get('error', '')}: {first}"))
-    ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items()}
+    ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items() if counts}
     features = feature_store(study)
     keys = [target.key for one in made.passes for target in one.targets]
     keys += [key for one in made.speech_passes for _, key in one.keys]
@@ -251,13 +271,16 @@ def make_plan(inputs: Inputs) -> Plan:
     check_owner(study)
     inputs.check_model()
     cells, keys = [], {}
-    for subject in inputs.subjects:
-        facts = inputs.facts(subject)
-        for cell in cells_of(study, facts):
+    all_facts = [inputs.facts(subject) for subject in inputs.subjects]
+    pool = training_pool(study, all_facts)
+    axes: dict[Cell, tuple[str, ...]] = {}
+    for facts in all_facts:
+        for cell, of_cell in cells_of(study, facts, pool).items():
             cells.append(cell)
-            keys[cell] = cell_key(study, cell, facts, inputs.identity, inputs.speech_identity)
+            axes[cell] = of_cell
+            identity = inputs.identity(cell.model)
+            keys[cell] = cell_key(study, cell, facts, identity, inputs.speech_identity)
     if study.evaluate.between_subjects:
-        all_facts = [inputs.facts(subject) for subject in inputs.subjects]
         cell = replace(cells[0], stories=(), kind="between", reference=False)
         cells.append(cell)
         keys[cell] = between_key(study, all_facts)
@@ -270,7 +293,9 @@ def make_plan(inputs: Inputs) -> Plan:
     sounds = tuple(missing_speech_passes(speech_passes_for(inputs, missing), features))
     n_bytes, is_exact = _bytes_needed(inputs, missing, passes)
     n_bytes += _speech_bytes(inputs, sounds)
-    return Plan(study, tuple(cells), keys, done, missing, failed, passes, n_bytes, is_exact, sounds)
+    return Plan(
+        study, tuple(cells), keys, done, missing, failed, passes, n_bytes, is_exact, sounds, axes
+    )
 
 
 def cell_store(study: Study) -> Store:
@@ -283,6 +308,15 @@ def feature_store(study: Study) -> LayerStore:
     return LayerStore(study.out / "features")
 
 
+def _with_orphans(inputs: Inputs, made: Plan) -> Plan:
+    stores = cell_store(inputs.study), feature_store(inputs.study)
+    return replace(made, orphans=find_orphans(inputs, made.cells, made.keys.values(), *stores))
+
+
+def _of_orphans(orphans: Orphans) -> str:
+    return f"{orphans.summary}, which no cell names any more; voxscale prune removes them"
+
+
 def _bytes_needed(
     inputs: Inputs, missing: tuple[Cell, ...], passes: tuple[FeaturePass, ...]
 ) -> tuple[int, bool]:
@@ -293,11 +327,12 @@ def _bytes_needed(
         if cell.reference:
             n_arrays += sum(len(facts.tr_times[run]) for run in facts.repeated())
         needed += 4 * facts.n_voxels * n_arrays
-    if not passes:
-        return needed, True
-    n_dims = getattr(inputs.extractor, "n_dims", None)
-    rows = sum(len(one.layers) * target.n_trs for one in passes for target in one.targets)
-    return needed + 4 * rows * (n_dims or 0), n_dims is not None
+    is_exact = True
+    for one in passes:
+        n_dims = getattr(inputs.extractor(one.model), "n_dims", None)
+        is_exact &= n_dims is not None
+        needed += 4 * len(one.layers) * (n_dims or 0) * sum(t.n_trs for t in one.targets)
+    return needed, is_exact
 
 
 def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:
@@ -312,14 +347,6 @@ def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:
 
 def _listed(values: Any) -> str:
     return ", ".join(map(str, values))
-
-
-def _size(n_bytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
 
 
 def _unsure(made: Plan) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Progress", "duration", "reporting"]
+__all__ = ["Progress", "duration", "reporting", "size"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,21 @@ def _line(step: Progress) -> None:
     rest = f"; {duration(left)} left" if left is not None and step.done < step.total else ""
     sys.stderr.write(f"[{step.phase} {step.done}/{step.total}] {note}{step.label}{rest}\n")
     sys.stderr.flush()
+
+
+def size(n_bytes: float) -> str:
+    """Tell a number of bytes as people do.
+
+    Examples
+    --------
+    >>> size(999), size(45_300_000)
+    ('999 B', '45 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
 
 
 def duration(seconds: float) -> str:

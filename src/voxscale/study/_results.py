@@ -11,11 +11,11 @@ from voxscale.errors import StoreError
 from voxscale.evaluate import choose_best
 from voxscale.store import Store
 from voxscale.study._beside import layer_scores, partition_of
-from voxscale.study._cells import AXES, Cell, axes_of
+from voxscale.study._cells import Cell
 from voxscale.study._inputs import Inputs
 from voxscale.study._plan import Plan, cell_store, make_plan
 from voxscale.study._score_table import score_table
-from voxscale.study._split import split_of
+from voxscale.study._sweeps import AXES
 from voxscale.study._tables import cell_table, side_by_side, story_table
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Results:
     missing: tuple[Cell, ...]
     failed: tuple[tuple[Cell, dict[str, Any]], ...] = field(repr=False)
     _keys: dict[Cell, str] = field(repr=False)
-    _n_train: dict[str, int] = field(repr=False)
+    _axes: dict[Cell, tuple[str, ...]] = field(repr=False)
 
     @cached_property
     def _store(self) -> Store:
@@ -133,7 +133,9 @@ class Results:
 
         Parameters
         ----------
-        axis : {"layer", "context", "n_stories"}
+        axis : {"layer", "context", "n_stories", "model", "bands"}
+            "layer" is about the reference model, "model" about the layers of all; "n_stories" is
+            the amount of training data, in stories or hours.
         subject : str, optional
             Default: all, one after the other.
 
@@ -151,7 +153,13 @@ class Results:
             if axis in self.axes(cell) and subject in (None, cell.subject)
         ]
         order = {name: i for i, name in enumerate(self.subjects)}
-        return tuple(sorted(chosen, key=lambda c: (order[c.subject], getattr(c, axis), c.draw)))
+        models = {name: i for i, name in enumerate(self.study.models)}
+
+        def place(cell: Cell) -> tuple[Any, ...]:
+            value = models[cell.model] if axis == "model" else getattr(cell, axis)
+            return order[cell.subject], value, cell.layer, cell.draw
+
+        return tuple(sorted(chosen, key=place))
 
     def reference(self, subject: str) -> Cell:
         """Return the cell where the sweeps meet: reference layer, longest context, all stories.
@@ -171,7 +179,7 @@ class Results:
     def reference_or_none(self, subject: str) -> Cell | None:
         """Return the same; None if it is not done."""
         layer = self.study.reference_layer
-        found = self.select(subject=subject, layer=layer, reference=True)
+        found = self.select(subject=subject, layer=layer, reference=True, kind="fit")
         return found[0] if found else None
 
     def arrays(self, cell: Cell) -> dict[str, Array]:
@@ -394,8 +402,12 @@ class Results:
         return None if cell is None else self.arrays(cell)
 
     def axes(self, cell: Cell) -> tuple[str, ...]:
-        """Tell which sweeps a cell is part of: among "layer", "context" and "n_stories"."""
-        return axes_of(self.study, cell, self._n_train[cell.subject])
+        """Tell which sweeps a cell is part of.
+
+        Among "layer", "context", "n_stories" (the amount of training data, in stories or hours),
+        "model" and "bands"; none for the cells of a grid.
+        """
+        return self._axes.get(cell, ())
 
     def _key(self, cell: Cell) -> str:
         if cell not in self._keys:
@@ -435,9 +447,6 @@ def results(study: Study) -> Results:
         raise StoreError(msg)
     store = cell_store(study)
     failed = [(cell, store.failure(made.keys[cell]) or {}) for cell in made.failed]
-    n_train = {
-        subject: len(split_of(study, inputs.facts(subject)).train) for subject in inputs.subjects
-    }
     fits = tuple(cell for cell in made.done if cell.kind == "fit")
     beside = tuple(cell for cell in made.done if cell.kind != "fit")
-    return Results(study, fits, beside, made.missing, tuple(failed), made.keys, n_train)
+    return Results(study, fits, beside, made.missing, tuple(failed), made.keys, made.axes)

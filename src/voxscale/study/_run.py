@@ -6,7 +6,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from voxscale._version import __version__
 from voxscale.errors import ConfigError, VoxscaleWarning
-from voxscale.store import check_writable
+from voxscale.store import check_idle, check_writable, one_run
 from voxscale.study._cell_keys import RECIPE, min_context_of
 from voxscale.study._cells import REDUCERS, Cell
 from voxscale.study._checks import load_model
 from voxscale.study._features import recipe_of
 from voxscale.study._fill import FATAL, fill_features
 from voxscale.study._inputs import Inputs
-from voxscale.study._owner import claim
-from voxscale.study._plan import Plan, cell_store, checked_plan, feature_store
+from voxscale.study._owner import check_owner, claim
+from voxscale.study._plan import Plan, cell_store, checked_plan, feature_store, make_plan
 from voxscale.study._progress import Progress, Steps, duration, reporting
 from voxscale.study._speech_inputs import load_speech
 from voxscale.study._split import split_of
@@ -135,7 +135,8 @@ def run(
         As :func:`plan`, before any work; or if the device is not here, or the model's weights
         are damaged.
     StoreError
-        If results cannot be written, before any work where that can be known.
+        If results cannot be written, before any work where that can be known; or if another run
+        is filling the same folder.
 
     Warns
     -----
@@ -144,18 +145,18 @@ def run(
     """
     began = time.monotonic()
     _check_device(device)
+    check_idle(study.out)
     inputs = Inputs(study, device)
     warned: Counter[str] = Counter()
     with _counted(warned):
         made = checked_plan(inputs)
         if made.passes:
-            load_model(inputs)
+            load_model(inputs, made.passes[0].model)
         if made.speech_passes:
             load_speech(inputs)
-        if made.missing:
-            check_writable(study.out)
-            claim(study)
-        with reporting(progress) as tell:
+        with _alone(study) if made.missing else nullcontext(), reporting(progress) as tell:
+            if made.missing:
+                made = make_plan(inputs)  # others may have filled some of it by now
             n_passes, n_sounds = fill_features(inputs, made, tell)
             computed, failed = _fill_cells(inputs, made, tell, device) if made.missing else ([], [])
     for text, count in warned.items():
@@ -173,6 +174,16 @@ def run(
         n_sounds=n_sounds,
         n_failed_sounds=len(made.speech_passes) - n_sounds,
     )
+
+
+@contextmanager
+def _alone(study: Study) -> Iterator[None]:
+    """Let nobody else fill the study's folder."""
+    check_writable(study.out)
+    with one_run(study.out):
+        check_owner(study)
+        claim(study)
+        yield
 
 
 def _check_device(device: str | None) -> None:
@@ -225,8 +236,8 @@ def _provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
     return {
         "cell": cell.as_dict(),
         "study": study.name,
-        "dataset": study.dataset,
-        "extractor": dict(inputs.identity),
+        "dataset": study.dataset_name,
+        "extractor": dict(inputs.identity(cell.model)),
         "min_context": min_context_of(cell.context),
         "design": study.design.model_dump(),
         "features": study.features.model_dump(),

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["SCORE_COLUMNS", "score_table"]
 
 _METRICS = {"r2": "r2", "correlation": "r"}  # those of validation that have a name
-_OF_CELL = ("subject", "kind", "model", "layer", "context", "n_stories", "draw")
+_OF_CELL = (
+    "subject", "kind", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw",
+)  # fmt: skip
 _OF_NUMBER = ("value", "reducer", "n_voxels", "n_without_score", "n_not_chosen")
 SCORE_COLUMNS = (
     *_OF_CELL, "what", "on", "metric", "unit", "stories", *_OF_NUMBER, "key",

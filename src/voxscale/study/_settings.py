@@ -27,12 +27,18 @@ __all__ = [
     "Evaluate",
     "Features",
     "Fit",
+    "Hours",
+    "Layers",
     "SettingsTable",
     "Speech",
+    "Stories",
+    "Sweep",
     "Text",
     "Whole",
     "base_of",
     "from_base",
+    "in_order",
+    "sorted_layers",
 ]
 
 BLOCK_TRS = 30  # as evaluate.permutation_test has it
@@ -43,6 +49,50 @@ Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
+
+SPACES = ("language", "word_rate", "position", "sound")  # what bands are made of, in this order
+
+
+def _form(value: Any) -> str:
+    return "table" if isinstance(value, Mapping | BaseModel) else "value"
+
+
+def _number_or_word(value: Any) -> str:
+    return "word" if isinstance(value, str) else "number"
+
+
+_All = Annotated[Literal["all"], Tag("word")]
+# How much to train on, of a sweep: numbers of stories, or hours; "all" is all there are.
+Stories = Annotated[
+    tuple[Annotated[Annotated[Count, Tag("number")] | _All, Discriminator(_number_or_word)], ...],
+    Field(min_length=1),
+]
+Hours = Annotated[
+    tuple[
+        Annotated[Annotated[Positive, Tag("number")] | _All, Discriminator(_number_or_word)], ...
+    ],
+    Field(min_length=1),
+]
+_Numbers = Annotated[tuple[Whole, ...], Field(min_length=1)]
+# Of every model alike, or a table with a list for each model.
+Layers = Annotated[
+    Annotated[dict[Text, _Numbers], Tag("table")] | Annotated[_Numbers, Tag("value")],
+    Discriminator(_form),
+]
+
+
+def in_order(values: Any) -> Any:
+    """Sort numbers and let each be there once, the word "all" behind them."""
+    if not isinstance(values, tuple):
+        return values
+    return tuple(sorted(set(values), key=lambda one: (isinstance(one, str), one)))
+
+
+def sorted_layers(layers: Any, info: ValidationInfo) -> Any:
+    """Sort layers; in a table of models, let paths count from the study file's folder."""
+    if isinstance(layers, dict):
+        return {from_base(model, info): in_order(own) for model, own in layers.items()}
+    return in_order(layers)
 
 
 def base_of(info: ValidationInfo) -> Path:
@@ -129,6 +179,74 @@ class Speech(SettingsTable):
         return from_base(model, info)
 
 
+class Sweep(SettingsTable):
+    """A grid of cells beside the study's own sweeps.
+
+    Every combination of what it names; what it does not name is as in the cell where the study's
+    sweeps meet: the reference layer of the model, the longest context, all training stories.
+    """
+
+    models: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
+        None, description="some of the models"
+    )
+    layers: Layers | None = Field(
+        None, description='layer numbers, or a table of them: { gpt2 = [3, 6], "./opt" = [4] }'
+    )
+    contexts: Annotated[tuple[Count, ...], Field(min_length=1)] | None = Field(
+        None, description="numbers of words, 1 or more, such as [32, 512]"
+    )
+    training_stories: Stories | None = Field(
+        None, description='numbers of stories, 1 or more, or "all", such as [1, 2, "all"]'
+    )
+    hours: Hours | None = Field(
+        None, description='hours of training data above 0, or "all", such as [0.5, 1, "all"]'
+    )
+    draws: Count = Field(1, description="a number of draws, 1 or more")
+    bands: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
+        None, description='feature spaces fitted together, such as ["language", "word_rate"]'
+    )
+
+    @field_validator("models")
+    @classmethod
+    def _from_base(cls, models: Any, info: ValidationInfo) -> Any:
+        return models and tuple(dict.fromkeys(from_base(one, info) for one in models))
+
+    @field_validator("layers")
+    @classmethod
+    def _layers_in_order(cls, layers: Any, info: ValidationInfo) -> Any:
+        return sorted_layers(layers, info)
+
+    @field_validator("contexts", "training_stories", "hours")
+    @classmethod
+    def _in_order(cls, values: Any) -> Any:
+        return in_order(values)
+
+    @field_validator("hours")
+    @classmethod
+    def _hours_or_stories(cls, hours: Any, info: ValidationInfo) -> Any:
+        if hours is not None and info.data.get("training_stories") is not None:
+            msg = "training_stories says already how much to train on; give one of the two"
+            raise ValueError(msg)
+        return hours
+
+    @field_validator("bands")
+    @classmethod
+    def _known_bands(cls, bands: Any) -> Any:
+        return bands and tuple(dict.fromkeys(_in_one_order(one) for one in bands))
+
+
+def _in_one_order(band: str) -> str:
+    """Write "word_rate + language" as "language+word_rate"."""
+    spaces = [one.strip() for one in band.split("+")]
+    if unknown := [one for one in spaces if one not in SPACES]:
+        msg = (
+            f"{unknown[0]!r} is no feature space; join some of {', '.join(SPACES)}: "
+            '"language+word_rate"'
+        )
+        raise ValueError(msg)
+    return "+".join(one for one in SPACES if one in spaces)
+
+
 class AlphaRange(SettingsTable):
     """Penalties spaced evenly in their logarithm."""
 
@@ -152,10 +270,6 @@ class ChunkCV(SettingsTable):
     n_chunks: Count = Field(description="chunks held out each time, 1 or more")
     n_repeats: Count = Field(description="how many times, 1 or more")
     gap: Whole = Field(0, description="TRs beside a chunk that do not train, 0 or more")
-
-
-def _form(value: Any) -> str:
-    return "table" if isinstance(value, Mapping | BaseModel) else "value"
 
 
 class Fit(SettingsTable):

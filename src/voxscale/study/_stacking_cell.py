@@ -67,7 +67,7 @@ def stacking_cell(
         model, see :func:`_beside_speech`.
     meta : dict
     """
-    study, layers = inputs.study, inputs.study.layers
+    study, layers = inputs.study, inputs.study.layers_of(cell.model)
     names = [*_layer_names(study), *baselines_of(inputs, cell.subject)]
     train = _designs(inputs, cell, store, shared, cell.stories)
     Y = shared.joined_responses(cell.stories)
@@ -129,7 +129,7 @@ def _designs(
 ) -> list[Array]:
     layers = [
         design_of(inputs, replace(cell, layer=layer), store, shared, runs)
-        for layer in inputs.study.layers
+        for layer in inputs.study.layers_of(cell.model)
     ]
     speech = speech_designs(inputs, store, shared, runs)
     spaces = baselines_of(inputs, cell.subject)
@@ -147,7 +147,7 @@ def _layer_names(study: Study) -> tuple[str, ...]:
     """Name the layers that are mixed: those of the language model, then those of speech."""
     speech = () if study.speech is None else study.speech.layers
     return (
-        *(f"layer {layer}" for layer in study.layers),
+        *(f"layer {layer}" for layer in study.layers_of(study.model)),
         *(f"speech {layer}" for layer in speech),
     )
 

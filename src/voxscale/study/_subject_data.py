@@ -114,25 +114,39 @@ class SubjectData:
         return np.stack(trials)
 
 
+_JOINED = ("language", "language+word_rate")  # whose columns go through the recipe together
+
+
 def joined(
     inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, runs: Sequence[str]
 ) -> tuple[Array, Array]:
-    """Join the features of a cell's layer, and word rate where the study has it, with responses."""
-    return shared.recipe.join(_spaces(inputs, cell, store, shared, runs), shared.responses, runs)
+    """Join the features of a cell's bands with responses: X, Y."""
+    if cell.bands in _JOINED:
+        spaces = _spaces(inputs, cell, store, shared, runs)
+        return shared.recipe.join(spaces, shared.responses, runs)
+    return design_of(inputs, cell, store, shared, runs), shared.joined_responses(runs)
 
 
 def design_of(
     inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, runs: Sequence[str]
 ) -> Array:
     """Return the same design without the responses."""
-    return shared.design(_spaces(inputs, cell, store, shared, runs), runs)
+    if cell.bands in _JOINED:
+        return shared.design(_spaces(inputs, cell, store, shared, runs), runs)
+    from voxscale.study._baselines import baseline_designs  # which fits cells of its own
+
+    names = cell.bands.split("+")
+    designs = [baseline_designs(shared, [one], runs)[one] for one in names if one != "language"]
+    if cell.has_language:
+        designs.insert(0, shared.design(read_features(inputs, store, cell, runs), runs))
+    return np.hstack(designs)
 
 
 def _spaces(
     inputs: Inputs, cell: Cell, store: LayerStore, shared: SubjectData, runs: Sequence[str]
 ) -> list[Any]:
     spaces: list[Any] = [read_features(inputs, store, cell, runs)]
-    if inputs.study.design.word_rate:
+    if cell.bands == "language+word_rate":
         spaces.append(word_rate({run: shared.dataset.words[run] for run in runs}))
     return spaces
 

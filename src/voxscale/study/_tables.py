@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxscale.study._cells import AXES
+from voxscale.study._sweeps import AXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "cell_table", "side_by_side", "story_table"]
 
-_OF_CELL = ("subject", "model", "layer", "context", "n_stories", "draw")
+_OF_CELL = ("subject", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw")
 _FROM_META = (
     "hours", "n_train_trs", "n_test_trs", "n_voxels", "n_scored", "mean_r", "mean_signed_r2",
     "mean_r2", "mean_cv_score", "mean_r_validation", "mean_cc_max", "mean_cc_norm", "mean_spe",
 )  # fmt: skip
 COLUMNS = (
     *_OF_CELL, *_FROM_META, "reference",
-    "in_layer_sweep", "in_context_sweep", "in_n_stories_sweep", "key",
+    *(f"in_{axis}_sweep" for axis in AXES), "key",
 )  # fmt: skip
 _ARRAYS = (
     "r", "r_validation", "r2", "cv_score", "best_alpha", "cc_abs", "cc_max", "cc_norm", "spe",
@@ -46,7 +46,7 @@ def cell_table(results: Results) -> pd.DataFrame:
                 "key": results.key(cell),
             }
         )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"asked_hours": np.float64})
 
 
 def story_table(results: Results) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ _PLAINLY = {
     "string_pattern_mismatch": "it has other characters",
 }
 _TWICE = re.compile(r"Cannot declare \(.*\) twice")
-TABLES = ("design", "features", "fit", "baselines", "evaluate", "speech")
+TABLES = ("design", "features", "fit", "baselines", "evaluate", "speech", "sweep")
+_ARRAY = ("sweep",)  # of which there may be several
 
 
 def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
@@ -61,13 +63,20 @@ def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def line_of(text: str, path: Sequence[str]) -> int | None:
-    """Find the line (from 1) where a field is set, or the closest thing above it."""
+    """Find the line (from 1) where a field is set, or the closest thing above it.
+
+    A table of an array of tables, [[sweep]], is called by its number: ("sweep", "0", "hours").
+    """
     wanted = tuple(path)
     table: tuple[str, ...] = ()
+    counts: Counter[str] = Counter()
     best: tuple[int, int] | None = None  # parts that match, line
     for number, line in enumerate(text.splitlines(), start=1):
         if heading := _TABLE.match(line):
             table = here = _parts(heading[1])
+            if table == _ARRAY and len(wanted) > 1:
+                table = here = (*table, str(counts[heading[1]]))
+                counts[heading[1]] += 1
         elif field := _FIELD.match(line):
             here = (*table, *_parts(field[1]))
         else:
@@ -104,6 +113,9 @@ def _path_in(data: Mapping[str, Any], loc: Sequence[Any], *, keep_last: bool) ->
         if isinstance(here, Mapping) and part in here:
             here = here[part]
             path.append(str(part))
+        elif i == 1 and path == ["sweep"] and isinstance(here, list):
+            here = here[int(part)]
+            path.append(str(part))
         elif keep_last and i == len(loc) - 1:
             path.append(str(part))
     return tuple(path)
@@ -117,9 +129,10 @@ def _file_path(path: tuple[str, ...]) -> tuple[str, ...]:
 def _owner(model: type[BaseModel], path: tuple[str, ...]) -> tuple[type[BaseModel] | None, str]:
     """Find the model that holds a field, and how its table is called in the file."""
     owner: type[BaseModel] | None = model
-    for part in path[:-1]:
+    named = [part for part in path if not part.isdigit()]
+    for part in named[:-1]:
         owner = _inner_model(owner, part)
-    return owner, ".".join(_file_path(path)[:-1]) or "study"
+    return owner, ".".join(_file_path(tuple(named))[:-1]) or "study"
 
 
 def _inner_model(model: type[BaseModel] | None, field: str) -> type[BaseModel] | None:
@@ -155,8 +168,8 @@ def _sentence(
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     if one["type"] == "missing":
         reason = "it has too few values"
-    if path and path[-1] in TABLES:  # of a whole table, whose fields do not go together
-        return f"[{field}] {reason}."
+    if path and (path[-1] in TABLES or path[-1].isdigit()):
+        return f"[{path[0]}] {reason}."  # of a whole table, whose fields do not go together
     wanted = f"; expected {expected}" if expected else ""
     return f"[{table}] {field} cannot be {shown}: {reason[:1].lower()}{reason[1:]}{wanted}."
 

@@ -1,0 +1,197 @@
+"""Measure how often intervals of scaling laws hold the truth, in simulated studies.
+
+python benchmarks/scaling_coverage.py [--quick] [--studies 1000] [--out FILE]
+
+A study has a few subjects, each with a level and a growth of its own around those of everybody, who
+hear several stories. Responses are autoregressive series; the prediction of each size of model is
+as good as that subject's law says (in some stories better than in others), and errs by noise that
+is mostly the same at every size, as the same test data are scored with each, and partly its own.
+Scores are those of blocks of TRs. The table in docs/scaling.md is the one that this prints.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _machine import machine_facts
+from scipy.signal import lfilter
+
+from voxscale.scaling import block_scores, fit_scaling_law
+
+Array = np.ndarray
+
+SIZES = np.geomspace(1.25e8, 3e10, 6)
+V = np.log(SIZES / SIZES[0])
+EXPONENT = 0.3
+FAR = 10.0  # how far beyond the largest size predictions are checked
+WARM_UP_TRS = 60
+METHODS = ("t", "percentile", "bca")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is simulated; deviations are over subjects, or stories of a subject."""
+
+    kind: str
+    n_subjects: int
+    n_stories: int = 5
+    story_trs: int = 300
+    block_trs: int = 50
+    autocorrelation: float = 0.5
+    own_noise: float = 0.005  # share of the variance of the errors that each size has alone
+    story_deviation: float = 0.15
+
+
+def autoregressive(rng: np.random.Generator, n_trs: int, n_columns: int, r: float) -> Array:
+    """Draw stationary series of variance one."""
+    white = rng.standard_normal((n_trs + WARM_UP_TRS, n_columns))
+    return np.sqrt(1 - r**2) * lfilter([1.0], [1.0, -r], white, axis=0)[WARM_UP_TRS:]
+
+
+def subject_laws(rng: np.random.Generator, kind: str, n: int) -> Array:
+    """Draw the true correlation of n subjects at each size, of shape (n_sizes, n)."""
+    level, growth = rng.standard_normal((2, n))
+    if kind == "log-linear":
+        return (0.08 + 0.02 * level) + (0.02 + 0.005 * growth) * V[:, None] / np.log(10)
+    return (0.17 + 0.02 * level) - (0.10 + 0.015 * growth) * np.exp(-EXPONENT * V)[:, None]
+
+
+def truths(kind: str) -> dict[str, float]:
+    """Tell what everybody's law is."""
+    reach = V[-1] + np.log(FAR)
+    if kind == "log-linear":
+        return {"slope": 0.02, "prediction": 0.08 + 0.02 * reach / np.log(10)}
+    return {
+        "exponent": EXPONENT,
+        "slope": np.log(10) * 0.10 * EXPONENT * np.exp(-EXPONENT * V[-1]),
+        "prediction": 0.17 - 0.10 * np.exp(-EXPONENT * reach),
+        "asymptote": 0.17,
+    }
+
+
+def simulate(
+    rng: np.random.Generator, study: Study, n_studies: int
+) -> tuple[Array, dict[str, Array], Array]:
+    """Draw scores (n_sizes, n_units, n_studies), their levels and their weights."""
+    lengths = (study.story_trs,) * study.n_stories
+    n_trs, r = sum(lengths), study.autocorrelation
+    story_of_tr = np.repeat(np.arange(study.n_stories), lengths)
+    of_subjects = []
+    for _ in range(study.n_subjects):
+        law = subject_laws(rng, study.kind, n_studies)
+        factor = 1 + study.story_deviation * rng.standard_normal((study.n_stories, n_studies))
+        Y, shared = (autoregressive(rng, n_trs, n_studies, r) for _ in range(2))
+        of_sizes = []
+        for quality in law:
+            known = (quality * factor)[story_of_tr]
+            own = autoregressive(rng, n_trs, n_studies, r)
+            error = np.sqrt(1 - study.own_noise) * shared + np.sqrt(study.own_noise) * own
+            guess = known * Y + np.sqrt(1 - known**2) * error
+            of_sizes.append(block_scores(Y, guess, lengths, study.block_trs))
+        of_subjects.append(np.stack([one.scores for one in of_sizes]))
+    blocks = of_sizes[0]
+    n_units = len(blocks.runs)
+    levels = {
+        "subject": np.repeat(np.arange(study.n_subjects), n_units),
+        "story": np.tile(blocks.runs, study.n_subjects),
+    }
+    return np.concatenate(of_subjects, axis=1), levels, np.tile(blocks.n_trs, study.n_subjects)
+
+
+def intervals_of(law: Any, names: list[str]) -> dict[str, tuple[float, float]]:
+    """Ask a law for the intervals of what is checked."""
+    found = {}
+    for name in names:
+        if name == "prediction":
+            low, high = law.interval(FAR * SIZES[-1])
+            found[name] = float(low), float(high)
+        else:
+            found[name] = getattr(law, f"{name}_interval")
+    return found
+
+
+def measure(study: Study, n_studies: int, n_bootstrap: int, seed: int) -> dict[str, Any]:
+    """Simulate studies, fit each, and count the intervals that hold the truth."""
+    rng = np.random.default_rng([seed, study.n_subjects, len(study.kind)])
+    truth = truths(study.kind)
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {
+        method: {name: [] for name in truth} for method in METHODS
+    }
+    bounds = []
+    for start in range(0, n_studies, 100):
+        scores, levels, weights = simulate(rng, study, min(100, n_studies - start))
+        for number in range(scores.shape[2]):
+            for method in METHODS:
+                law = fit_scaling_law(
+                    SIZES, scores[:, :, number], kind=study.kind, levels=levels,
+                    unit_weights=weights, interval=method, n_bootstrap=n_bootstrap, seed=start,
+                )  # fmt: skip
+                for name, ends in intervals_of(law, list(truth)).items():
+                    found[method][name].append(ends)
+            bounds.append(law.at_bound)
+    result: dict[str, Any] = {"study": asdict(study), "truth": truth}
+    result["at_bound"] = {side: bounds.count(side) / n_studies for side in ("low", "high")}
+    for method, of_names in found.items():
+        result[method] = {}
+        for name, ends in of_names.items():
+            low, high = np.array(ends).T
+            result[method][name] = {
+                "coverage": float(np.mean((low <= truth[name]) & (truth[name] <= high))),
+                "too_low": float(np.mean(high < truth[name])),
+                "too_high": float(np.mean(low > truth[name])),
+                "median_width": float(np.median(high - low)),
+                "endless": float(np.mean(~np.isfinite(high - low))),
+            }
+    return result
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Lay the coverages out in Markdown."""
+    lines = ["| law | subjects | of | " + " | ".join(METHODS) + " |", "|---|---|---|---|---|---|"]
+    for result in results:
+        study = result["study"]
+        for name in result["truth"]:
+            cells = " | ".join(
+                f"{100 * result[method][name]['coverage']:.1f}" for method in METHODS
+            )
+            lines.append(f"| {study['kind']} | {study['n_subjects']} | {name} | {cells} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few studies, to see that it works")
+    parser.add_argument("--studies", type=int, default=1000)
+    parser.add_argument("--bootstrap", type=int, default=1000)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    n_studies, n_bootstrap = (20, 100) if asked.quick else (asked.studies, asked.bootstrap)
+    started = time.perf_counter()
+    results = []
+    for kind in ("log-linear", "power"):
+        for n_subjects in (3, 8):
+            results.append(measure(Study(kind, n_subjects), n_studies, n_bootstrap, seed=0))
+            print(table(results[-1:]), results[-1]["at_bound"], flush=True)
+    found = {
+        "machine": machine_facts(),
+        "n_studies": n_studies,
+        "n_bootstrap": n_bootstrap,
+        "standard_error_at_0.95": float(np.sqrt(0.95 * 0.05 / n_studies)),
+        "seconds": time.perf_counter() - started,
+        "results": results,
+    }
+    print(table(results))
+    out = asked.out
+    if out is None and not asked.quick:
+        out = Path(__file__).parent / "results/scaling_coverage.json"
+    if out is not None:
+        out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

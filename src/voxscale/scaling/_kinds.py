@@ -1,0 +1,174 @@
+"""The laws there are, a row each: what is linear in them, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.errors import FitError
+
+__all__ = ["KINDS", "Kind", "basis", "check_sizes", "curve", "slope", "tangent"]
+
+_Shape = Callable[[Array, Array], Array]
+
+# Where exp(-exponent * v) has fallen to this at the second smallest size, the law is a step: no
+# larger exponent can be told from it.
+_STEP = 1e-3
+_N_NODES = 65
+
+
+class Kind(NamedTuple):
+    """``score = offset + polynomial(v) + coefficient · shape(theta, v)``, with v = ln(x / x_min).
+
+    Parameters
+    ----------
+    name, formula : str
+    n_base : int
+        Terms of the polynomial: none, a constant, or a constant and v.
+    shape, by_theta, by_v : functions of (theta, v), which broadcast
+        The shape, and its derivatives.
+    theta : {None, "exponent", "break"}
+        What the law is not linear in.
+    nodes : function of the v of the sizes
+        Grid of theta, from the lowest to the highest value that data can tell.
+    n_parameters, least_sizes : int
+        Without the scatter about the law; how many different sizes a fit needs.
+    """
+
+    name: str
+    formula: str
+    n_base: int
+    shape: _Shape
+    by_theta: _Shape
+    by_v: _Shape
+    theta: str | None
+    nodes: Callable[[Array], Array]
+    n_parameters: int
+    least_sizes: int
+
+
+def _rise(alpha: Array, v: Array) -> Array:
+    """Compute (1 - exp(-alpha v)) / alpha, which is v itself at alpha = 0."""
+    is_line = alpha == 0
+    return np.asarray(np.where(is_line, v, -np.expm1(-alpha * v) / np.where(is_line, 1.0, alpha)))
+
+
+def _rise_by_alpha(alpha: Array, v: Array) -> Array:
+    t = alpha * v
+    is_small = np.abs(t) < 1e-3
+    safe = np.where(is_small, 1.0, t)
+    fallen = np.expm1(-safe)
+    exact = (safe * (1 + fallen) + fallen) / safe**2
+    series = -0.5 + t * (1 / 3 + t * (-1 / 8 + t / 30))
+    return np.asarray(v**2 * np.where(is_small, series, exact))
+
+
+def _decay(alpha: Array, v: Array) -> Array:
+    return np.asarray(np.exp(-alpha * v))
+
+
+def _hinge(at: Array, v: Array) -> Array:
+    return np.asarray(np.maximum(v - at, 0.0))
+
+
+def _beyond(at: Array, v: Array) -> Array:
+    return np.asarray((v > at) * 1.0)
+
+
+def _exponents(v: Array) -> Array:
+    """Space exponents evenly where the law is nearly a line, and by their logarithms beyond."""
+    different = np.unique(v)
+    reach = different[-1]
+    highest = -np.log(_STEP) / different[1]
+    return np.asarray(np.expm1(np.linspace(0.0, np.log1p(highest * reach), _N_NODES)) / reach)
+
+
+def _breaks(v: Array) -> Array:
+    """Space breaks evenly from the second smallest to the second largest size.
+
+    Before the second size, a break and the slope before it trade off without a trace.
+    """
+    different = np.unique(v)
+    return np.unique(np.r_[np.linspace(different[1], different[-2], _N_NODES), different[1:-1]])
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "log-linear", "intercept + slope · log10(x)", 1,
+            lambda _, v: v, lambda _, v: 0.0 * v, lambda _, v: 1.0 + 0.0 * v,
+            None, lambda _: np.zeros(1), 2, 2,
+        ),
+        Kind(
+            "power", "asymptote − coefficient · x^(−exponent)", 1,
+            _rise, _rise_by_alpha, _decay,
+            "exponent", _exponents, 3, 4,
+        ),
+        Kind(
+            "saturating", "ceiling − coefficient · x^(−exponent)", 0,
+            lambda a, v: -_decay(a, v), lambda a, v: v * _decay(a, v),
+            lambda a, v: a * _decay(a, v),
+            "exponent", _exponents, 2, 4,
+        ),
+        Kind(
+            "broken", "a line in log10(x) before the break, and another after it", 2,
+            _hinge, lambda k, v: -_beyond(k, v), _beyond,
+            "break", _breaks, 4, 5,
+        ),
+    )
+}  # fmt: skip
+
+
+def check_sizes(kind: Kind, x: Array) -> None:
+    """Refuse a law that so few sizes cannot tell."""
+    n_different = np.unique(np.log10(x)).size
+    if n_different >= kind.least_sizes:
+        return
+    if kind.theta is None:
+        msg = f"x has {n_different} different value(s); a slope needs at least two: add a size."
+    else:
+        missing = kind.least_sizes - n_different
+        msg = (
+            f"x has {n_different} different value(s); a law of kind {kind.name!r} has "
+            f"{kind.n_parameters} parameters and needs at least {kind.least_sizes}, to tell its "
+            f"{kind.theta}: add {missing} more, or fit kind='log-linear'."
+        )
+    raise FitError(msg)
+
+
+def basis(kind: Kind, v: Array) -> Array:
+    """Return the polynomial terms, of shape (n_base, *v.shape)."""
+    return np.array([v**power for power in range(kind.n_base)]).reshape(kind.n_base, *v.shape)
+
+
+def _theta_of(kind: Kind, parameters: Array) -> Array:
+    return np.asarray(parameters[kind.n_base + 1] if kind.theta else 0.0)
+
+
+def curve(kind: Kind, parameters: Array, v: Array, offset: Array | float = 0.0) -> Array:
+    """Evaluate laws at v; parameters of shape (n_parameters, ...) broadcast against v."""
+    score = offset + parameters[kind.n_base] * kind.shape(_theta_of(kind, parameters), v)
+    for power in range(kind.n_base):
+        score = score + parameters[power] * v**power
+    return np.asarray(score)
+
+
+def slope(kind: Kind, parameters: Array, v: Array) -> Array:
+    """Differentiate laws by log10(x), at v."""
+    per_v = parameters[kind.n_base] * kind.by_v(_theta_of(kind, parameters), v)
+    if kind.n_base == 2:
+        per_v = per_v + parameters[1]
+    return np.asarray(np.log(10) * per_v)
+
+
+def tangent(kind: Kind, parameters: Array, v: Array) -> Array:
+    """Differentiate a law by its parameters, of shape (n_parameters, *v.shape)."""
+    theta = _theta_of(kind, parameters)
+    rows = [*basis(kind, v), kind.shape(theta, v)]
+    if kind.theta:
+        rows.append(parameters[kind.n_base] * kind.by_theta(theta, v))
+    return np.stack(rows)

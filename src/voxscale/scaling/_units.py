@@ -1,0 +1,160 @@
+"""What was measured anew: subjects, their stories, blocks of TRs; and how much each counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from voxscale.arrays import Array
+from voxscale.errors import AlignmentError
+
+__all__ = ["EQUALLY", "Members", "Units", "as_units"]
+
+EQUALLY = "subject"  # the level whose members count the same
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """What intervals are taken over: the members of one level.
+
+    Parameters
+    ----------
+    level : str or None
+        None where no level has two members, so that there is no interval.
+    labels : tuple
+    shares : array of shape (n_members, n_units)
+        Weights of the mean over the units of each member; each row sums to 1.
+    weights : array of shape (n_members,)
+        What each member counts in the whole; sums to 1.
+    """
+
+    level: str | None
+    labels: tuple[object, ...]
+    shares: Array
+    weights: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Units in their levels.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the levels, outermost first; the last is the unit itself.
+    labels : tuple of arrays of shape (n_units,)
+        What the caller calls the members of each level, but for the last.
+    weights : array of shape (n_units,)
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[Array, ...]
+    weights: Array
+
+    @property
+    def subjects(self) -> Array:
+        """Number of the subject of each unit, where subjects count the same; else all 0."""
+        if self.names[0] != EQUALLY:
+            return np.zeros(len(self.weights), np.intp)
+        return np.asarray(np.unique(self.labels[0], return_inverse=True)[1])
+
+    def paths(self, depth: int) -> Array:
+        """Give each unit its member of the level at a depth; a story of two subjects is two."""
+        if depth == len(self.names) - 1:
+            return np.arange(len(self.weights))
+        numbers = np.zeros(len(self.weights), np.intp)
+        for labels in self.labels[: depth + 1]:
+            own, codes = np.unique(labels, return_inverse=True)
+            numbers = np.unique(numbers * len(own) + codes, return_inverse=True)[1]
+        return numbers
+
+    def shares(self, counts: Array, times: Array | None = None) -> Array:
+        """Weigh units that were drawn so often.
+
+        Parameters
+        ----------
+        counts : array of shape (n_draws, n_units)
+        times : array of shape (n_draws, n_subjects), optional
+            How often each subject was drawn: one drawn twice counts twice, however many units
+            were drawn of it. Default: once.
+
+        Returns
+        -------
+        array of shape (n_draws, n_units)
+            Each row sums to 1; NaN where nothing was drawn.
+        """
+        raw = counts * self.weights
+        groups = np.eye(self.subjects.max() + 1)[self.subjects]
+        totals = raw @ groups
+        has_any = totals > 0
+        drawn = np.where(has_any, 1.0 if times is None else times, 0.0)
+        each = np.divide(drawn, totals, out=np.zeros_like(totals), where=has_any)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(raw * (each @ groups.T) / drawn.sum(axis=1)[:, None])
+
+    def kept(self, which: Array) -> Units:
+        """Leave units out."""
+        return Units(self.names, tuple(one[which] for one in self.labels), self.weights[which])
+
+    def members(self, over: str | None = None) -> Members:
+        """Group units by the outermost level with two members or more, or by a named one."""
+        point = self.shares(np.ones((1, len(self.weights))))[0]
+        for depth, name in enumerate(self.names):
+            if over not in (None, name):
+                continue
+            is_unit = depth == len(self.names) - 1
+            labels = np.arange(len(point)) if is_unit else self.labels[depth]
+            own, codes = np.unique(labels, return_inverse=True)
+            if len(own) > 1:
+                belongs = np.eye(len(own))[:, codes] * point
+                weights = belongs.sum(axis=1)
+                return Members(name, tuple(own.tolist()), belongs / weights[:, None], weights)
+        return Members(None, ("all",), point[None, :], np.ones(1))
+
+
+def as_units(
+    n_units: int, levels: Mapping[str, ArrayLike] | None, unit_weights: ArrayLike | None
+) -> Units:
+    """Check labels and weights, one for each unit.
+
+    Raises
+    ------
+    AlignmentError
+        If they are not one for each unit.
+    ValueError
+        If a weight is not above 0, or "subject" is not the outermost level.
+    """
+    weights = np.ones(n_units) if unit_weights is None else np.array(unit_weights, np.float64)
+    if weights.shape != (n_units,):
+        msg = (
+            f"unit_weights have shape {weights.shape}; expected ({n_units},), one for each unit "
+            "of scores, such as its number of TRs."
+        )
+        raise AlignmentError(msg)
+    if not (np.isfinite(weights) & (weights > 0)).all():
+        msg = "unit_weights hold a number that is not above 0 and finite; leave such units out."
+        raise ValueError(msg)
+    names = [] if levels is None else list(levels)
+    labels = []
+    for name in names:
+        one = np.asarray((levels or {})[name])
+        if one.shape != (n_units,):
+            msg = (
+                f"levels[{name!r}] has shape {one.shape}; expected ({n_units},), a label for each "
+                "unit of scores."
+            )
+            raise AlignmentError(msg)
+        labels.append(one)
+    if EQUALLY in names[1:]:
+        msg = (
+            f"levels are {names}; expected {EQUALLY!r} first: levels go from the outermost inwards."
+        )
+        raise ValueError(msg)
+    innermost = "block" if names else "unit"
+    if innermost in names:
+        msg = f"levels[{innermost!r}] has the name of the units themselves; leave it out."
+        raise ValueError(msg)
+    return Units((*names, innermost), tuple(labels), weights)

@@ -1,0 +1,79 @@
+"""Remove what a study's folder holds that the study no longer names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from voxscale.store import one_run, remove_whole
+from voxscale.study._inputs import Inputs
+from voxscale.study._orphans import Orphans, find_orphans
+from voxscale.study._owner import check_owned
+from voxscale.study._plan import cell_store, feature_store, make_plan
+
+if TYPE_CHECKING:
+    from voxscale.study._config import Study
+
+__all__ = ["orphans", "prune"]
+
+
+def orphans(study: Study) -> Orphans:
+    """List what a study's folder holds that no cell of the study names any more.
+
+    A study file that changes leaves the results of cells that it no longer has, and features
+    that none of its cells needs. They would be used again if it changed back.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    Orphans
+        Results, sets of features, and records of failures; ``str(orphans)`` lists them.
+
+    Raises
+    ------
+    ConfigError, DataError, StoreError
+        As :func:`voxscale.study.status`.
+    """
+    inputs = Inputs(study)
+    made = make_plan(inputs)
+    keys = made.keys.values()
+    return find_orphans(inputs, made.cells, keys, cell_store(study), feature_store(study))
+
+
+def prune(study: Study, *, confirm: Callable[[Orphans], bool] | None = None) -> Orphans:
+    """Remove what a study's folder holds that no cell of the study names any more.
+
+    Only results, features and records of failures in its ``cells`` and ``features`` are ever
+    removed. No run fills the folder meanwhile.
+
+    Parameters
+    ----------
+    study : Study
+    confirm : callable, optional
+        Is given what would be removed; nothing is unless it returns True. Default: all is.
+
+    Returns
+    -------
+    Orphans
+        What was removed.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`voxscale.study.status`; or if the folder does not say that it is this study's.
+    StoreError
+        If a run is filling the folder, or something cannot be removed.
+    """
+    if not study.out.is_dir():
+        return Orphans()
+    check_owned(study)
+    with one_run(study.out):
+        found = orphans(study)
+        if not found or not (confirm is None or confirm(found)):
+            return Orphans()
+        for one in found.items:
+            remove_whole(one.path)
+    return found

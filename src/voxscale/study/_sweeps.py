@@ -1,0 +1,138 @@
+"""The grids that a study is made of: its own sweeps, and those that are asked for beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from voxscale.study._config import Study
+    from voxscale.study._settings import Sweep
+
+__all__ = ["ALL", "AXES", "Grid", "Point", "Size", "grids_of", "layers_at", "longest_context"]
+
+Axis = Literal["layer", "context", "n_stories", "model", "bands"]
+AXES: tuple[Axis, ...] = ("layer", "context", "n_stories", "model", "bands")
+
+
+class Size(NamedTuple):
+    """How much to train on: so many stories, so many hours, or all; the others are None."""
+
+    n_stories: int | None = None
+    hours: float | None = None
+
+
+ALL = Size()
+
+
+class Point(NamedTuple):
+    """One combination of a grid, before its stories are chosen."""
+
+    model: str
+    layer: int
+    context: int
+    bands: str
+    size: Size
+    draw: int
+
+
+class Grid(NamedTuple):
+    """Every combination of some models, their layers, contexts, sizes, draws and bands.
+
+    ``axes`` are what the grid is a sweep over; they are empty for a grid over two or more.
+    """
+
+    axes: tuple[Axis, ...]
+    layers: Mapping[str, tuple[int, ...]]  # of each model
+    contexts: tuple[int, ...]
+    bands: tuple[str, ...]
+    sizes: tuple[Size, ...] = (ALL,)
+    draws: int = 1
+    table: str = "study"  # where it stands in the study file; "sweep.0" is the first [[sweep]]
+
+    def label(self, field: str) -> str:
+        """Name one of its fields, as a message does."""
+        return f"[{self.table.split('.')[0]}] {field}"
+
+    def points(self) -> Iterator[Point]:
+        """List the combinations; all stories are drawn once."""
+        for model, layers in self.layers.items():
+            for layer in layers:
+                for context in self.contexts:
+                    for bands in self.bands:
+                        for size in self.sizes:
+                            for draw in range(1 if size == ALL else self.draws):
+                                yield Point(model, layer, context, bands, size, draw)
+
+
+def longest_context(study: Study) -> int:
+    """Return the context at which all but contexts are swept."""
+    return max(study.contexts)
+
+
+def grids_of(study: Study) -> list[Grid]:
+    """List the study's own sweeps, which share one cell, and those that are asked for.
+
+    A sweep of the study over a single value gives way to one over the same axis that was asked
+    for: contexts, say, that were swept with fewer stories.
+    """
+    asked = [_asked_for(study, sweep, i) for i, sweep in enumerate(study.sweep)]
+    taken = {grid.axes for grid in asked}
+    own = []
+    for grid in _star(study):
+        is_trivial = len(list(grid.points())) == 1 and grid.axes in taken
+        own.append(grid._replace(axes=()) if is_trivial else grid)
+    return [*own, *asked]
+
+
+def layers_at(study: Study, model: str, context: int) -> tuple[int, ...]:
+    """Return the layers of a model that some cell needs at a context."""
+    found: set[int] = set()
+    for grid in grids_of(study):
+        if model in grid.layers and context in grid.contexts:
+            found.update(grid.layers[model])
+    return tuple(sorted(found))
+
+
+def _star(study: Study) -> Iterator[Grid]:
+    longest, bands = (longest_context(study),), (study.default_bands,)
+    centre = {study.model: (study.reference_layer,)}
+    yield Grid(("layer",), {study.model: study.layers_of(study.model)}, longest, bands)
+    if len(study.models) > 1:
+        every = {model: study.layers_of(model) for model in study.models}
+        yield Grid(("model",), every, longest, bands)
+    yield Grid(("context",), centre, study.contexts, bands)
+    sizes = _sizes(study.training_stories, study.hours)
+    yield Grid(("n_stories",), centre, longest, bands, sizes, study.draws)
+
+
+def _asked_for(study: Study, sweep: Sweep, number: int) -> Grid:
+    if isinstance(sweep.layers, dict):
+        layers = {model: sweep.layers[model] for model in study.models if model in sweep.layers}
+    else:
+        models = sweep.models or (study.model,)
+        layers = {one: sweep.layers or (study.reference_layer_of(one),) for one in models}
+    contexts = sweep.contexts or (longest_context(study),)
+    bands = sweep.bands or (study.default_bands,)
+    sizes = _sizes(sweep.training_stories, sweep.hours)
+    swept: dict[Axis, bool] = {
+        "layer": any(len(own) > 1 for own in layers.values()),
+        "context": len(contexts) > 1,
+        "n_stories": len(sizes) > 1,
+        "model": len(layers) > 1,
+        "bands": len(bands) > 1,
+    }
+    if swept["model"]:
+        swept["layer"] = False  # the layers of several models are a sweep over models
+    axes = tuple(axis for axis in AXES if swept[axis])
+    axes = axes if len(axes) == 1 else ()
+    return Grid(axes, layers, contexts, bands, sizes, sweep.draws, f"sweep.{number}")
+
+
+def _sizes(
+    stories: Sequence[int | str] | None, hours: Sequence[float | str] | None
+) -> tuple[Size, ...]:
+    if hours is not None:
+        return tuple(ALL if isinstance(one, str) else Size(hours=one) for one in hours)
+    counts = stories or ("all",)
+    return tuple(ALL if isinstance(one, str) else Size(n_stories=one) for one in counts)
