@@ -2,9 +2,18 @@
 
 from voxscale.scaling._bending import Bending, bending
 from voxscale.scaling._block_scores import BlockScores, block_scores
+from voxscale.scaling._depth import RelativeDepths, best_relative_depth
 from voxscale.scaling._fit_surface import fit_scaling_surface
 from voxscale.scaling._law import ScalingLaw
 from voxscale.scaling._laws import fit_scaling_law
+from voxscale.scaling._pooled_law import PooledLaw, fit_pooled_law
+from voxscale.scaling._pooling import PooledSlopes, pooled_slopes
+from voxscale.scaling._power import (
+    SlopeComponents,
+    slope_components,
+    slope_interval_width,
+    slope_power,
+)
 from voxscale.scaling._selection import LawComparison, LawRow, compare_laws
 from voxscale.scaling._surface import ScalingSurface
 from voxscale.scaling._surface_uncertainty import Estimate
@@ -15,11 +24,21 @@ __all__ = [
     "Estimate",
     "LawComparison",
     "LawRow",
+    "PooledLaw",
+    "PooledSlopes",
+    "RelativeDepths",
     "ScalingLaw",
     "ScalingSurface",
+    "SlopeComponents",
     "bending",
+    "best_relative_depth",
     "block_scores",
     "compare_laws",
+    "fit_pooled_law",
     "fit_scaling_law",
     "fit_scaling_surface",
+    "pooled_slopes",
+    "slope_components",
+    "slope_interval_width",
+    "slope_power",
 ]

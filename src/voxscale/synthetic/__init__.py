@@ -1,4 +1,4 @@
-"""Brains whose answers are known: planted signal, noise and layer preference.
+"""Brains whose answers are known: planted signal, noise, layer preference and scaling laws.
 
 Every number of the demo can be checked against what was put in.
 """
@@ -10,12 +10,20 @@ from voxscale.synthetic._planting import (
     principal_components,
     slow_noise,
 )
+from voxscale.synthetic._scaling_brains import BrainTruth, PlantedLaw, ScalingBrains
+from voxscale.synthetic._scaling_noise import coloured_noise
+from voxscale.synthetic._scaling_scores import planted_scores
 
 __all__ = [
+    "BrainTruth",
     "Layout",
+    "PlantedLaw",
+    "ScalingBrains",
+    "coloured_noise",
     "expected_correlation",
     "fsaverage5_coordinates",
     "language_network",
+    "planted_scores",
     "planted_signal",
     "principal_components",
     "slow_noise",
