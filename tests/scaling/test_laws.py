@@ -210,7 +210,7 @@ def test_an_exponent_or_a_break_needs_more_sizes(kind, least):
     with pytest.raises(FitError, match=few):
         fit_scaling_law(repeated, scores, kind=kind, ceiling=ceiling)
     with pytest.raises(
-        FitError, match="at every size; no (exponent|break) exists: fit kind='log-l"
+        FitError, match=r"at every size; no (exponent|break) exists: fit kind='log-l"
     ):
         fit_scaling_law(x, np.full(least, 0.1), kind=kind, ceiling=ceiling)
 

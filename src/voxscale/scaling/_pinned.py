@@ -109,7 +109,7 @@ def _score_test(evidence: Evidence, x: float) -> Callable[[Array], Array]:
     def by_theta(theta: Array, v: Array) -> Array:
         return power.by_theta(theta, v) - power.by_theta(theta, at)
 
-    pinned = power._replace(n_base=0, shape=shape, by_theta=by_theta)
+    pinned = power._replace(n_base=0, shape=shape, by_theta=by_theta, pair=None)
     return lambda candidates: _agreement(evidence, pinned, candidates)
 
 
