@@ -24,7 +24,7 @@ from voxscale.scaling import ScalingLaw, block_scores, fit_scaling_law
 
 Array = np.ndarray
 
-EXPONENT = 0.3
+EXPONENT, CEILING = 0.3, 0.17
 BREAK = 0.55  # of the way from the smallest to the largest size, in decades
 FAR = 10.0  # how far beyond the largest size predictions are checked
 WARM_UP_TRS = 60
@@ -89,7 +89,7 @@ def subject_laws(rng: np.random.Generator, study: Study, n: int) -> Array:
         return (0.08 + 0.02 * level) + (0.04 + 0.005 * growth) * v / np.log(10) + bend
     if study.kind == "saturating":
         level = 0.0 * level  # what it tends to is known
-    return (0.17 + 0.02 * level) - (0.10 + 0.015 * growth) * np.exp(-EXPONENT * v)
+    return (CEILING + 0.02 * level) - (0.10 + 0.015 * growth) * np.exp(-EXPONENT * v)
 
 
 def truths(study: Study) -> dict[str, float]:
@@ -109,9 +109,9 @@ def truths(study: Study) -> dict[str, float]:
     truth = {
         "exponent": EXPONENT,
         "slope": np.log(10) * 0.10 * EXPONENT * np.exp(-EXPONENT * end),
-        "prediction": 0.17 - 0.10 * np.exp(-EXPONENT * reach),
+        "prediction": CEILING - 0.10 * np.exp(-EXPONENT * reach),
     }
-    return truth | ({"asymptote": 0.17} if study.kind == "power" else {})
+    return truth | ({"asymptote": CEILING} if study.kind == "power" else {})
 
 
 def simulate(
@@ -128,7 +128,10 @@ def simulate(
         Y, shared = (autoregressive(rng, n_trs, n_studies, r) for _ in range(2))
         of_sizes = []
         for quality in law:
-            known = (quality * factor)[story_of_tr]
+            if study.kind == "saturating":  # a story is nearer to the ceiling, or farther from it
+                known = (CEILING - (CEILING - quality) * factor)[story_of_tr]
+            else:
+                known = (quality * factor)[story_of_tr]
             own = autoregressive(rng, n_trs, n_studies, r)
             error = np.sqrt(1 - study.own_noise) * shared + np.sqrt(study.own_noise) * own
             guess = known * Y + np.sqrt(1 - known**2) * error
@@ -159,7 +162,7 @@ def measure(study: Study, n_studies: int, n_bootstrap: int, seed: int) -> dict[s
     """Simulate studies, fit each, and count the intervals that hold the truth."""
     rng = np.random.default_rng([seed, *study.name.encode()])
     truth = truths(study)
-    ceiling = 0.17 if study.kind == "saturating" else None
+    ceiling = CEILING if study.kind == "saturating" else None
     found: dict[str, dict[str, list[tuple[float, float]]]] = {
         method: {name: [] for name in truth} for method in METHODS
     }

@@ -139,7 +139,7 @@ class Evidence:
             )
             ends = t_test(values, self.members.weights).interval(self.level)
             low, high = (sign * np.exp(end) for end in ends)
-        return (low, high) if sign > 0 else (high, low)
+        return np.minimum(low, high), np.maximum(low, high)
 
     def theta_interval(self, quantity: Quantity) -> tuple[float, float]:
         """Compute the interval of theta: of the law's, by testing every candidate."""

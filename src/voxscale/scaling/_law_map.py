@@ -142,6 +142,7 @@ def law_map(
     members = grouped(units, over, level)
     kept = complete_voxels(maps)
     offset = _ceilings(ceiling, n_voxels)
+    n_open = int((kept & ~np.isfinite(offset)).sum())
     kept &= np.isfinite(offset)
     drawn = np.empty((0, n_units))
     if interval != "t" and n_units > 1:
@@ -161,9 +162,13 @@ def law_map(
 
     with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
         n_flat = sum(pool.map(fill, _blocks(job, kept)))
-    if n_flat:
-        msg = f"{n_flat} of {n_voxels} voxels score the same at every size; they have no law."
-        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+    for n_lost, why in (
+        (n_flat, "score the same at every size"),
+        (n_open, "have no finite ceiling"),
+    ):
+        if n_lost:
+            msg = f"{n_lost} of {n_voxels} voxels {why}; they have no law."
+            warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     values, low, high = np.split(found, 3)
     slopes, exponents, asymptotes, breaks = values
     return LawMap(

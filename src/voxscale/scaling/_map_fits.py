@@ -28,7 +28,7 @@ QUANTITIES: dict[str, Callable[[Form, Array, float], Array]] = {
 # Curves that are fitted at once: what they take should stay in a processor's own memory.
 _CHUNK = 8192
 _VOXELS_OF_DRAWS = 64
-# Of the polish of a draw: errs by less than 1e-4 of an exponent, of what its interval is wide.
+# Of the polish of a draw, which errs by less than a thousandth of its exponent.
 _STEPS_OF_DRAWS = 3
 
 
