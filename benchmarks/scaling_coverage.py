@@ -213,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few studies, to see that it works")
     parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--bootstrap", type=int, default=1000)
+    parser.add_argument("--bootstrap", type=int, default=500)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     n_studies, n_bootstrap = (20, 100) if asked.quick else (asked.studies, asked.bootstrap)

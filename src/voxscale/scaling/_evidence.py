@@ -132,10 +132,10 @@ class Evidence:
         if not is_log:
             values = self.member_values(quantity)
             return t_test(values, self.members.weights).interval(self.level)
-        sign = np.sign(self.point(quantity))
+        sign = np.asarray(np.sign(self.point(quantity)))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             values = self.member_values(
-                lambda parameters: np.log(sign * quantity(parameters)), is_log=True
+                lambda parameters: np.log(sign[..., None] * quantity(parameters)), is_log=True
             )
             ends = t_test(values, self.members.weights).interval(self.level)
             low, high = (sign * np.exp(end) for end in ends)
