@@ -20,13 +20,12 @@ import numpy as np
 from _machine import machine_facts
 from scipy.signal import lfilter
 
-from voxscale.scaling import block_scores, fit_scaling_law
+from voxscale.scaling import ScalingLaw, block_scores, fit_scaling_law
 
 Array = np.ndarray
 
-SIZES = np.geomspace(1.25e8, 3e10, 6)
-V = np.log(SIZES / SIZES[0])
-EXPONENT = 0.3
+EXPONENT, CEILING = 0.3, 0.17
+BREAK = 0.55  # of the way from the smallest to the largest size, in decades
 FAR = 10.0  # how far beyond the largest size predictions are checked
 WARM_UP_TRS = 60
 METHODS = ("t", "percentile", "bca")
@@ -36,14 +35,40 @@ METHODS = ("t", "percentile", "bca")
 class Study:
     """What is simulated; deviations are over subjects, or stories of a subject."""
 
+    name: str
     kind: str
     n_subjects: int
+    n_sizes: int = 6
     n_stories: int = 5
     story_trs: int = 300
     block_trs: int = 50
     autocorrelation: float = 0.5
     own_noise: float = 0.005  # share of the variance of the errors that each size has alone
     story_deviation: float = 0.15
+    subject_deviation: float = 1.0  # 0: every subject has the law of all
+
+    @property
+    def sizes(self) -> Array:
+        """Sizes of the models."""
+        return np.geomspace(1.25e8, 3e10, self.n_sizes)
+
+    @property
+    def v(self) -> Array:
+        """Logarithms of the sizes, from the smallest on."""
+        return np.log(self.sizes / self.sizes[0])
+
+
+STUDIES = (
+    Study("log-linear, 3 subjects", "log-linear", 3),
+    Study("log-linear, 8 subjects", "log-linear", 8),
+    Study("log-linear, 1 subject, 8 stories", "log-linear", 1, n_stories=8, subject_deviation=0),
+    Study("power, 3 subjects", "power", 3),
+    Study("power, 8 subjects", "power", 8),
+    Study("power, 3 subjects, noisy", "power", 3, own_noise=0.05),
+    Study("power, 1 subject, 8 stories", "power", 1, n_stories=8, subject_deviation=0),
+    Study("saturating, 3 subjects", "saturating", 3),
+    Study("broken, 3 subjects, 8 sizes", "broken", 3, n_sizes=8),
+)
 
 
 def autoregressive(rng: np.random.Generator, n_trs: int, n_columns: int, r: float) -> Array:
@@ -52,25 +77,41 @@ def autoregressive(rng: np.random.Generator, n_trs: int, n_columns: int, r: floa
     return np.sqrt(1 - r**2) * lfilter([1.0], [1.0, -r], white, axis=0)[WARM_UP_TRS:]
 
 
-def subject_laws(rng: np.random.Generator, kind: str, n: int) -> Array:
+def subject_laws(rng: np.random.Generator, study: Study, n: int) -> Array:
     """Draw the true correlation of n subjects at each size, of shape (n_sizes, n)."""
-    level, growth = rng.standard_normal((2, n))
-    if kind == "log-linear":
-        return (0.08 + 0.02 * level) + (0.02 + 0.005 * growth) * V[:, None] / np.log(10)
-    return (0.17 + 0.02 * level) - (0.10 + 0.015 * growth) * np.exp(-EXPONENT * V)[:, None]
+    level, growth, change = study.subject_deviation * rng.standard_normal((3, n))
+    v = study.v[:, None]
+    if study.kind == "log-linear":
+        return (0.08 + 0.02 * level) + (0.02 + 0.005 * growth) * v / np.log(10)
+    if study.kind == "broken":
+        after = np.maximum(v - BREAK * v[-1], 0.0)
+        bend = (-0.03 + 0.005 * change) * after / np.log(10)
+        return (0.08 + 0.02 * level) + (0.04 + 0.005 * growth) * v / np.log(10) + bend
+    if study.kind == "saturating":
+        level = 0.0 * level  # what it tends to is known
+    return (CEILING + 0.02 * level) - (0.10 + 0.015 * growth) * np.exp(-EXPONENT * v)
 
 
-def truths(kind: str) -> dict[str, float]:
+def truths(study: Study) -> dict[str, float]:
     """Tell what everybody's law is."""
-    reach = V[-1] + np.log(FAR)
-    if kind == "log-linear":
+    end = study.v[-1]
+    reach = end + np.log(FAR)
+    if study.kind == "log-linear":
         return {"slope": 0.02, "prediction": 0.08 + 0.02 * reach / np.log(10)}
-    return {
+    if study.kind == "broken":
+        rise = 0.04 * reach - 0.03 * (reach - BREAK * end)
+        return {
+            "break": study.sizes[0] * np.exp(BREAK * end),
+            "slope_before": 0.04,
+            "slope_after": 0.01,
+            "prediction": 0.08 + rise / np.log(10),
+        }
+    truth = {
         "exponent": EXPONENT,
-        "slope": np.log(10) * 0.10 * EXPONENT * np.exp(-EXPONENT * V[-1]),
-        "prediction": 0.17 - 0.10 * np.exp(-EXPONENT * reach),
-        "asymptote": 0.17,
+        "slope": np.log(10) * 0.10 * EXPONENT * np.exp(-EXPONENT * end),
+        "prediction": CEILING - 0.10 * np.exp(-EXPONENT * reach),
     }
+    return truth | ({"asymptote": CEILING} if study.kind == "power" else {})
 
 
 def simulate(
@@ -82,12 +123,15 @@ def simulate(
     story_of_tr = np.repeat(np.arange(study.n_stories), lengths)
     of_subjects = []
     for _ in range(study.n_subjects):
-        law = subject_laws(rng, study.kind, n_studies)
+        law = subject_laws(rng, study, n_studies)
         factor = 1 + study.story_deviation * rng.standard_normal((study.n_stories, n_studies))
         Y, shared = (autoregressive(rng, n_trs, n_studies, r) for _ in range(2))
         of_sizes = []
         for quality in law:
-            known = (quality * factor)[story_of_tr]
+            if study.kind == "saturating":  # a story is nearer to the ceiling, or farther from it
+                known = (CEILING - (CEILING - quality) * factor)[story_of_tr]
+            else:
+                known = (quality * factor)[story_of_tr]
             own = autoregressive(rng, n_trs, n_studies, r)
             error = np.sqrt(1 - study.own_noise) * shared + np.sqrt(study.own_noise) * own
             guess = known * Y + np.sqrt(1 - known**2) * error
@@ -102,12 +146,12 @@ def simulate(
     return np.concatenate(of_subjects, axis=1), levels, np.tile(blocks.n_trs, study.n_subjects)
 
 
-def intervals_of(law: Any, names: list[str]) -> dict[str, tuple[float, float]]:
+def intervals_of(law: ScalingLaw, names: list[str]) -> dict[str, tuple[float, float]]:
     """Ask a law for the intervals of what is checked."""
     found = {}
     for name in names:
         if name == "prediction":
-            low, high = law.interval(FAR * SIZES[-1])
+            low, high = law.interval(FAR * law.x[-1])
             found[name] = float(low), float(high)
         else:
             found[name] = getattr(law, f"{name}_interval")
@@ -116,8 +160,9 @@ def intervals_of(law: Any, names: list[str]) -> dict[str, tuple[float, float]]:
 
 def measure(study: Study, n_studies: int, n_bootstrap: int, seed: int) -> dict[str, Any]:
     """Simulate studies, fit each, and count the intervals that hold the truth."""
-    rng = np.random.default_rng([seed, study.n_subjects, len(study.kind)])
-    truth = truths(study.kind)
+    rng = np.random.default_rng([seed, *study.name.encode()])
+    truth = truths(study)
+    ceiling = CEILING if study.kind == "saturating" else None
     found: dict[str, dict[str, list[tuple[float, float]]]] = {
         method: {name: [] for name in truth} for method in METHODS
     }
@@ -127,8 +172,9 @@ def measure(study: Study, n_studies: int, n_bootstrap: int, seed: int) -> dict[s
         for number in range(scores.shape[2]):
             for method in METHODS:
                 law = fit_scaling_law(
-                    SIZES, scores[:, :, number], kind=study.kind, levels=levels,
-                    unit_weights=weights, interval=method, n_bootstrap=n_bootstrap, seed=start,
+                    study.sizes, scores[:, :, number], kind=study.kind, ceiling=ceiling,
+                    levels=levels, unit_weights=weights, interval=method,
+                    n_bootstrap=n_bootstrap, seed=start,
                 )  # fmt: skip
                 for name, ends in intervals_of(law, list(truth)).items():
                     found[method][name].append(ends)
@@ -151,14 +197,14 @@ def measure(study: Study, n_studies: int, n_bootstrap: int, seed: int) -> dict[s
 
 def table(results: list[dict[str, Any]]) -> str:
     """Lay the coverages out in Markdown."""
-    lines = ["| law | subjects | of | " + " | ".join(METHODS) + " |", "|---|---|---|---|---|---|"]
+    lines = ["| study | of | " + " | ".join(METHODS) + " |", "|---|---|---|---|---|"]
     for result in results:
         study = result["study"]
         for name in result["truth"]:
             cells = " | ".join(
                 f"{100 * result[method][name]['coverage']:.1f}" for method in METHODS
             )
-            lines.append(f"| {study['kind']} | {study['n_subjects']} | {name} | {cells} |")
+            lines.append(f"| {study['name']} | {name} | {cells} |")
     return "\n".join(lines)
 
 
@@ -167,16 +213,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few studies, to see that it works")
     parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--bootstrap", type=int, default=1000)
+    parser.add_argument("--bootstrap", type=int, default=500)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     n_studies, n_bootstrap = (20, 100) if asked.quick else (asked.studies, asked.bootstrap)
     started = time.perf_counter()
     results = []
-    for kind in ("log-linear", "power"):
-        for n_subjects in (3, 8):
-            results.append(measure(Study(kind, n_subjects), n_studies, n_bootstrap, seed=0))
-            print(table(results[-1:]), results[-1]["at_bound"], flush=True)
+    for study in STUDIES:
+        results.append(measure(study, n_studies, n_bootstrap, seed=0))
+        print(table(results[-1:]), results[-1]["at_bound"], flush=True)
     found = {
         "machine": machine_facts(),
         "n_studies": n_studies,

@@ -91,20 +91,32 @@ def influence(kind: Kind, v: Array, parameters: Array, curves: Array, weights: A
     return np.asarray(np.linalg.pinv(tangent(kind, parameters, v).T, rcond=1e-12) @ around)
 
 
-def _t_of(kind: Kind, v: Array, curves: Array, weights: Array, theta: Array) -> Array:
-    """Test whether theta is that of all members, whatever their other parameters are.
+def _contrasts(kind: Kind, v: Array, theta: Array) -> Array:
+    """Make the contrast that tests each theta, of shape (n_points, n_thetas).
 
-    The contrast is the derivative of the law by theta, less what the other parameters can do; at
-    the right theta its mean over members is 0. ``curves`` (n_members, n_points, n_columns), theta
-    (n_columns,).
+    It is the derivative of the law by theta, less what the other parameters can do: where theta
+    is that of all members, its mean over them is 0, whatever their other parameters are.
     """
     terms = basis(kind, v)
     flat = np.linalg.qr(terms.T)[0].T if kind.n_base else terms
     bent = off(flat, kind.shape(theta, v[:, None]))
     contrast = off(flat, kind.by_theta(theta, v[:, None]))
-    along = np.einsum("pc,pc->c", contrast, bent) / np.einsum("pc,pc->c", bent, bent)
-    contrast = contrast - along * bent
-    mean, error, _ = t_test(np.einsum("pc,mpc->mc", contrast, curves), weights)
+    along = np.einsum("pt,pt->t", contrast, bent) / np.einsum("pt,pt->t", bent, bent)
+    return np.asarray(contrast - along * bent)
+
+
+def _t_of(kind: Kind, v: Array, curves: Array, weights: Array, theta: Array) -> Array:
+    """Compute |t| of a theta for each column, of shape (n_columns,)."""
+    values = np.einsum("pc,mpc->mc", _contrasts(kind, v, theta), curves)
+    mean, error, _ = t_test(values, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.abs(mean / error))
+
+
+def _t_of_all(kind: Kind, v: Array, curves: Array, weights: Array, grid: Array) -> Array:
+    """Compute |t| of each theta of a grid for each column, of shape (n_thetas, n_columns)."""
+    contrasts = _contrasts(kind, v, grid).T
+    mean, error, _ = t_test(np.stack([contrasts @ one for one in curves]), weights)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.abs(mean / error))
 
@@ -142,9 +154,7 @@ def accepted_thetas(
         return np.full(fitted.shape, np.nan), np.full(fitted.shape, np.nan)
     nodes = kind.nodes(v)
     grid = np.interp(np.linspace(0, len(nodes) - 1, _N_TRIED), np.arange(len(nodes)), nodes)
-    is_in = np.stack(
-        [~(_t_of(kind, v, curves, weights, np.full(fitted.shape, node)) > most) for node in grid]
-    )
+    is_in = ~(_t_of_all(kind, v, curves, weights, grid) > most)
     numbers = np.arange(len(grid))[:, None]
     first = np.where(is_in, numbers, len(grid)).min(axis=0)
     last = np.where(is_in, numbers, -1).max(axis=0)

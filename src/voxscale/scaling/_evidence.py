@@ -132,14 +132,14 @@ class Evidence:
         if not is_log:
             values = self.member_values(quantity)
             return t_test(values, self.members.weights).interval(self.level)
-        sign = np.sign(self.point(quantity))
+        sign = np.asarray(np.sign(self.point(quantity)))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             values = self.member_values(
-                lambda parameters: np.log(sign * quantity(parameters)), is_log=True
+                lambda parameters: np.log(sign[..., None] * quantity(parameters)), is_log=True
             )
             ends = t_test(values, self.members.weights).interval(self.level)
             low, high = (sign * np.exp(end) for end in ends)
-        return (low, high) if sign > 0 else (high, low)
+        return np.minimum(low, high), np.maximum(low, high)
 
     def theta_interval(self, quantity: Quantity) -> tuple[float, float]:
         """Compute the interval of theta: of the law's, by testing every candidate."""

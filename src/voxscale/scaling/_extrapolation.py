@@ -10,7 +10,7 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.scaling._contrasts import t_critical
 from voxscale.scaling._evidence import Evidence
-from voxscale.scaling._pinned import prediction_interval
+from voxscale.scaling._pinned import agrees, prediction_interval
 from voxscale.scaling._varpro import fit_curves
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Extrapolation", "Needed", "extrapolate", "held_out_errors", "needed", "told"]
 
 _REACH = 30.0  # decades beyond the data that sizes are searched over
-_N_SEARCHED = 601
+_N_SEARCHED = 40
 _HALVINGS = 40
 
 
@@ -71,7 +71,7 @@ class Extrapolation:
             return text + "too few sizes to leave the largest out"
         return text + (
             f"fitted without the largest size, {self.held_out_decades:.2g} decades below it, the "
-            f"law errs there by {self.held_out_error:+.4g}"
+            f"law errs by {self.held_out_error:+.4g}"
         )
 
 
@@ -178,11 +178,13 @@ def _between(evidence: Evidence, score: float, x: float) -> tuple[float, float]:
     """Find the sizes, around the one that is needed, whose interval holds the score."""
     if evidence.members.level is None or np.isnan(x):
         return float("nan"), float("nan")
-    middle = np.log10(evidence.x)
-    grid = np.linspace(middle.min() - _REACH, middle.max() + _REACH, _N_SEARCHED)
-    at = float(np.clip(np.log10(x), grid[0], grid[-1])) if x > 0 else float(grid[0])
-    grid = np.unique(np.r_[grid, np.linspace(middle.min(), middle.max(), 100), at])
-    is_in = _holds(evidence, score, grid)
+    sizes = np.log10(evidence.x)
+    least, most = sizes.min() - _REACH, sizes.max() + _REACH
+    at = float(np.clip(np.log10(x), least, most)) if x > 0 else least
+    steps = np.geomspace(0.01, most - least, _N_SEARCHED)
+    grid = np.r_[at - steps, at, at + steps, np.linspace(sizes.min(), sizes.max(), _N_SEARCHED)]
+    grid = np.unique(np.clip(grid, least, most))
+    is_in = agrees(evidence, score, 10.0**grid)
     start = int(np.flatnonzero(grid == at)[0])
     if np.isinf(x) and not is_in[start]:
         return float("inf"), float("inf")
@@ -195,15 +197,10 @@ def _between(evidence: Evidence, score: float, x: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _holds(evidence: Evidence, score: float, decades: Array) -> Array:
-    low, high = prediction_interval(evidence, 10.0**decades)
-    return np.asarray((low <= score) & (score <= high))
-
-
 def _edge(evidence: Evidence, score: float, inner: float, outer: float) -> float:
     for _ in range(_HALVINGS):
         middle = 0.5 * (inner + outer)
-        if _holds(evidence, score, np.array([middle]))[0]:
+        if agrees(evidence, score, np.array([10.0**middle]))[0]:
             inner = middle
         else:
             outer = middle

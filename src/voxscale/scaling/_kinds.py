@@ -13,11 +13,14 @@ from voxscale.errors import FitError
 __all__ = ["KINDS", "Kind", "basis", "check_sizes", "curve", "slope", "tangent"]
 
 _Shape = Callable[[Array, Array], Array]
+_Pair = Callable[[Array, Array], tuple[Array, Array]]
 
 # Where exp(-exponent * v) has fallen to this at the second smallest size, the law is a step: no
 # larger exponent can be told from it.
 _STEP = 1e-3
 _N_NODES = 65
+# From here on, 1 - exp(-t) loses no digits that count, and costs a tenth of expm1.
+_LARGE = 0.05
 
 
 class Kind(NamedTuple):
@@ -30,6 +33,8 @@ class Kind(NamedTuple):
         Terms of the polynomial: none, a constant, or a constant and v.
     shape, by_theta, by_v : functions of (theta, v), which broadcast
         The shape, and its derivatives.
+    pair : function of theta (n_thetas,) and v (n_points, 1)
+        The shape and its derivative by theta at once, where that is cheaper.
     theta : {None, "exponent", "break"}
         What the law is not linear in.
     nodes : function of the v of the sizes
@@ -44,10 +49,17 @@ class Kind(NamedTuple):
     shape: _Shape
     by_theta: _Shape
     by_v: _Shape
+    pair: _Pair | None
     theta: str | None
     nodes: Callable[[Array], Array]
     n_parameters: int
     least_sizes: int
+
+    def both(self, theta: Array, v: Array) -> tuple[Array, Array]:
+        """Compute shape and derivative, of shape (n_points, n_thetas); v of shape (n_points, 1)."""
+        if self.pair is not None:
+            return self.pair(theta, v)
+        return self.shape(theta, v), self.by_theta(theta, v)
 
 
 def _rise(alpha: Array, v: Array) -> Array:
@@ -64,6 +76,20 @@ def _rise_by_alpha(alpha: Array, v: Array) -> Array:
     exact = (safe * (1 + fallen) + fallen) / safe**2
     series = -0.5 + t * (1 / 3 + t * (-1 / 8 + t / 30))
     return np.asarray(v**2 * np.where(is_small, series, exact))
+
+
+def _rise_pair(alpha: Array, v: Array) -> tuple[Array, Array]:
+    """Compute the rise (n_points, n_alphas) and its derivative; v of shape (n_points, 1)."""
+    is_small = alpha * v[v > 0].min() < _LARGE
+    safe = np.where(is_small, 1.0, alpha)
+    t = safe * v
+    left = np.exp(-t)
+    shape = (1 - left) / safe
+    by_alpha = (v * left - shape) / safe
+    if is_small.any():
+        shape[:, is_small] = _rise(alpha[is_small], v)
+        by_alpha[:, is_small] = _rise_by_alpha(alpha[is_small], v)
+    return shape, by_alpha
 
 
 def _decay(alpha: Array, v: Array) -> Array:
@@ -101,23 +127,23 @@ KINDS = {
         Kind(
             "log-linear", "intercept + slope · log10(x)", 1,
             lambda _, v: v, lambda _, v: 0.0 * v, lambda _, v: 1.0 + 0.0 * v,
-            None, lambda _: np.zeros(1), 2, 2,
+            None, None, lambda _: np.zeros(1), 2, 2,
         ),
         Kind(
             "power", "asymptote − coefficient · x^(−exponent)", 1,
             _rise, _rise_by_alpha, _decay,
-            "exponent", _exponents, 3, 4,
+            _rise_pair, "exponent", _exponents, 3, 4,
         ),
         Kind(
             "saturating", "ceiling − coefficient · x^(−exponent)", 0,
             lambda a, v: -_decay(a, v), lambda a, v: v * _decay(a, v),
             lambda a, v: a * _decay(a, v),
-            "exponent", _exponents, 2, 4,
+            None, "exponent", _exponents, 2, 4,
         ),
         Kind(
             "broken", "a line in log10(x) before the break, and another after it", 2,
             _hinge, lambda k, v: -_beyond(k, v), _beyond,
-            "break", _breaks, 4, 5,
+            None, "break", _breaks, 4, 5,
         ),
     )
 }  # fmt: skip
@@ -166,9 +192,9 @@ def slope(kind: Kind, parameters: Array, v: Array) -> Array:
 
 
 def tangent(kind: Kind, parameters: Array, v: Array) -> Array:
-    """Differentiate a law by its parameters, of shape (n_parameters, *v.shape)."""
+    """Differentiate laws by their parameters, which v broadcasts against: (n_parameters, ...)."""
     theta = _theta_of(kind, parameters)
     rows = [*basis(kind, v), kind.shape(theta, v)]
     if kind.theta:
         rows.append(parameters[kind.n_base] * kind.by_theta(theta, v))
-    return np.stack(rows)
+    return np.stack(np.broadcast_arrays(*rows))

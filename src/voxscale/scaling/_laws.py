@@ -19,7 +19,7 @@ from voxscale.scaling._law import ScalingLaw
 from voxscale.scaling._units import Units, as_units
 from voxscale.scaling._varpro import fit_curves
 
-__all__ = ["fit_scaling_law", "refuse_equal", "sizes_of"]
+__all__ = ["fit_scaling_law", "refuse_equal", "row_of", "sizes_of"]
 
 _BOUNDS = {-1: "low", 0: None, 1: "high"}
 
@@ -142,7 +142,7 @@ def fit_scaling_law(
     >>> round(law.asymptote, 6), round(law.exponent, 6), round(law.coefficient, 3)
     (1.69, 0.34, -406.4)
     """
-    row = _row(kind, interval, over, ceiling)
+    row = row_of(kind, interval, over, ceiling)
     if index(n_bootstrap) < 1:
         msg = f"n_bootstrap is {n_bootstrap}; expected at least 1, and for intervals 1000 or more."
         raise ValueError(msg)
@@ -185,7 +185,7 @@ def fit_scaling_law(
     )
 
 
-def _row(kind: str, interval: str, over: str | None, ceiling: float | None) -> Kind:
+def row_of(kind: str, interval: str, over: str | None, ceiling: ArrayLike | None) -> Kind:
     """Find the kind of law, and check that the options go together."""
     known("kind", kind, KINDS)
     known("interval", interval, METHODS)
@@ -195,12 +195,12 @@ def _row(kind: str, interval: str, over: str | None, ceiling: float | None) -> K
     if (ceiling is None) == (kind == "saturating"):
         wants = "needs the score that it tends to" if ceiling is None else "has no ceiling"
         msg = (
-            f"ceiling is {ceiling}, but a law of kind {kind!r} {wants}; give ceiling= with "
+            f"ceiling is {ceiling!r}, but a law of kind {kind!r} {wants}; give ceiling= with "
             "kind='saturating', and only there."
         )
         raise ValueError(msg)
-    if ceiling is not None and not np.isfinite(ceiling):
-        msg = f"ceiling is {ceiling}; expected a finite score, such as a noise ceiling."
+    if ceiling is not None and not np.isfinite(ceiling).any():
+        msg = f"ceiling is {ceiling!r}; expected a finite score, such as a noise ceiling."
         raise ValueError(msg)
     return KINDS[kind]
 

@@ -17,7 +17,7 @@ from voxscale.scaling._evidence import Evidence
 from voxscale.scaling._kinds import KINDS, Kind
 from voxscale.scaling._varpro import fit_curves
 
-__all__ = ["prediction_interval"]
+__all__ = ["agrees", "prediction_interval"]
 
 # Candidates, in half-widths of the interval by derivatives; an end beyond the last is endless.
 _FARTHEST = 1e4
@@ -28,13 +28,35 @@ _N_ROUNDS = 5
 def prediction_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
     """Compute the interval of the law at each x, of shape (n_x,); at inf, of the asymptote."""
     form = evidence.form
-    if evidence.method == "t" and form.kind.name == "power" and evidence.members.level:
+    if _is_tested(evidence):
         ends = np.array([_by_candidates(evidence, float(one)) for one in x]).reshape(-1, 2)
         return ends[:, 0], ends[:, 1]
     if np.isinf(x).all():
         low, high = evidence.interval(form.asymptote)
         return np.atleast_1d(low), np.atleast_1d(high)
+    if evidence.method == "t" and form.kind.name == "saturating":
+        # What is left to the ceiling has one sign, and its logarithm is a line.
+        near, far = evidence.interval(
+            lambda parameters: form.offset - form.predict(parameters, x[:, None]),
+            by_t="logarithm",
+        )
+        return np.asarray(form.offset - far), np.asarray(form.offset - near)
     return evidence.interval(lambda parameters: form.predict(parameters, x[:, None]))
+
+
+def agrees(evidence: Evidence, score: float, x: Array) -> Array:
+    """Tell at which x, of shape (n_x,), the interval of the law holds a score."""
+    if not _is_tested(evidence):
+        low, high = prediction_interval(evidence, x)
+        return np.asarray((low <= score) & (score <= high))
+    most = t_critical(len(evidence.members.weights) - 1, evidence.level)
+    candidate = np.array([score])
+    return np.array([_score_test(evidence, float(one))(candidate)[0] <= most for one in x])
+
+
+def _is_tested(evidence: Evidence) -> bool:
+    is_power = evidence.form.kind.name == "power"
+    return is_power and evidence.method == "t" and evidence.members.level is not None
 
 
 def _by_candidates(evidence: Evidence, x: float) -> tuple[float, float]:
@@ -109,7 +131,7 @@ def _score_test(evidence: Evidence, x: float) -> Callable[[Array], Array]:
     def by_theta(theta: Array, v: Array) -> Array:
         return power.by_theta(theta, v) - power.by_theta(theta, at)
 
-    pinned = power._replace(n_base=0, shape=shape, by_theta=by_theta)
+    pinned = power._replace(n_base=0, shape=shape, by_theta=by_theta, pair=None)
     return lambda candidates: _agreement(evidence, pinned, candidates)
 
 

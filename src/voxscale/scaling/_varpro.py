@@ -132,11 +132,12 @@ def _is_exact(flat: Array, left: Array, unit: Array) -> Array:
 
 def _gain(kind: Kind, v: Array, flat: Array, left: Array, theta: Array) -> Array:
     """Differentiate by theta what is explained: half the derivative of the sum of squares."""
-    bent = off(flat, kind.shape(theta, v[:, None]))
+    shape, by_theta = kind.both(theta, v[:, None])
+    bent = off(flat, shape)
     coefficient = np.einsum("pc,pc->c", bent, left) / np.einsum("pc,pc->c", bent, bent)
     bent *= -coefficient
     bent += left
-    return np.asarray(coefficient * np.einsum("pc,pc->c", kind.by_theta(theta, v[:, None]), bent))
+    return np.asarray(coefficient * np.einsum("pc,pc->c", by_theta, bent))
 
 
 def _climb(
