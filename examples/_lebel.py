@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 import voxscale as vs
+from voxscale.errors import DataError
 
-NAMES = ("uts01", "uts02")
+NAMES = SUBJECTS = ("uts01", "uts02")
 TEXT = "lebel_tr_text.json.gz"
 RESPONSES = {name: f"lebel_{name}_pc200_f16.npz" for name in NAMES}
 TR_S, FIRST_TR, LAST_TRS = 2.0, 10, 5
@@ -50,3 +51,17 @@ def _transcript(trs: list[str]) -> vs.Transcript:
         edges = TR_S * (row + FIRST_TR - 1) + np.linspace(0, TR_S, len(heard) + 1)
         words, onset_s, offset_s = words + heard, [*onset_s, *edges[:-1]], [*offset_s, *edges[1:]]
     return vs.Transcript(words, onset_s, offset_s)
+
+
+def load(subject: str, root: Path | None = None) -> vs.Dataset:
+    """Read one person, as a study file asks for it: ``dataset = "./_lebel.py"``."""
+    folder = Path() if root is None else Path(root)
+    if complaint := lacking(folder, [TEXT, RESPONSES[subject]]):
+        raise DataError(complaint)
+    parts, words = responses(folder, subject), transcripts(folder)
+    series = parts["train"] | parts["test"]
+    return vs.Dataset(
+        "lebel", subject, {run: words[run] for run in series}, series, {},
+        train=tuple(parts["train"]), test=tuple(sorted(parts["test"])), tr_s=TR_S,
+        licence="CC0", citation="LeBel et al. 2023, Scientific Data 10:555, ds003020",
+    )  # fmt: skip
