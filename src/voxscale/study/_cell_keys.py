@@ -89,7 +89,7 @@ def _fields(
         "validation": [facts.inputs_of(run) for run in validation],
         "alphas": study.fit.penalties,
         "scoring": study.fit.scoring,
-        "cv": study.fit.model_dump()["cv"],
+        "cv": study.fit.model_dump(exclude_none=True)["cv"],
         "seed": study.seed if _is_drawn(study, cell, facts) else None,
     }
     if not cell.has_language:
