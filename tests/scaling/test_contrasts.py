@@ -193,3 +193,34 @@ def test_identical_members_leave_no_uncertainty(rng):
     law = fit_scaling_law(X, np.repeat(one, 4, axis=1), kind="power")
     assert law.interval(1e12) == pytest.approx((law.predict(1e12),) * 2, rel=1e-6)
     assert law.asymptote_interval == pytest.approx((law.asymptote,) * 2, rel=1e-6)
+
+
+def test_an_asymptote_that_is_not_told_has_an_open_end(rng):
+    line = (
+        0.1
+        + 0.02 * V[:, None]
+        + 0.01 * rng.standard_normal(4)
+        + 0.004 * rng.standard_normal((7, 4))
+    )
+    for sign in (1, -1):
+        law = fit_scaling_law(X, sign * line, kind="power")
+        low, high = law.asymptote_interval
+        assert (high if sign > 0 else low) == sign * np.inf
+        assert sign * (low if sign > 0 else high) > line.min()
+        assert law.exponent_interval[0] == 0
+    # The very line has its exponent at the bound, and an asymptote without end.
+    exact = fit_scaling_law(
+        X, 0.1 + 0.02 * V[:, None] + 0.01 * rng.standard_normal(4), kind="power"
+    )
+    assert exact.at_bound == "low"
+    assert exact.asymptote == np.inf
+    assert exact.exponent == 0
+
+
+def test_the_interval_of_a_prediction_is_where_its_test_refuses(rng):
+    law = fit_scaling_law(X, subjects(rng), kind="power", levels={"subject": [0, 1, 2]})
+    for x in (3e8, 3e11):
+        low, high = law.interval(x)
+        assert low < law.predict(x) < high
+        needed = law.needed_for(float(high)).interval
+        assert needed[0] == pytest.approx(x, rel=1e-3)

@@ -10,7 +10,7 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.scaling._contrasts import t_critical
 from voxscale.scaling._evidence import Evidence
-from voxscale.scaling._pinned import agrees, prediction_interval
+from voxscale.scaling._predictions import agrees, prediction_interval
 from voxscale.scaling._varpro import fit_curves
 
 if TYPE_CHECKING:
