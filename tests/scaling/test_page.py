@@ -1,5 +1,6 @@
 """The page on scaling laws runs, and says what the program does."""
 
+import json
 import re
 from pathlib import Path
 
@@ -30,3 +31,16 @@ def test_the_page_on_scaling_laws_runs(capsys):
 def test_the_table_of_laws_is_that_of_the_program():
     rows = dict(re.findall(r'^\| `"([a-z-]+)"` \|.*?\| (\d) \|', PAGE.read_text(), re.MULTILINE))
     assert rows == {name: str(kind.least_sizes) for name, kind in KINDS.items()}
+
+
+def test_the_table_of_coverage_is_what_was_measured():
+    path = PAGE.parents[1] / "benchmarks" / "results" / "scaling_coverage.json"
+    rows = [
+        f"| {one['study']['name']} | {name} | "
+        + " | ".join(f"{100 * one[by][name]['coverage']:.1f}" for by in ("t", "percentile", "bca"))
+        + " |"
+        for one in json.loads(path.read_text())["results"]
+        for name in one["truth"]
+    ]
+    assert len(rows) > 20
+    assert "\n".join(rows) in PAGE.read_text()
