@@ -96,8 +96,8 @@ def fit_scaling_surface(
     ----------
     Hoffmann et al. 2022, "Training compute-optimal large language models", arXiv:2203.15556
     (the form with powers). Antonello, Vaidya & Huth 2023, NeurIPS 36, arXiv:2305.11863 (scores
-    against logarithms of model size and hours). Golub & Pereyra 1973, SIAM J. Numer. Anal.
-    10:413, doi:10.1137/0710036 (variable projection).
+    against logarithms of model size and hours). Golub & Pereyra 1973, SIAM Journal on
+    Numerical Analysis 10:413, doi:10.1137/0710036 (variable projection).
 
     Examples
     --------
