@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE", "SPEECH_RECIPE", "between_key", "cell_key", "min_context_of"]
 
 SPEECH_RECIPE = 1  # raised by hand whenever stored features of speech would differ
-RECIPE = 3  # raised by hand whenever the numbers of a cell would differ
+RECIPE = 4  # raised by hand whenever the numbers of a cell would differ
 
 
 def min_context_of(context: int) -> int:
