@@ -15,7 +15,8 @@ from voxscale.arrays import TRSeries
 from voxscale.data import Dataset, Transcript
 from voxscale.errors import StoreError, VoxscaleError
 from voxscale.reports import _flatmap, _page, _sections, report, write_report
-from voxscale.reports._reading import read_material, sweep_points
+from voxscale.reports._reading import read_material
+from voxscale.reports._sweep_points import sweep_points
 from voxscale.scaling import fit_scaling_law
 from voxscale.study import Study, results, run
 
@@ -24,8 +25,8 @@ N_TRS = 50
 N_VERTICES = 20_484
 VOCABULARY = ("the", "keeper", "lit", "a", "lamp", "and", "heard", "sea", "wind", "old")
 ANCHORS = (
-    "what-was-run", "scores", "layers", "size", "baselines", "stacking", "comparison", "ceiling",
-    "cortex", "courses", "found",
+    "what-was-run", "scores", "layers", "size", "grids", "slopes", "baselines", "stacking",
+    "comparison", "ceiling", "cortex", "courses", "found",
 )  # fmt: skip
 
 
@@ -281,11 +282,14 @@ def test_the_law_rests_on_every_story_averaged_over_draws(bare, bare_page):
             units.setdefault(subject, []).append(np.mean(means, axis=0))
             table = found.table.set_index("key")["hours"]
             hours.setdefault(n, []).append(np.mean([table[found._keys[c]] for c in cells]))
-    scores = np.mean([units[subject] for subject in found.subjects], axis=0)  # a unit per story
-    assert scores.shape == (3, 1)
+    scores = np.concatenate([units[subject] for subject in found.subjects], axis=1)
+    assert scores.shape == (3, 2)  # one test story of each subject
     law = fit_scaling_law([np.mean(hours[n]) for n in (1, 2, 3)], scores)
+    low, high = law.slope_interval
     told = section_of(bare_page, "size").replace("−", "-")
-    assert f"{law.slope:+.4f} per decade (no interval: one test story)" in told
+    assert (
+        f"{law.slope:+.4f} per decade, 95 % interval {low:+.4f} to {high:+.4f} (over 2 subj" in told
+    )
     assert "3 sizes, mean over 2 subjects" in told
 
 

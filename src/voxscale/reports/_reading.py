@@ -26,7 +26,6 @@ __all__ = [
     "SubjectMaps",
     "permutations_used",
     "read_material",
-    "sweep_points",
 ]
 
 Q_LEVEL = 0.05  # expected share of false discoveries on a map
@@ -190,40 +189,6 @@ def permutations_used(results: Results, subject: str) -> int | None:
     metas = (results.meta(cell) for cell in results.select(subject=subject, reference=True))
     counts = [int(one["n_permutations"]) for one in metas if "n_permutations" in one]
     return counts[0] if counts else None  # test rows and seed are the same in all of them
-
-
-def sweep_points(results: Results, axis: str) -> Any:
-    """List the mean score of every draw along a sweep, for each subject and test story.
-
-    Parameters
-    ----------
-    results : Results
-    axis : {"context", "n_stories"}
-
-    Returns
-    -------
-    DataFrame
-        Columns ``subject``, ``story``, ``context``, ``n_stories``, ``hours``, ``draw`` and
-        ``mean_r``, the mean over voxels with a score; and ``size``, where a point lies: its
-        context, or the mean hours of all draws of one size and of all subjects.
-    """
-    table, stories = results.table, results.story_table
-    keys = set(table.loc[table[f"in_{axis}_sweep"], "key"])
-    columns = ["subject", "story", "context", "n_stories", "hours", "draw", "mean_r"]
-    points = stories.loc[stories["key"].isin(keys), [*columns, "key"]].reset_index(drop=True)
-    sizes = points["context"] if axis == "context" else _hours_of_sizes(points, table)
-    return points.assign(size=sizes.astype(np.float64))[[*columns, "size"]]
-
-
-def _hours_of_sizes(points: Any, table: Any) -> Any:
-    """Average the hours of the points that were asked for in the same words."""
-    asked = table.set_index("key").loc[points["key"], ["asked_hours", "reference", "n_stories"]]
-    words = np.where(
-        asked["asked_hours"].notna(),
-        asked["asked_hours"].astype(str) + " h",
-        np.where(asked["reference"], "all", asked["n_stories"].astype(str)),
-    )
-    return points["hours"].groupby(words).transform("mean")
 
 
 def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> SubjectMaps:

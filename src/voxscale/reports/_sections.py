@@ -42,7 +42,8 @@ def by_layer(material: Material) -> Section:
     """Show the validation and the test score of each layer."""
     results = material.results
     section = Section("layers", "Score by layer")
-    table = results.table[results.table["in_layer_sweep"]]
+    table = results.table
+    table = table[table["in_layer_sweep"] & table["reference"]]  # not those with fewer stories
     kept_back = bool(results.study.validation_stories)
     chooses = "mean_r_validation" if kept_back else "mean_cv_score"
     scores = table[["subject", "layer", chooses, "mean_r"]].rename(

@@ -204,7 +204,7 @@ def _reach_below(evidence: Evidence) -> float:
     if form.kind.theta != "exponent":
         return _REACH
     highest = float(form.kind.nodes(form.v(evidence.x))[-1])
-    return min(_REACH, _LARGEST_LOGARITHM / (highest * np.log(10)))
+    return min(_REACH, _LARGEST_LOGARITHM / (highest * float(np.log(10))))
 
 
 def _edge(evidence: Evidence, score: float, inner: float, outer: float) -> float:
