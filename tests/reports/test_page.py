@@ -542,3 +542,24 @@ def test_a_folder_that_cannot_be_written_to_says_so(bare, tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StoreError, match="a part of the path is a file"):
         report(bare, out=tmp_path / "taken")
+
+
+def test_a_grid_of_layers_with_fewer_stories_is_no_part_of_the_layers_of_the_page(tiny, tmp_path):
+    text = tiny.STUDY + "[[sweep]]\nlayers = [0, 2]\ntraining_stories = [1, 2]\n"
+    text += "[[sweep]]\nlayers = [0, 1]\ntraining_stories = [1]\n"
+    fields = {"contexts": "[32]", "training_stories": '["all"]', "draws": "1"}
+    study = Study.from_toml(tiny.write_study(tmp_path, text, **fields))
+    run(study, progress=False)
+    page = report(study)
+    shown = pd.read_csv(page.parent / "figures" / "layers.csv")
+    assert len(shown) == 6  # three layers of two subjects
+    found = results(study)
+    for subject in found.subjects:
+        assert found.best_layer(subject).chosen.max() < 3
+    assert "layers-by-hours.csv" in names_in(page.parent / "figures")
+    numbers = pd.read_csv(page.parent / "figures" / "layers-by-hours.csv")
+    assert set(zip(numbers["layer"], numbers["size"].round(3), strict=True)) == {
+        *((layer, 0.029) for layer in (0, 1, 2)),
+        *((layer, 0.059) for layer in (0, 2)),
+        *((layer, 0.088) for layer in (0, 1, 2)),
+    }

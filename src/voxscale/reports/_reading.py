@@ -13,6 +13,7 @@ from voxscale.design import zscore
 from voxscale.evaluate import fdr
 from voxscale.reports._tables import with_minus
 from voxscale.reports._timecourse import course_table
+from voxscale.study._beside import layer_cells
 
 if TYPE_CHECKING:
     from voxscale.data import Dataset
@@ -162,7 +163,7 @@ def read_material(results: Results) -> Material:
     maps: list[SubjectMaps] = []
     courses, courses_of = None, ("", "")
     for subject in results.subjects:
-        cells = results.sweep("layer", subject)
+        cells = layer_cells(results, subject)
         if not cells:
             continue
         dataset = data.load(results.study.dataset, subject, results.study.root)
@@ -196,6 +197,7 @@ def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> Sub
     choice = best.chosen
     repeats = dict(results.meta(cells[0])["ceiling_runs"])
     limits = results.ceiling(dataset.subject) or {}
+    has_p_values = results.study.evaluate.n_permutations > 0 and cells[0].reference
     nowhere = np.full(len(choice), np.nan)
 
     def at_best(name: str, *, exists: bool = True) -> Array:
@@ -212,7 +214,7 @@ def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> Sub
         best_layer=best.map([cell.layer for cell in cells]),
         cv_score=at_best("r_validation" if results.study.validation_stories else "cv_score"),
         r=at_best("r"),
-        p_value=at_best("p_value", exists=results.study.evaluate.n_permutations > 0),
+        p_value=at_best("p_value", exists=has_p_values),
         r_repeated=at_best("cc_abs", exists=bool(repeats)),
         **{name: at_best(name, exists=bool(repeats)) for name in ("cc_max", "cc_norm", "spe")},
         space=dataset.space,
