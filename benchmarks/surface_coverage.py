@@ -56,7 +56,7 @@ def main() -> None:
         shares = []
         for _ in range(options.repeats):
             units = losses[:, None] + NOISE * rng.standard_normal((len(losses), n_units))
-            surface = fit_scaling_surface(x, units, interval=way, n_bootstrap=1000)
+            surface = fit_scaling_surface(x, units, interval=way, n_bootstrap=400)
             shares.append(held(surface, exchange, needed))
         rates = dict(zip((*NAMES, "exchange", "needed"), np.mean(shares, axis=0), strict=True))
         found[f"{way}, {n_units} units"] = {name: float(rate) for name, rate in rates.items()}

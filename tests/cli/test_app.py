@@ -7,7 +7,9 @@ from typer.testing import CliRunner
 from voxscale import __version__
 from voxscale.cli import app
 
-COMMANDS = ("demo", "plan", "run", "status", "results", "report", "prune", "features")
+COMMANDS = (
+    "demo", "plan", "run", "status", "results", "report", "power", "prune", "features",
+)  # fmt: skip
 
 
 def test_version_is_printed():

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from voxscale import reports
 from voxscale.cli import app
 from voxscale.study import Study, results
-from voxscale.study import _compute as computing
+from voxscale.study import _fill_cells as computing
 
 
 def invoke(*arguments):

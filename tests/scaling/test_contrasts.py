@@ -193,3 +193,61 @@ def test_identical_members_leave_no_uncertainty(rng):
     law = fit_scaling_law(X, np.repeat(one, 4, axis=1), kind="power")
     assert law.interval(1e12) == pytest.approx((law.predict(1e12),) * 2, rel=1e-6)
     assert law.asymptote_interval == pytest.approx((law.asymptote,) * 2, rel=1e-6)
+
+
+def test_an_asymptote_that_is_not_told_has_an_open_end(rng):
+    line = (
+        0.1
+        + 0.02 * V[:, None]
+        + 0.01 * rng.standard_normal(4)
+        + 0.004 * rng.standard_normal((7, 4))
+    )
+    for sign in (1, -1):
+        law = fit_scaling_law(X, sign * line, kind="power")
+        low, high = law.asymptote_interval
+        assert (high if sign > 0 else low) == sign * np.inf
+        assert sign * (low if sign > 0 else high) > line.min()
+        assert law.exponent_interval[0] == 0
+    # The very line has its exponent at the bound, and an asymptote without end.
+    exact = fit_scaling_law(
+        X, 0.1 + 0.02 * V[:, None] + 0.01 * rng.standard_normal(4), kind="power"
+    )
+    assert exact.at_bound == "low"
+    assert exact.asymptote == np.inf
+    assert exact.exponent == 0
+
+
+def test_the_interval_of_a_prediction_is_where_its_test_refuses(rng):
+    law = fit_scaling_law(X, subjects(rng), kind="power", levels={"subject": [0, 1, 2]})
+    for x in (3e8, 3e11):
+        low, high = law.interval(x)
+        assert low < law.predict(x) < high
+        needed = law.needed_for(float(high)).interval
+        assert needed[0] == pytest.approx(x, rel=1e-3)
+
+
+def test_a_noisy_bend_leaves_the_asymptote_open(rng):
+    opened = 0
+    for _ in range(20):
+        law = fit_scaling_law(X, subjects(rng, noise=0.012), kind="power")
+        low, high = law.asymptote_interval
+        opened += law.at_bound is None and high == np.inf
+        assert low <= law.asymptote <= high
+    assert opened
+
+
+def test_the_text_of_a_law_tells_its_bound_and_what_is_missing():
+    law = fit_scaling_law(X, 0.1 + 0.02 * V, kind="power")
+    assert "the exponent is at its lowest value that these sizes can tell" in str(law)
+    assert "no interval: one unit" in str(law)
+    assert "nan" not in str(law)
+    step = fit_scaling_law(X, np.r_[0.1, np.full(6, 0.2)], kind="power")
+    assert "the exponent is at its highest value" in str(step)
+
+
+@pytest.mark.parametrize("interval", ["percentile", "bca"])
+def test_one_unit_is_not_drawn(interval):
+    law = fit_scaling_law(X, 0.1 + 0.02 * V, interval=interval)
+    assert law.draws.shape == (2, 0)
+    assert np.isnan(law.slope_interval).all()
+    assert np.isnan(law.interval([1e9, 1e10])).all()

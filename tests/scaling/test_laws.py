@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -289,6 +290,19 @@ def test_a_law_keeps_its_own_copy_and_is_frozen(rng):
     assert "draws" not in repr(law)
     with pytest.raises(dataclasses.FrozenInstanceError):
         law.slope = 0.0
+
+
+def test_a_law_can_be_pickled_and_a_generator_is_a_seed(rng):
+    scores = stories(rng, n_units=5)
+    law = fit_scaling_law(SIZES, scores, kind="power", interval="percentile", n_bootstrap=50)
+    again = pickle.loads(pickle.dumps(law))
+    assert again.slope_interval == law.slope_interval
+    assert again.evidence.form.kind is law.evidence.form.kind
+    first, second = (
+        fit_scaling_law(SIZES, scores, interval="bca", n_bootstrap=50, seed=rng) for _ in range(2)
+    )
+    assert first.slope_interval != second.slope_interval
+    assert first.draws.shape == (2, 50)
 
 
 scores_of_units = arrays(np.float64, (7, 4), elements=st.floats(-1, 1, width=32))

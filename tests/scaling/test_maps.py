@@ -4,7 +4,7 @@ import scipy.stats
 
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.evaluate import fdr
-from voxscale.scaling import _map_fits, fit_scaling_law, law_map, slope_map
+from voxscale.scaling import _law_map, _map_fits, fit_scaling_law, law_map, slope_map
 
 X = np.geomspace(1e8, 3e10, 6)
 LEVELS = {"subject": np.repeat([0, 1, 2], 4), "story": np.tile([0, 0, 1, 1], 3)}
@@ -89,7 +89,8 @@ def test_blocks_and_threads_change_nothing(rng, monkeypatch):
     whole = law_map(X, scores, n_threads=1, **options)
     monkeypatch.setattr(_map_fits, "_VOXELS_OF_DRAWS", 2)
     monkeypatch.setattr(_map_fits, "_CHUNK", 33)
-    monkeypatch.setattr("voxscale.evaluate._columns.BLOCK_BYTES", 60_000)
+    monkeypatch.setattr(_law_map, "_MOST_VOXELS", 4)
+    monkeypatch.setattr("voxscale.evaluate._columns.BLOCK_BYTES", 6000)
     blocks = law_map(X, scores, n_threads=3, **options)
     np.testing.assert_allclose(blocks.exponents, whole.exponents, rtol=1e-9)
     for name, ends in whole.intervals.items():
@@ -131,6 +132,13 @@ def test_a_voxel_without_a_ceiling_has_no_law(rng):
     with pytest.warns(VoxscaleWarning, match="1 of 7 voxels have no finite ceiling"):
         found = law_map(X, maps(rng), kind="saturating", ceiling=ceilings)
     assert np.flatnonzero(np.isnan(found.exponents)).tolist() == [5]
+
+
+def test_a_map_without_any_score_is_one_of_nothing():
+    for call in (slope_map, law_map):
+        with pytest.warns(VoxscaleWarning, match="3 of 3 voxels lack a finite score"):
+            found = call(X, np.full((6, 4, 3), np.nan))
+        assert np.isnan(found.slopes).all()
 
 
 def test_one_unit_has_no_intervals(rng):

@@ -107,3 +107,29 @@ def test_bending_agrees_with_the_interval_of_an_exponent(rng):
 def test_bending_needs_three_sizes():
     with pytest.raises(FitError, match="x has 2 different values; a bend needs at least three"):
         bending([1, 10, 10], [0.1, 0.2, 0.3])
+
+
+def test_why_tells_what_speaks_for_another():
+    rng = np.random.default_rng(0)
+    said = set()
+    for _ in range(60):
+        noise = 0.004 * rng.standard_normal((12, 1))
+        found = compare_laws(X, (0.2 - 0.1 * (X / X[0]) ** -0.15)[:, None] + noise)
+        best = min(found.rows, key=lambda row: row.aicc if np.isfinite(row.aicc) else np.inf)
+        nearest = min(
+            (row for row in found.rows if np.isfinite(row.aicc)), key=lambda row: row.held_out[0]
+        )
+        assert ("fewer parameters than" in found.why) == (best.kind != found.chosen)
+        assert ("predicts it better" in found.why) == (nearest.kind != found.chosen)
+        said |= {"fewer" * (best.kind != found.chosen), "better" * (nearest.kind != found.chosen)}
+    assert said == {"", "fewer", "better"}
+
+
+def test_laws_without_a_held_out_size_are_judged_without():
+    x = np.array([1.0, 10, 100, 1000, 1e4, 1e4])
+    found = compare_laws(x, [0.1, 0.14, 0.17, 0.18, 0.19, 0.191], kinds=["power"])
+    assert found.chosen == "power"
+    few = compare_laws([1.0, 1, 1, 10, 10, 10], [0.1, 0.11, 0.1, 0.2, 0.2, 0.21])
+    assert few.chosen == "log-linear"
+    assert np.isnan(few.rows[0].held_out).all()
+    assert "predicts" not in few.why

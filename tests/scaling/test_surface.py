@@ -11,6 +11,8 @@ from scipy.optimize import curve_fit
 
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.scaling import Estimate, fit_scaling_surface
+from voxscale.scaling._bootstrap import drawn_shares
+from voxscale.scaling._units import as_units
 
 # Hoffmann et al. 2022, arXiv:2203.15556, equation 10.
 E, A, B, ALPHA, BETA = 1.69, 406.4, 410.7, 0.34, 0.28
@@ -171,9 +173,8 @@ def test_draws_are_fits_to_members_drawn_again(rng):
         BRAIN, units, levels={"subject": subjects}, interval="percentile", n_bootstrap=40, seed=2
     )
     assert (surface.interval_over, surface.n_members) == ("subject", 4)
-    means = units.reshape(16, 4, 3).mean(axis=2)
-    times = np.random.default_rng(2).multinomial(4, [0.25] * 4, size=40)
-    again = np.array([found(fit_scaling_surface(BRAIN, means @ one / 4)) for one in times])
+    shares = drawn_shares(as_units(12, {"subject": subjects}, None), 40, 2)
+    again = np.array([found(fit_scaling_surface(BRAIN, units @ one)) for one in shares])
     np.testing.assert_allclose(
         intervals(surface), np.quantile(again, [0.025, 0.975], axis=0).T, rtol=1e-5
     )

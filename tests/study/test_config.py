@@ -64,7 +64,7 @@ def test_every_field_of_a_file_arrives(tmp_path):
     }  # fmt: skip
     np.testing.assert_allclose(study.fit.penalties, [1, 10, 100, 1000, 10000])
     assert study.fit.scoring == "correlation"
-    assert study.fit.cv.model_dump() == {
+    assert study.fit.cv.model_dump(exclude_none=True) == {
         "chunk_len": 20, "n_chunks": 5, "n_repeats": 3, "gap": 4,
     }  # fmt: skip
     assert study.fit.memory_gib == 2
@@ -234,3 +234,15 @@ def test_the_demo_is_a_study():
     study = Study.from_toml(files("voxscale.synthetic") / "demo.toml")
     assert study.dataset == "demo"
     assert study.reference_layer in study.layers
+
+
+def test_a_share_of_held_out_trs_goes_with_any_number_of_them():
+    fit = {"cv": {"chunk_len": 20, "share": 0.25, "n_repeats": 2}}
+    cv = Study(name="n", dataset="d", model="m", layers=[1], contexts=[8], fit=fit).fit.cv
+    assert [cv.n_chunks_of(n_trs) for n_trs in (20, 800, 810, 8000)] == [1, 10, 10, 100]
+    for wrong in ({}, {"n_chunks": 2, "share": 0.2}, {"share": 1.0}, {"share": 0.0}):
+        with pytest.raises(ValueError, match=r"give one of the two|less than 1|greater than 0"):
+            Study(
+                name="n", dataset="d", model="m", layers=[1], contexts=[8],
+                fit={"cv": {"chunk_len": 20, "n_repeats": 2, **wrong}},
+            )  # fmt: skip

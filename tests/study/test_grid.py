@@ -123,3 +123,14 @@ def test_layers_that_a_model_lacks_are_told_with_their_sweep(tiny, tmp_path):
     path = tiny.write_study(tmp_path, tiny.STUDY + "\n[[sweep]]\nlayers = [1, 7]\n")
     with pytest.raises(ConfigError, match=r"line \d+: \[sweep\] layers has 7; model 'echo' has"):
         plan(Study.from_toml(path))
+
+
+def test_blocks_average_to_the_mean_correlation(grid):
+    found = results(grid)
+    blocks = found.block_table
+    assert list(blocks[blocks["key"] == blocks["key"].iloc[0]]["story"]) == ["x", "y"]
+    for key, own in blocks.groupby("key"):
+        (row,) = found.table[found.table["key"] == key].itertuples()
+        assert own["n_trs"].sum() == row.n_test_trs
+        mean = np.average(own["mean_r"], weights=own["n_trs"])
+        np.testing.assert_allclose(mean, row.mean_r, atol=1e-6)

@@ -210,7 +210,7 @@ def test_nothing_is_written_where_nothing_is_done(small, monkeypatch):
         message = "no luck"
         raise RuntimeError(message)
 
-    from voxscale.study import _compute as computing
+    from voxscale.study import _fill_cells as computing
 
     monkeypatch.setattr(computing, "compute_cell", broken)
     summary, study = fill(small)

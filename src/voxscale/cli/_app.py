@@ -10,6 +10,7 @@ from voxscale._version import __version__
 from voxscale.cli._demo import demo
 from voxscale.cli._features import features
 from voxscale.cli._plan import plan
+from voxscale.cli._power import power
 from voxscale.cli._prune import prune
 from voxscale.cli._report import report
 from voxscale.cli._results import results
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, run, status, results, report, prune):
+for command in (demo, plan, run, status, results, report, power, prune):
     app.command()(command)
 app.add_typer(features, name="features")
 

@@ -16,13 +16,13 @@ from voxscale.arrays import Array
 from voxscale.scaling._kinds import Kind, basis, tangent
 from voxscale.scaling._varpro import off
 
-__all__ = ["TTest", "accepted_thetas", "influence", "t_critical", "t_test"]
+__all__ = ["MemberTest", "accepted_thetas", "influence", "t_critical", "t_test"]
 
 _N_TRIED = 257
 _HALVINGS = 45
 
 
-class TTest(NamedTuple):
+class MemberTest(NamedTuple):
     """A weighted mean over members; arrays of one shape."""
 
     mean: Array
@@ -48,7 +48,7 @@ def t_critical(df: int, level: float) -> float:
     return float(stdtrit(df, (1 + level) / 2)) if df >= 1 else float("nan")
 
 
-def t_test(values: Array, weights: Array) -> TTest:
+def t_test(values: Array, weights: Array) -> MemberTest:
     """Average over members, and tell how sure that is.
 
     Parameters
@@ -59,16 +59,16 @@ def t_test(values: Array, weights: Array) -> TTest:
 
     Returns
     -------
-    TTest
+    MemberTest
         With equal weights the textbook's. Otherwise its variance is that of a weighted mean of
         members whose own variance falls as their weight grows: Σ w² e² / (1 - w).
     """
     mean = np.tensordot(weights, values, axes=1)
     if len(weights) < 2:
-        return TTest(mean, np.full(np.shape(mean), np.nan), 0)
+        return MemberTest(mean, np.full(np.shape(mean), np.nan), 0)
     around = values - mean
     variance = np.tensordot(weights**2 / (1 - weights), around**2, axes=1)
-    return TTest(mean, np.sqrt(variance), len(weights) - 1)
+    return MemberTest(mean, np.sqrt(variance), len(weights) - 1)
 
 
 def influence(kind: Kind, v: Array, parameters: Array, curves: Array, weights: Array) -> Array:

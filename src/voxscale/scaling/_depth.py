@@ -94,8 +94,8 @@ def best_relative_depth(
 
     References
     ----------
-    Caucheteux & King 2022, Commun. Biol. 5:134, doi:10.1038/s42003-022-03036-1 (middle layers
-    predict best).
+    Caucheteux & King 2022, Communications Biology 5:134, doi:10.1038/s42003-022-03036-1 (middle
+    layers predict best).
 
     Examples
     --------

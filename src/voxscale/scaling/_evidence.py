@@ -82,7 +82,8 @@ class Evidence:
         return fit_curves(form.kind, form.v(self.x), self.scores @ shares.T, form.offset).parameters
 
     @cached_property
-    def _influence(self) -> Array:
+    def influence(self) -> Array:
+        """What each member moves the parameters by, of shape (n_parameters, n_members)."""
         form = self.form
         return influence(
             form.kind, form.v(self.x), self.parameters, self.curves, self.members.weights
@@ -104,7 +105,7 @@ class Evidence:
             steps[-1] = 1e-5 * max(float(self.parameters[-1]), 1 / reach)
         with np.errstate(invalid="ignore"):
             rise = quantity(centre + np.diag(steps)) - quantity(centre - np.diag(steps))
-            moved = (rise / (2 * steps)) @ self._influence
+            moved = (rise / (2 * steps)) @ self.influence
             return np.asarray(np.moveaxis(quantity(centre) + moved, -1, 0))
 
     def interval(self, quantity: Quantity, *, by_t: str = "plain") -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.scaling._contrasts import t_critical
 from voxscale.scaling._evidence import Evidence
-from voxscale.scaling._pinned import agrees, prediction_interval
+from voxscale.scaling._predictions import agrees, prediction_interval
 from voxscale.scaling._varpro import fit_curves
 
 if TYPE_CHECKING:
@@ -225,7 +225,8 @@ def told(law: ScalingLaw) -> str:
         if not np.isnan(value):
             interval = getattr(law, f"{name.removesuffix('_x')}_interval")
             unit = " per decade" if name.startswith("slope") else ""
-            lines.append(f"  {name} {value:.4g}{unit}, {_ends(interval)}")
+            ends = "" if np.isnan(interval[0]) else f", {_ends(interval)}"
+            lines.append(f"  {name} {value:.4g}{unit}{ends}")
     if law.at_bound:
         what = law.evidence.form.kind.theta
         lines.append(f"  the {what} is at its {law.at_bound}est value that these sizes can tell")

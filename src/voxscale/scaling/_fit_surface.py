@@ -13,7 +13,7 @@ from voxscale.arrays import Array
 from voxscale.errors import FitError, VoxscaleWarning
 from voxscale.scaling._surface import ScalingSurface
 from voxscale.scaling._surface_forms import FORMS, Form
-from voxscale.scaling._surface_members import Members, complete_units, members_of
+from voxscale.scaling._surface_members import Measured, complete_units
 from voxscale.scaling._surface_points import axes_of, check_points
 from voxscale.scaling._surface_projection import LARGEST_EXPONENT
 from voxscale.scaling._surface_uncertainty import Uncertainty
@@ -29,6 +29,7 @@ def fit_scaling_surface(
     *,
     kind: str = "additive-power",
     levels: Mapping[str, ArrayLike] | None = None,
+    unit_weights: ArrayLike | None = None,
     n_bootstrap: int = 2000,
     interval: str = "t",
     level: float = 0.95,
@@ -49,15 +50,17 @@ def fit_scaling_surface(
         ``intercept + Σ slope · log10(x)``; or the latter for two axes with a product.
     levels : mapping of level to labels of shape (n_units,), optional
         What units lie within, outermost first, such as ``{"subject": …, "story": …}``. Members
-        of the level "subject" count the same; within one, units do.
+        of the level "subject" count the same; within one, units count by their weights.
+    unit_weights : array of shape (n_units,), optional
+        What each unit counts, such as its number of TRs. Default: the same.
     n_bootstrap : int
         Draws, if ``interval`` is "percentile".
     interval : {"t", "percentile", "residual"}
         Over the members of the outermost level that has two or more: Student's t on the
-        linearised influence of each member, or percentiles of fits to members drawn with
-        replacement, which are too narrow with fewer than about 10. These say how much the answer
-        would differ for other subjects (or stories, or units), not for other models. Or over
-        the points: Student's t on the scatter of the means about the surface.
+        linearised influence of each member, or percentiles of fits to members of every level
+        drawn with replacement, which are too narrow with fewer than about 10. These say how
+        much the answer would differ for other subjects (or stories, or units), not for other
+        models. Or over the points: Student's t on the scatter of the means about the surface.
     level : float
         Of the intervals, between 0 and 1.
     seed : int or numpy.random.Generator
@@ -93,8 +96,8 @@ def fit_scaling_surface(
     ----------
     Hoffmann et al. 2022, "Training compute-optimal large language models", arXiv:2203.15556
     (the form with powers). Antonello, Vaidya & Huth 2023, NeurIPS 36, arXiv:2305.11863 (scores
-    against logarithms of model size and hours). Golub & Pereyra 1973, SIAM J. Numer. Anal.
-    10:413, doi:10.1137/0710036 (variable projection).
+    against logarithms of model size and hours). Golub & Pereyra 1973, SIAM Journal on
+    Numerical Analysis 10:413, doi:10.1137/0710036 (variable projection).
 
     Examples
     --------
@@ -112,27 +115,27 @@ def fit_scaling_surface(
     if kind == "log-linear-interaction" and len(axes) != 2:
         msg = f"kind {kind!r} is for two axes but x has {len(axes)}; use 'log-linear'."
         raise ValueError(msg)
-    complete, is_complete = complete_units(scores, len(next(iter(axes.values()))))
-    members = members_of(complete, levels, is_complete)
+    n_points = len(next(iter(axes.values())))
+    measured = complete_units(scores, n_points, levels, unit_weights)
     log_x = np.log(np.stack(list(axes.values()), axis=1))
     log_x -= log_x.mean(axis=0)
     check_points(axes, log_x, form, kind)
-    means = members.mean
+    means = measured.mean
     if np.ptp(means) == 0:
         msg = f"all scores are {means[0]}; there is nothing to fit: look at how they were made."
         raise FitError(msg)
     parameters = form.fit(log_x, means)
     if form.has_exponents:
         _warn_of_bounds(list(axes), parameters)
-    sure = _uncertainty(form, log_x, members, parameters, interval, level, n_bootstrap, seed)
+    sure = _uncertainty(form, log_x, measured, parameters, interval, level, n_bootstrap, seed)
     return ScalingSurface(
         kind=kind,
         x=axes,
-        scores=complete,
-        interval_over="points" if interval == "residual" else members.level,
-        n_members=len(means) if interval == "residual" else len(members.weights),
+        scores=measured.scores,
+        interval_over="points" if interval == "residual" else measured.members.level,
+        n_members=len(means) if interval == "residual" else len(measured.members.weights),
         level=level,
-        n_left_out=int((~is_complete).sum()),
+        n_left_out=measured.n_left_out,
         _mean_scores=means,
         _parameters=parameters,
         _uncertainty=sure,
@@ -159,7 +162,7 @@ def _checked_form(kind: str, interval: str, level: float, n_bootstrap: int) -> F
 def _uncertainty(
     form: Form,
     log_x: Array,
-    members: Members,
+    measured: Measured,
     parameters: Array,
     interval: str,
     level: float,
@@ -167,24 +170,23 @@ def _uncertainty(
     seed: int | np.random.Generator,
 ) -> Uncertainty:
     """Learn how sure the parameters are, in the way that was asked for."""
-    means = members.mean
-    n_points, n_members = members.scores.shape
+    means, weights = measured.mean, measured.members.weights
     if interval == "residual":
         gain, n_free = form.sensitivity(log_x, means, parameters)
-        freedom = n_points - n_free
+        freedom = len(means) - n_free
         if freedom < 1:
             return Uncertainty(level)
         residual = means - form.curve(parameters, log_x)
         return Uncertainty(level, gain @ gain.T * (residual @ residual) / freedom, freedom)
-    if n_members < 2:
+    if measured.members.level is None:
         return Uncertainty(level)
     if interval == "percentile":
-        draws = members.draws(index(n_bootstrap), seed)
+        draws = measured.draws(index(n_bootstrap), seed)
         return Uncertainty(level, draws=form.refit(log_x, draws, parameters))
-    apart = (members.scores - means[:, None]) * members.weights
+    apart = measured.curves - means[:, None]
     influence = form.sensitivity(log_x, means, parameters).gain @ apart
-    covariance = influence @ influence.T * n_members / (n_members - 1)
-    return Uncertainty(level, covariance, n_members - 1)
+    covariance = influence * (weights**2 / (1 - weights)) @ influence.T
+    return Uncertainty(level, covariance, len(weights) - 1)
 
 
 def _warn_of_bounds(names: list[str], parameters: Array) -> None:

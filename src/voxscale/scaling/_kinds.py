@@ -55,6 +55,9 @@ class Kind(NamedTuple):
     n_parameters: int
     least_sizes: int
 
+    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
+        return _named, (self.name,)  # a row holds functions that cannot be pickled
+
     def both(self, theta: Array, v: Array) -> tuple[Array, Array]:
         """Compute shape and derivative, of shape (n_points, n_thetas); v of shape (n_points, 1)."""
         if self.pair is not None:
@@ -147,6 +150,10 @@ KINDS = {
         ),
     )
 }  # fmt: skip
+
+
+def _named(name: str) -> Kind:
+    return KINDS[name]
 
 
 def check_sizes(kind: Kind, x: Array) -> None:

@@ -13,7 +13,7 @@ from voxscale.arrays import Array
 from voxscale.scaling._evidence import Evidence, Quantity
 from voxscale.scaling._exchange import exchange_interval
 from voxscale.scaling._extrapolation import Extrapolation, Needed, extrapolate, needed, told
-from voxscale.scaling._pinned import prediction_interval
+from voxscale.scaling._predictions import prediction_interval
 
 __all__ = ["ScalingLaw"]
 

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError, VoxscaleWarning
-from voxscale.evaluate._columns import voxel_blocks
 from voxscale.scaling._bootstrap import drawn_shares, jackknife_shares
 from voxscale.scaling._form import Form
 from voxscale.scaling._kinds import check_sizes
@@ -24,6 +23,8 @@ from voxscale.scaling._slope_map import as_maps, complete_voxels, grouped
 from voxscale.scaling._units import as_units
 
 __all__ = ["LawMap", "law_map"]
+
+_MOST_VOXELS = 512  # of a block; each thread works on one
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +97,8 @@ def law_map(
         Noise ceiling of each voxel, for kind "saturating".
     kind, levels, unit_weights, interval, over, crossed, level, seed
         As in :func:`fit_scaling_law`. A draw of the bootstrap is the same one in all voxels.
-        With "t", the interval of an asymptote is taken by its derivative, which is coarser than
-        :func:`fit_scaling_law`'s.
+        With "t", the interval of an asymptote is taken by its derivative, and is never open as
+        that of :func:`fit_scaling_law` may be.
     n_bootstrap : int
     n_threads : int, optional
         Default: one for each core. Results do not depend on it.
@@ -150,22 +151,9 @@ def law_map(
     left_out = jackknife_shares(units, members.shares) if interval == "bca" else drawn[:0]
     form = Form(row, float(sizes.min()), offset)
     job = Job(sizes, form, maps, members, interval, level, drawn, left_out)
-    n_quantities = len(QUANTITIES)
-    found = np.full((3 * n_quantities, n_voxels), np.nan)
-    parameters = np.full((row.n_parameters, n_voxels), np.nan)
-    bound = np.zeros(n_voxels, np.int8)
-
-    def fill(voxels: Array) -> int:
-        mine, own, at, n_flat = fit_block(job, voxels)
-        found[:, voxels], parameters[:, voxels], bound[voxels] = mine, own, at
-        return n_flat
-
-    with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
-        n_flat = sum(pool.map(fill, _blocks(job, kept)))
-    for n_lost, why in (
-        (n_flat, "score the same at every size"),
-        (n_open, "have no finite ceiling"),
-    ):
+    found, parameters, bound, n_flat = _filled(job, kept, n_threads)
+    lost = {"score the same at every size": n_flat, "have no finite ceiling": n_open}
+    for why, n_lost in lost.items():
         if n_lost:
             msg = f"{n_lost} of {n_voxels} voxels {why}; they have no law."
             warnings.warn(msg, VoxscaleWarning, stacklevel=2)
@@ -196,8 +184,24 @@ def _ceilings(ceiling: ArrayLike | None, n_voxels: int) -> Array:
     return np.broadcast_to(values, (n_voxels,))
 
 
-def _blocks(job: Job, kept: Array) -> Iterator[Array]:
-    """Yield the numbers of voxels, a block at a time."""
-    per_voxel = job.maps.shape[0] * (job.maps.shape[1] + 300)
-    for voxels in voxel_blocks(len(kept), per_voxel):
-        yield np.arange(voxels.start, voxels.stop)[kept[voxels]]
+def _filled(job: Job, kept: Array, n_threads: int | None) -> tuple[Array, Array, Array, int]:
+    """Fit all blocks: values and interval ends, parameters, bounds, and how many are flat."""
+    found = np.full((3 * len(QUANTITIES), len(kept)), np.nan)
+    parameters = np.full((job.form.kind.n_parameters, len(kept)), np.nan)
+    bound = np.zeros(len(kept), np.int8)
+
+    def fill(voxels: Array) -> int:
+        mine, own, at, n_flat = fit_block(job, voxels)
+        found[:, voxels], parameters[:, voxels], bound[voxels] = mine, own, at
+        return n_flat
+
+    with ThreadPoolExecutor(n_threads or os.cpu_count()) as pool:
+        n_flat = sum(pool.map(fill, _blocks(kept)))
+    return found, parameters, bound, n_flat
+
+
+def _blocks(kept: Array) -> Iterator[Array]:
+    """Yield the numbers of voxels that have a law, a block at a time."""
+    numbers = np.flatnonzero(kept)
+    for start in range(0, len(numbers), _MOST_VOXELS):
+        yield numbers[start : start + _MOST_VOXELS]

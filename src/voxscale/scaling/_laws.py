@@ -112,8 +112,9 @@ def fit_scaling_law(
     break, every candidate is tested: the derivative of the law by it, less what the other
     parameters can do, is a weighted sum of points that is 0 on average over members if the
     candidate is right, whatever the asymptote and coefficient of each member are. The interval
-    spans the candidates that a t-test does not refuse. The score at x and the asymptote of a
-    power law are had in the same way; what else is not linear, by its derivative.
+    spans the candidates that a t-test does not refuse. Scores that a power law predicts, and its
+    asymptote, are tested in the same way; what else is not linear has an interval by its
+    derivative. A ceiling is taken as that of every member.
 
     *BCa* takes its acceleration from leaving out each member of the level of
     ``law.interval_over`` in turn.
@@ -122,7 +123,7 @@ def fit_scaling_law(
     ----------
     Antonello, Vaidya & Huth 2023, "Scaling laws for language encoding models in fMRI",
     NeurIPS 36, arXiv:2305.11863 (the log-linear law).
-    Golub & Pereyra 1973, SIAM J. Numer. Anal. 10:413, doi:10.1137/0710036 (the fit).
+    Golub & Pereyra 1973, SIAM Journal on Numerical Analysis 10:413, doi:10.1137/0710036 (the fit).
     Efron & Tibshirani 1993, "An introduction to the bootstrap"; Davison & Hinkley 1997,
     "Bootstrap methods and their application", section 3.8 (levels).
 

@@ -142,7 +142,7 @@ def fit_pooled_law(
 
     References
     ----------
-    Golub & Pereyra 1973, SIAM J. Numer. Anal. 10:413, doi:10.1137/0710036.
+    Golub & Pereyra 1973, SIAM Journal on Numerical Analysis 10:413, doi:10.1137/0710036.
 
     Examples
     --------

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.errors import did_you_mean
+from voxscale.scaling._bootstrap import percentile_interval
 from voxscale.scaling._surface_readings import OfParameters
-from voxscale.scaling._surface_uncertainty import Estimate, percentiles
+from voxscale.scaling._surface_uncertainty import Estimate
 
 if TYPE_CHECKING:
     from voxscale.scaling._surface import ScalingSurface
@@ -161,8 +162,7 @@ def _estimate(
         low = high = np.nan
     elif sure.draws is not None:
         draws = answer(sure.draws)
-        known = np.clip(draws[~np.isnan(draws)], -_ENDLESS, _ENDLESS)
-        low, high = (float(end) for end in percentiles(known, sure.level))
+        low, high = (float(end) for end in percentile_interval(draws, sure.level))
     else:
         window = (middle - _WINDOW, middle + _WINDOW)
         with np.errstate(over="ignore", invalid="ignore"):

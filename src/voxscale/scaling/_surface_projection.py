@@ -5,7 +5,7 @@ is over the exponents alone, with the exact derivative of the projected residual
 
 References
 ----------
-Golub & Pereyra 1973, SIAM J. Numer. Anal. 10:413, doi:10.1137/0710036.
+Golub & Pereyra 1973, SIAM Journal on Numerical Analysis 10:413, doi:10.1137/0710036.
 """
 
 from __future__ import annotations

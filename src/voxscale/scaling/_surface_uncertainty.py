@@ -9,8 +9,9 @@ import numpy as np
 from scipy import optimize, special
 
 from voxscale.arrays import Array
+from voxscale.scaling._bootstrap import percentile_interval
 
-__all__ = ["Estimate", "Uncertainty", "percentiles"]
+__all__ = ["Estimate", "Uncertainty"]
 
 _STEP = 1e-3  # of a difference quotient, in standard errors
 
@@ -26,12 +27,6 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
-
-
-def percentiles(draws: Array, level: float) -> tuple[Array, Array]:
-    """Return the middle ``level`` of the draws along the first axis."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
 
 
 class Uncertainty(NamedTuple):
@@ -57,7 +52,7 @@ class Uncertainty(NamedTuple):
     ) -> tuple[Array, Array]:
         """Find the interval of a function of parameters (..., n_parameters) → (...,)."""
         if self.draws is not None:
-            return percentiles(function(self.draws), self.level)
+            return percentile_interval(np.moveaxis(function(self.draws), 0, -1), self.level)
         value = function(parameters)
         if self.covariance is None:
             return np.full_like(value, np.nan), np.full_like(value, np.nan)

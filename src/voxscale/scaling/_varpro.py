@@ -63,7 +63,7 @@ def fit_curves(
 
     References
     ----------
-    Golub & Pereyra 1973, SIAM J. Numer. Anal. 10:413, doi:10.1137/0710036.
+    Golub & Pereyra 1973, SIAM Journal on Numerical Analysis 10:413, doi:10.1137/0710036.
     """
     y = curves - offset
     # From the first point on, so that equal scores have a slope of exactly 0.

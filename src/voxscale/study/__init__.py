@@ -15,6 +15,7 @@ from voxscale.study._extract_speech import (
 from voxscale.study._extracted import Extracted
 from voxscale.study._orphans import Orphan, Orphans
 from voxscale.study._plan import Plan, Status, plan, status
+from voxscale.study._power import POWER_AXES, StoryScores, story_scores_along
 from voxscale.study._progress import Progress, duration
 from voxscale.study._prune import orphans, prune
 from voxscale.study._results import Results, results
@@ -35,6 +36,7 @@ from voxscale.study._speech_extraction import SpeechExtraction
 from voxscale.study._speech_npz import SpeechNpz
 
 __all__ = [
+    "POWER_AXES",
     "AlphaRange",
     "Baselines",
     "Cell",
@@ -56,6 +58,7 @@ __all__ = [
     "SpeechNpz",
     "SpeechProgress",
     "Status",
+    "StoryScores",
     "Study",
     "Sweep",
     "duration",
@@ -70,4 +73,5 @@ __all__ = [
     "results",
     "run",
     "status",
+    "story_scores_along",
 ]

@@ -225,7 +225,7 @@ def _first_rows(lengths: Sequence[int]) -> tuple[Array, list[int]]:
 def _scaled(study: Study, share: float) -> Study:
     """Hold out the same share of fewer rows."""
     cv = study.fit.cv
-    if not isinstance(cv, ChunkCV) or share == 1:
+    if not isinstance(cv, ChunkCV) or cv.n_chunks is None or share == 1:
         return study
     n_chunks = max(1, round(cv.n_chunks * share))
     fit = study.fit.model_copy(update={"cv": cv.model_copy(update={"n_chunks": n_chunks})})

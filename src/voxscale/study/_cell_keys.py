@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE", "SPEECH_RECIPE", "between_key", "cell_key", "min_context_of"]
 
 SPEECH_RECIPE = 1  # raised by hand whenever stored features of speech would differ
-RECIPE = 3  # raised by hand whenever the numbers of a cell would differ
+RECIPE = 4  # raised by hand whenever the numbers of a cell would differ
 
 
 def min_context_of(context: int) -> int:
@@ -89,7 +89,7 @@ def _fields(
         "validation": [facts.inputs_of(run) for run in validation],
         "alphas": study.fit.penalties,
         "scoring": study.fit.scoring,
-        "cv": study.fit.model_dump()["cv"],
+        "cv": study.fit.model_dump(exclude_none=True)["cv"],
         "seed": study.seed if _is_drawn(study, cell, facts) else None,
     }
     if not cell.has_language:

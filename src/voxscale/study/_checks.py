@@ -99,10 +99,11 @@ def _check_baselines(study: Study, facts: SubjectFacts, lengths: Mapping[str, in
         raise ConfigError(msg)
 
 
-def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:
+def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> dict[FeaturePass, int]:
     """Plan the windows of the stories that must run, without the weights of the model.
 
-    Extractors other than language models are left to themselves.
+    Returns how many tokens each pass runs. Extractors other than language models are left to
+    themselves.
 
     Raises
     ------
@@ -111,15 +112,17 @@ def check_words(inputs: Inputs, passes: Sequence[FeaturePass]) -> None:
     DataError
         If a word gives no token.
     """
+    n_tokens: dict[FeaturePass, int] = {}
     for name, of_model in groupby(passes, key=lambda one: one.model):
         model = inputs.extractor(name)
         if isinstance(model, LanguageExtractor):
-            _check_words(inputs, model, inputs.field_of(name), list(of_model))
+            n_tokens |= _check_words(inputs, model, inputs.field_of(name), list(of_model))
+    return n_tokens
 
 
 def _check_words(
     inputs: Inputs, model: LanguageExtractor, field: str, passes: Sequence[FeaturePass]
-) -> None:
+) -> dict[FeaturePass, int]:
     study = inputs.study
     with blamed(study, field):
         planner = model.planner()
@@ -135,14 +138,19 @@ def _check_words(
                 )
     with blamed(study, field):
         planner.check_vocabulary(list(stories.values()))
+    n_tokens = {}
     for context in sorted({one.context for one in passes}):
         contexts = model.contexts(min_context_of(context), context)
-        of_context = [stories[one.words] for one in passes if one.context == context]
+        of_context = [one for one in passes if one.context == context]
         with blamed(study, "contexts"):
-            planner.check(of_context, contexts)
+            planner.check([stories[one.words] for one in of_context], contexts)
         with blamed(study, "dataset", kind=DataError):
-            for story in of_context:
-                planner.passes(story, contexts, word_vector=model.word_vector)
+            for one in of_context:
+                windows = planner.passes(
+                    stories[one.words], contexts, word_vector=model.word_vector
+                )
+                n_tokens[one] = sum(map(len, windows))
+    return n_tokens
 
 
 def load_model(inputs: Inputs, model: str) -> None:

@@ -20,7 +20,9 @@ from voxscale.evaluate import (
     r2,
 )
 from voxscale.fit import RidgeCV
+from voxscale.scaling import block_scores
 from voxscale.study._cells import REDUCERS
+from voxscale.study._settings import BLOCK_TRS
 from voxscale.study._split import split_of
 from voxscale.study._subject_data import SubjectData, design_of, joined, splits_of
 
@@ -130,6 +132,7 @@ def _scored(
         **facts_of(shared, fitted.n_train_trs, Y.shape[1]),
         "n_features": model.n_features_in_,
         "n_scored": int(np.isfinite(arrays["r"]).sum()),
+        "blocks": _blocks(shared, Y, predictions),
         "mean_r_by_story": [mean_over_voxels(row) for row in arrays["r_by_story"]],
         "first_tr": {run: _first_tr(shared, run) for run in dataset.test},
         "n_permutations": n_permutations,
@@ -227,6 +230,22 @@ def _against_ceiling(shared: SubjectData, predictions: Array) -> dict[str, Array
         "cc_max": ceiling.cc_max,
         "cc_norm": ceiling.cc_norm(prediction),
         "spe": ceiling.spe(prediction),
+    }
+
+
+def _blocks(shared: SubjectData, Y: Array, predictions: Array) -> dict[str, list[Any]]:
+    """Cut the correlation over all test rows into blocks, each the mean over voxels with a score.
+
+    Weighted by their TRs, they average to the mean correlation.
+    """
+    lengths = shared.lengths(shared.dataset.test)
+    block_trs = min(BLOCK_TRS, *lengths.values())
+    cut = block_scores(Y, predictions, list(lengths.values()), block_trs)
+    stories = list(lengths)
+    return {
+        "story": [stories[run] for run in cut.runs],
+        "n_trs": cut.n_trs.tolist(),
+        "mean_r": [mean_over_voxels(one) for one in cut.scores],
     }
 
 

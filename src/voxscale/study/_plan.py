@@ -11,6 +11,7 @@ from voxscale.store import LayerStore, Store
 from voxscale.study._cell_keys import between_key, cell_key
 from voxscale.study._cells import Cell, cells_of, training_pool
 from voxscale.study._checks import check_evaluation, check_rows, check_words
+from voxscale.study._costs import Costs, costs_of
 from voxscale.study._features import FeaturePass, missing_passes, passes_for, recipe_of
 from voxscale.study._inputs import Inputs
 from voxscale.study._orphans import Orphans, find_orphans
@@ -70,6 +71,8 @@ class Plan:
         The sweeps that a fit is part of: among "layer", "context", "n_stories", "model", "bands".
     orphans : Orphans
         What the folder holds that no cell names any more; :func:`plan` and :func:`status` look.
+    costs : Costs, optional
+        What the missing part will take; of :func:`plan` alone.
     """
 
     study: Study
@@ -84,6 +87,7 @@ class Plan:
     speech_passes: tuple[SpeechPass, ...] = ()
     axes: dict[Cell, tuple[str, ...]] = field(default_factory=dict, repr=False)
     orphans: Orphans = field(default_factory=Orphans)
+    costs: Costs | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         study = self.study
@@ -108,9 +112,10 @@ class Plan:
                 + (f"; {n_sounds} passes over a sound" if study.speech else ""),
             ),
             ("disk", f"about {size(self.bytes_needed)}" + _unsure(self)),
+            *(self.costs.rows() if self.costs else ()),
         ]
         if self.failed:
-            rows.insert(-2, ("failed", f"{len(self.failed)}, to be tried again"))
+            rows.insert(8, ("failed", f"{len(self.failed)}, to be tried again"))
         if study.speech:
             rows.insert(4, ("speech", _windows_of(study.speech)))
         if self.orphans:
@@ -209,7 +214,9 @@ def plan(study: Study) -> Plan:
         If a result that is there was cut short.
     """
     inputs = Inputs(study)
-    return _with_orphans(inputs, checked_plan(inputs))
+    made, n_tokens = checked_plan(inputs)
+    made = replace(made, costs=costs_of(inputs, made, n_tokens))
+    return _with_orphans(inputs, made)
 
 
 def status(study: Study) -> Status:
@@ -251,8 +258,11 @@ def status(study: Study) -> Status:
     return Status(made, ordered, tuple(failures), n_failed_features)
 
 
-def checked_plan(inputs: Inputs) -> Plan:
-    """Make a plan, and find out whether what is missing can be computed at all."""
+def checked_plan(inputs: Inputs) -> tuple[Plan, dict[FeaturePass, int]]:
+    """Make a plan, and find out whether what is missing can be computed at all.
+
+    With it come the tokens that each pass runs, where they are known.
+    """
     made = make_plan(inputs)
     recipe = recipe_of(made.study)
     all_facts = [inputs.facts(subject) for subject in inputs.subjects]
@@ -260,10 +270,10 @@ def checked_plan(inputs: Inputs) -> Plan:
     of_one = (cell for cell in made.missing if cell.kind != "between")
     for subject, cells in groupby(of_one, key=lambda cell: cell.subject):
         check_rows(made.study, recipe, inputs.facts(subject), cells)
-    check_words(inputs, made.passes)
+    n_tokens = check_words(inputs, made.passes)
     if made.speech_passes:
         check_speech(inputs)
-    return made
+    return made, n_tokens
 
 
 def make_plan(inputs: Inputs) -> Plan:

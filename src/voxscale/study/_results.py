@@ -19,7 +19,7 @@ from voxscale.study._plan import Plan, cell_store, make_plan
 from voxscale.study._saved import is_saved, save_results
 from voxscale.study._score_table import score_table
 from voxscale.study._sweeps import AXES
-from voxscale.study._tables import cell_table, side_by_side, story_table
+from voxscale.study._tables import block_table, cell_table, side_by_side, story_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,6 +221,16 @@ class Results:
         ``mean_r`` is the mean of that story's correlations over voxels with a score.
         """
         return story_table(self)
+
+    @cached_property
+    def block_table(self) -> pd.DataFrame:
+        """One row for each cell done and block of a test story, for bootstraps and laws.
+
+        Columns as in :attr:`story_table`, and ``block``, a number, and ``n_trs``, its TRs. The
+        mean of ``mean_r`` over the blocks of a cell, weighted by ``n_trs``, is the cell's mean
+        correlation over all test TRs (:func:`voxscale.scaling.block_scores`).
+        """
+        return block_table(self)
 
     def prediction(self, cell: Cell, run: str | None = None) -> TRSeries:
         """Read the predicted responses of a repeated test run.

@@ -143,7 +143,7 @@ def run(
     inputs = Inputs(study, device)
     warned: Counter[str] = Counter()
     with _counted(warned):
-        made = checked_plan(inputs)
+        made, _ = checked_plan(inputs)
         if made.passes:
             load_model(inputs, made.passes[0].model)
         if made.speech_passes:

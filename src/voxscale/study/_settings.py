@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
     Tag,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 __all__ = [
@@ -267,9 +268,25 @@ class ChunkCV(SettingsTable):
     """Random contiguous chunks are held out; see :func:`voxscale.chunk_holdout`."""
 
     chunk_len: Count = Field(description="TRs in a chunk, 1 or more")
-    n_chunks: Count = Field(description="chunks held out each time, 1 or more")
+    n_chunks: Count | None = Field(None, description="chunks held out each time, 1 or more")
+    share: Annotated[float, Field(strict=True, gt=0, lt=1)] | None = Field(
+        None, description="share of the TRs held out each time, such as 0.25, instead of n_chunks"
+    )
     n_repeats: Count = Field(description="how many times, 1 or more")
     gap: Whole = Field(0, description="TRs beside a chunk that do not train, 0 or more")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.n_chunks is None) == (self.share is None):
+            msg = "expected n_chunks, or share, a share of all TRs; give one of the two"
+            raise ValueError(msg)
+        return self
+
+    def n_chunks_of(self, n_trs: int) -> int:
+        """Return how many chunks of so many TRs are held out."""
+        if self.n_chunks is not None:
+            return self.n_chunks
+        return max(1, round((self.share or 0) * n_trs / self.chunk_len))
 
 
 class Fit(SettingsTable):
@@ -291,7 +308,7 @@ class Fit(SettingsTable):
         Discriminator(_form),
     ] = Field(
         "leave-run-out",
-        description='"leave-run-out", or { chunk_len = 20, n_chunks = 5, n_repeats = 3, gap = 4 }',
+        description='"leave-run-out", or { chunk_len = 20, share = 0.25, n_repeats = 3, gap = 4 }',
     )
     memory_gib: Positive | None = Field(
         None, description="working memory of a fit in GiB, above 0; it changes no numbers"

@@ -172,7 +172,7 @@ def splits_of(study: Study, run_lengths: Sequence[int]) -> list[tuple[Array, Arr
         return chunk_holdout(
             n_trs,
             chunk_len=cv.chunk_len,
-            n_chunks=cv.n_chunks,
+            n_chunks=cv.n_chunks_of(n_trs),
             n_repeats=cv.n_repeats,
             seed=study.seed,
             run_lengths=run_lengths,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from voxscale.study._results import Results
 
-__all__ = ["COLUMNS", "cell_table", "one_subject", "side_by_side", "story_table"]
+__all__ = ["COLUMNS", "block_table", "cell_table", "one_subject", "side_by_side", "story_table"]
 
 _OF_CELL = ("subject", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw")
 _FROM_META = (
@@ -62,6 +62,31 @@ def story_table(results: Results) -> pd.DataFrame:
                     **{name: getattr(cell, name) for name in _OF_CELL},
                     "hours": meta["hours"],
                     "story": story,
+                    "mean_r": mean_r,
+                    "key": results.key(cell),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def block_table(results: Results) -> pd.DataFrame:
+    """Put what each block of a test story adds to each fit's mean correlation into a row."""
+    import pandas as pd
+
+    rows = []
+    for cell in results.cells:
+        blocks = results.meta(cell)["blocks"]
+        columns = zip(blocks["story"], blocks["n_trs"], blocks["mean_r"], strict=True)
+        named = {name: getattr(cell, name) for name in _OF_CELL}
+        hours = results.meta(cell)["hours"]
+        for i, (story, n_trs, mean_r) in enumerate(columns):
+            rows.append(
+                {
+                    **named,
+                    "hours": hours,
+                    "story": story,
+                    "block": i,
+                    "n_trs": n_trs,
                     "mean_r": mean_r,
                     "key": results.key(cell),
                 }

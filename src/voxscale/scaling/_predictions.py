@@ -1,0 +1,159 @@
+"""Intervals of what a law predicts, at a size or in the end.
+
+Of a power law, every candidate score is tested. For each exponent there is a contrast that predicts
+the score and is blind, to first order, to an error of that exponent. Members who would move the
+score to the candidate would move the exponent with it: the contrast is that of the exponent which
+they would have then. The candidate belongs where its contrast, over members, agrees with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.scaling._contrasts import t_critical, t_test
+from voxscale.scaling._evidence import Evidence
+from voxscale.scaling._kinds import KINDS
+
+__all__ = ["agrees", "prediction_interval"]
+
+# Candidates, in half-widths of the widest point; an end beyond the last is endless.
+_FARTHEST = 1e4
+_N_TRIED = 24
+_N_ROUNDS = 5
+_SMALLEST = 1e-6  # of an exponent, times the range of ln x: below it an asymptote has no digits
+
+_Test = Callable[[Array], Array]
+
+
+def prediction_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
+    """Compute the interval of the law at each x, of shape (n_x,); at inf, of the asymptote."""
+    form = evidence.form
+    if _is_tested(evidence):
+        ends = np.array([_by_candidates(evidence, float(one)) for one in x]).reshape(-1, 2)
+        return ends[:, 0], ends[:, 1]
+    if np.isinf(x).all():
+        low, high = evidence.interval(form.asymptote)
+        return np.atleast_1d(low), np.atleast_1d(high)
+    if evidence.method == "t" and form.kind.name == "saturating":
+        # What is left to the ceiling has one sign, and its logarithm is a line.
+        near, far = evidence.interval(
+            lambda parameters: form.offset - form.predict(parameters, x[:, None]),
+            by_t="logarithm",
+        )
+        return np.asarray(form.offset - far), np.asarray(form.offset - near)
+    return evidence.interval(lambda parameters: form.predict(parameters, x[:, None]))
+
+
+def agrees(evidence: Evidence, score: float, x: Array) -> Array:
+    """Tell at which x, of shape (n_x,), the interval of the law holds a score."""
+    if not _is_tested(evidence):
+        low, high = prediction_interval(evidence, x)
+        return np.asarray((low <= score) & (score <= high))
+    most = t_critical(len(evidence.members.weights) - 1, evidence.level)
+    candidate = np.array([score])
+    return np.array([_test(evidence, float(one))[0](candidate)[0] <= most for one in x])
+
+
+def _is_tested(evidence: Evidence) -> bool:
+    is_power = evidence.form.kind.name == "power"
+    return is_power and evidence.method == "t" and evidence.members.level is not None
+
+
+def _by_candidates(evidence: Evidence, x: float) -> tuple[float, float]:
+    """Search outwards from the law."""
+    if np.isinf(x) and evidence.parameters[2] == 0:
+        return _of_a_line(evidence)
+    most = t_critical(len(evidence.members.weights) - 1, evidence.level)
+    t_of, centre = _test(evidence, x)
+    points = t_test(evidence.curves.T, evidence.members.weights)
+    width = most * float(np.max(points.standard_error))
+    # Members that are equal but for rounding leave nothing to search.
+    if width <= 1e-13 * float(np.abs(evidence.curves).max()):
+        return centre, centre
+    tried = width * np.r_[0.0, np.geomspace(1e-2, _FARTHEST, _N_TRIED)]
+    low, high = (_outwards(t_of, most, centre, tried, side) for side in (-1, 1))
+    # With the exponent at its bound the law is not quite what its contrast says; it belongs.
+    form, parameters = evidence.form, evidence.parameters[:, None]
+    law = form.asymptote(parameters) if np.isinf(x) else form.predict(parameters, np.array([x]))
+    return min(low, float(law[0])), max(high, float(law[0]))
+
+
+def _outwards(t_of: _Test, most: float, centre: float, tried: Array, side: int) -> float:
+    """Find where the test begins to refuse, on one side; infinite where it never does."""
+
+    def is_out(far: Array) -> Array:
+        return np.asarray(t_of(centre + side * far) > most)
+
+    out = is_out(tried)
+    out[0] = False
+    if not out.any():
+        return side * float("inf")
+    first = int(np.argmax(out))
+    inner, outer = tried[first - 1], tried[first]
+    for _ in range(_N_ROUNDS):
+        between = np.linspace(inner, outer, _N_TRIED)
+        out = is_out(between)
+        out[0], out[-1] = False, True
+        first = int(np.argmax(out))
+        inner, outer = between[first - 1], between[first]
+    return float(centre + side * inner)
+
+
+def _test(evidence: Evidence, x: float) -> tuple[_Test, float]:
+    """Make the test of candidate scores at x, which gives |t|, and compute the law's own score."""
+    curves, weights = evidence.curves, evidence.members.weights
+    mean = curves @ weights
+    exponent = evidence.parameters[2]
+    own = _contrasts(evidence, x, np.array([exponent]))[0]
+    centre = float(own @ mean)
+    scores = own @ (curves - mean[:, None])
+    spread = (weights * scores) @ scores
+    along = (weights * evidence.influence[2]) @ scores
+    moves = along / spread if spread > 0 else 0.0
+
+    def t_of(candidates: Array) -> Array:
+        contrasts = _contrasts(evidence, x, exponent + moves * (candidates - centre))
+        test = t_test(curves.T @ contrasts.T - candidates, weights)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.abs(test.mean / test.standard_error))
+
+    return t_of, centre
+
+
+def _contrasts(evidence: Evidence, x: float, exponents: Array) -> Array:
+    """Make the contrast of each exponent, of shape (n_exponents, n_points).
+
+    It is 1 of what is constant, and what the law has at x of the shape and of its derivative.
+    """
+    kind, form = KINDS["power"], evidence.form
+    v = form.v(evidence.x)[:, None]
+    theta = np.clip(exponents, _SMALLEST / v.max(), kind.nodes(v[:, 0])[-1])
+    one = np.ones_like(theta)
+    if np.isinf(x):  # measured from the asymptote: neither shape has anything left there
+        left = np.exp(-theta * v)
+        rows, at = [left, v * left], [0.0 * one, 0.0 * one]
+    else:
+        there = np.asarray(form.v(np.asarray(x)))
+        rows = list(kind.both(theta, v))
+        at = [kind.shape(theta, there), kind.by_theta(theta, there)]
+    shapes = np.stack([np.ones_like(rows[0]), *rows])
+    sizes = np.sqrt((shapes**2).sum(axis=1))
+    inverse = np.linalg.pinv(np.moveaxis(shapes / sizes[:, None], 2, 0).swapaxes(1, 2))
+    return np.asarray(np.einsum("ac,cap->cp", np.stack([one, *at]) / sizes, inverse))
+
+
+def _of_a_line(evidence: Evidence) -> tuple[float, float]:
+    """Bound the asymptote where the exponent is 0: by t, at the largest exponent there may be."""
+    kind = KINDS["power"]
+    v = evidence.form.v(evidence.x)
+    _, largest = evidence.theta_interval(evidence.form.exponent)
+    exponent = min(largest, float(kind.nodes(v)[-1]))
+    shapes = np.stack([np.ones_like(v), np.exp(-exponent * v)], axis=1)
+    values = np.linalg.pinv(shapes)[0] @ evidence.curves
+    low, high = t_test(values, evidence.members.weights).interval(evidence.level)
+    if evidence.parameters[1] > 0:
+        return float(low), float("inf")
+    return float("-inf"), float(high)

@@ -1,0 +1,151 @@
+"""From a study's results to the variance components of a slope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.errors import ConfigError
+from voxscale.features import model_facts
+from voxscale.scaling import SlopeComponents, slope_components
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from voxscale.study._results import Results
+
+__all__ = ["POWER_AXES", "StoryScores", "story_scores_along"]
+
+_VALIDATION = ("mean_r_validation", "mean_cv_score")  # what chooses a model's layer, if finite
+
+
+@dataclass(frozen=True, eq=False)
+class StoryScores:
+    """Correlations of test stories along one axis of a study.
+
+    Parameters
+    ----------
+    axis : {"n_params", "hours", "context"}
+    x : array of shape (n_sizes,)
+        Of hours, the mean over subjects.
+    scores : array of shape (n_sizes, n_subjects, n_stories)
+        Mean correlation over voxels.
+    subjects, stories : tuple of str
+        Stories are those that every subject was tested on at every size.
+    """
+
+    axis: str
+    x: Array
+    scores: Array = field(repr=False)
+    subjects: tuple[str, ...]
+    stories: tuple[str, ...]
+
+    @property
+    def components(self) -> SlopeComponents:
+        """What makes slopes differ, by :func:`voxscale.scaling.slope_components`."""
+        return slope_components(self.x, self.scores)
+
+    @property
+    def decades(self) -> float:
+        """From the smallest size to the largest."""
+        return float(np.log10(self.x.max() / self.x.min()))
+
+
+def story_scores_along(
+    found: Results, axis: str | None = None, *, n_params: Mapping[str, float] | None = None
+) -> StoryScores:
+    """Collect the scores of test stories along model size, hours or context.
+
+    Parameters
+    ----------
+    found : Results
+    axis : {"n_params", "hours", "context"}, optional
+        Default: the first of these along which the study has two sizes. Models are taken at the
+        layer with the best validation or cross-validated score of each subject; draws of
+        training stories are averaged.
+    n_params : mapping of model to number, optional
+        Of models that :func:`voxscale.features.model_facts` does not know.
+
+    Returns
+    -------
+    StoryScores
+
+    Raises
+    ------
+    ConfigError
+        If the study has fewer than two sizes along the axis, or subjects share no test story.
+    ValueError
+        If the axis is unknown.
+    """
+    if axis is not None and axis not in POWER_AXES:
+        msg = f"axis {axis!r} is unknown; choose one of {', '.join(POWER_AXES)}."
+        raise ValueError(msg)
+    for name in POWER_AXES if axis is None else (axis,):
+        chosen = POWER_AXES[name](found)
+        if chosen["size"].nunique() > 1:
+            return _stacked(found, name, chosen, n_params or {})
+    what = "n_params, hours or context" if axis is None else axis
+    msg = (
+        f"study {found.study.name!r} has no two sizes along {what} that are done; run a study that "
+        "sweeps over it, or give the components themselves (voxscale power without a study)."
+    )
+    raise ConfigError(msg)
+
+
+def _by_model(found: Results) -> pd.DataFrame:
+    """Take each subject's best layer of each model, all stories, the longest context."""
+    rows = found.table[found.table["reference"]]
+    usual = {cell.bands for cell in map(found.reference_or_none, found.subjects) if cell}
+    rows = rows[rows["bands"].isin(usual)]
+    by_choice = rows[_VALIDATION[0]].fillna(rows[_VALIDATION[1]])
+    best = by_choice.fillna(-np.inf).groupby([rows["subject"], rows["model"]]).idxmax()
+    return rows.loc[best.to_numpy()].assign(size=lambda one: one["model"])
+
+
+def _by_hours(found: Results) -> pd.DataFrame:
+    rows = found.table[found.table["in_n_stories_sweep"]]
+    return rows.assign(size=rows["asked_hours"].fillna(rows["n_stories"]))
+
+
+def _by_context(found: Results) -> pd.DataFrame:
+    rows = found.table[found.table["in_context_sweep"]]
+    return rows.assign(size=rows["context"])
+
+
+# A row per axis: which cells lie along it, with a column that names their size.
+POWER_AXES = {"n_params": _by_model, "hours": _by_hours, "context": _by_context}
+
+
+def _stacked(
+    found: Results, axis: str, chosen: pd.DataFrame, n_params: Mapping[str, float]
+) -> StoryScores:
+    """Put scores into an array, over the sizes that every subject has."""
+    scores = found.story_table.merge(chosen[["key", "size"]], on="key")
+    table = scores.pivot_table("mean_r", ["size", "subject"], "story", dropna=False)
+    subjects = tuple(one for one in found.subjects if one in set(scores["subject"]))
+    sizes = [
+        size for size in dict.fromkeys(chosen["size"])
+        if set(chosen.loc[chosen["size"] == size, "subject"]) >= set(subjects)
+    ]  # fmt: skip
+    if len(sizes) < 2:
+        msg = f"subjects share fewer than two sizes along {axis}; run the cells that are missing."
+        raise ConfigError(msg)
+    wanted = table.loc[[(size, subject) for size in sizes for subject in subjects]]
+    wanted = wanted.dropna(axis="columns")
+    if not len(wanted.columns):
+        msg = "subjects were tested on no story in common; variance between stories is unknown."
+        raise ConfigError(msg)
+    if axis == "n_params":
+        x = [n_params[one] if one in n_params else model_facts(one).n_params for one in sizes]
+    else:
+        column = "hours" if axis == "hours" else "context"
+        x = [chosen.loc[chosen["size"] == size, column].mean() for size in sizes]
+    order = np.argsort(x, kind="stable")
+    values = wanted.to_numpy(np.float64).reshape(len(sizes), len(subjects), -1)
+    return StoryScores(
+        axis, np.array(x, np.float64)[order], values[order], subjects, tuple(wanted.columns)
+    )

@@ -1,0 +1,105 @@
+"""Scores of a study along an axis, and what they tell of slopes."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from voxscale.errors import ConfigError
+from voxscale.scaling import slope_components
+from voxscale.study import Study, results, run, story_scores_along
+from voxscale.synthetic import planted_scores
+
+
+@pytest.fixture(scope="module")
+def found(tiny, tmp_path_factory):
+    study = Study.from_toml(tiny.write_study(tmp_path_factory.mktemp("study"), layers="[2]"))
+    run(study, progress=False, device="cpu")
+    return results(study)
+
+
+def test_hours_are_means_over_draws_and_subjects(found):
+    along = story_scores_along(found)
+    assert along.axis == "hours"
+    assert along.subjects == ("s1", "s2")
+    assert along.stories == ("x", "y")
+    assert along.scores.shape == (3, 2, 2)
+    np.testing.assert_allclose(along.x, np.array([1, 2, 3]) * 53 * 2 / 3600)
+    for i, n_stories in enumerate((1, 2, 3)):
+        for j, subject in enumerate(along.subjects):
+            cells = [c for c in found.sweep("n_stories", subject) if c.n_stories == n_stories]
+            assert len(cells) == (1 if n_stories == 3 else 2)
+            each = [found.meta(cell)["mean_r_by_story"] for cell in cells]
+            np.testing.assert_allclose(along.scores[i, j], np.mean(each, axis=0))
+    assert along.components == slope_components(along.x, along.scores)
+    assert along.decades == pytest.approx(np.log10(3))
+
+
+def test_contexts_are_their_sweep(found):
+    along = story_scores_along(found, "context")
+    assert along.x.tolist() == [4, 32]
+    cells = found.sweep("context", "s2")
+    np.testing.assert_allclose(
+        along.scores[:, 1], [found.meta(cell)["mean_r_by_story"] for cell in cells]
+    )
+
+
+def models(scores, layers=(3, 6)):
+    """Results of four models and two layers, of which validation prefers the second."""
+    rows, stories = [], []
+    for subject in range(scores.shape[1]):
+        for model in range(scores.shape[0]):
+            for layer in layers:
+                key = f"{subject}{model}{layer}"
+                cell = {"subject": f"s{subject}", "model": f"m{model}", "key": key}
+                rows.append(
+                    cell
+                    | {"reference": True, "bands": "language", "mean_r_validation": np.nan}
+                    | {"mean_cv_score": float(layer)}
+                )
+                for story, r in enumerate(scores[model, subject]):
+                    worse = 0.0 if layer == layers[-1] else 1.0  # by test scores, the first
+                    stories.append(cell | {"story": f"t{story}", "mean_r": r + worse})
+    subjects = tuple(f"s{i}" for i in range(scores.shape[1]))
+    return SimpleNamespace(
+        table=pd.DataFrame(rows),
+        story_table=pd.DataFrame(stories),
+        subjects=subjects,
+        study=SimpleNamespace(name="many"),
+        reference_or_none=lambda subject: SimpleNamespace(bands="language"),
+    )
+
+
+def test_models_are_taken_at_the_layer_that_validation_chose():
+    sizes = [1e8, 1e9, 1e10, 1e11]
+    scores = planted_scores(3, 2, sizes, subject_sd=0.01, story_sd=0.01, size_sd=0.01)
+    backwards = {f"m{i}": size for i, size in enumerate(sizes[::-1])}
+    along = story_scores_along(models(scores[::-1]), n_params=backwards)
+    assert along.axis == "n_params"
+    assert along.x.tolist() == sizes
+    np.testing.assert_array_equal(along.scores, scores)
+
+
+def test_sizes_and_stories_that_not_all_have_are_left_out():
+    sizes = [1e8, 1e9, 1e10]
+    made = models(planted_scores(2, 3, sizes))
+    names = {f"m{i}": size for i, size in enumerate(sizes)}
+    made.table = made.table[~((made.table.subject == "s1") & (made.table.model == "m1"))]
+    gone = (made.story_table.subject == "s0") & (made.story_table.story == "t1")
+    made.story_table = made.story_table[~gone]
+    along = story_scores_along(made, n_params=names)
+    assert along.x.tolist() == [1e8, 1e10]
+    assert along.stories == ("t0", "t2")
+    made.story_table = made.story_table[
+        (made.story_table.subject == "s0") == (made.story_table.story == "t0")
+    ]
+    with pytest.raises(ConfigError, match="tested on no story in common"):
+        story_scores_along(made, n_params=names)
+
+
+def test_without_two_sizes_there_is_no_slope(found):
+    with pytest.raises(ConfigError, match="study 'tiny' has no two sizes along n_params that are"):
+        story_scores_along(found, "n_params")
+    with pytest.raises(ValueError, match="axis 'layer' is unknown; choose one of n_params, hours"):
+        story_scores_along(found, "layer")
