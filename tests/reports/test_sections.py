@@ -104,7 +104,11 @@ def test_one_layer_has_a_table_of_its_scores():
     import pandas as pd
 
     columns = ["reference", "in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
-    rows = [(True, True, "a", 3, 0.1234, -0.2), (True, True, "b", 3, np.nan, 0.25), (True, False, "b", 4, 0.5, 0.5)]
+    rows = [
+        (True, True, "a", 3, 0.1234, -0.2),
+        (True, True, "b", 3, np.nan, 0.25),
+        (True, False, "b", 4, 0.5, 0.5),
+    ]
     study = SimpleNamespace(
         validation_stories=0, fit=SimpleNamespace(scoring="huth2023"), contexts=[4, 32]
     )
@@ -125,9 +129,9 @@ def test_the_best_layer_is_chosen_by_validation_and_not_by_the_test():
 
     columns = ["reference", "in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
     rows = [
-        (True, True, "a", 3, 0.2, 0.1), (True, True, "a", 4, 0.1, 0.4), (True, True, "a", 5, np.nan, 0.5),
-        (True, True, "b", 3, 0.1, 0.3), (True, True, "b", 4, 0.3, 0.2), (True, True, "b", 5, 0.2, 0.1),
-    ]  # fmt: skip
+        *((True, True, "a", *one) for one in ((3, 0.2, 0.1), (4, 0.1, 0.4), (5, np.nan, 0.5))),
+        *((True, True, "b", *one) for one in ((3, 0.1, 0.3), (4, 0.3, 0.2), (5, 0.2, 0.1))),
+    ]
     study = SimpleNamespace(
         validation_stories=0, fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4]
     )

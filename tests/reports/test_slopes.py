@@ -81,8 +81,7 @@ def test_what_was_tested_and_lost_is_told():
     assert "Benjamini & Hochberg" in told
     assert "mean over draws and over 4 test stories" in told
     n_shown = int(drawing.numbers["is_shown"].sum())
-    assert f"q < 0.05, {n_shown} of 199 voxels" in drawing.caption
-    assert "Without a score at some amount of data: 1." in drawing.caption
+    assert f"q < 0.05: {n_shown} of 199 voxels of s1, 1 more lack a score" in drawing.caption
     row = dict(zip(table.columns, table.rows[0], strict=True))
     assert (row["subject"], row["voxels with a slope"], row["q < 0.05"]) == (
         "s1",
@@ -100,7 +99,7 @@ def test_few_stories_give_no_interval_and_validation_decides_what_is_shown(n_sto
     assert not {"p_value", "q_value", "low"} & set(drawing.numbers)
     expected = (np.arange(N_VOXELS) % 3 == 0) & np.isfinite(drawing.numbers["slope"])
     np.testing.assert_array_equal(drawing.numbers["is_shown"], expected)
-    assert "validation score above 0, 66 of 199 voxels" in drawing.caption
+    assert "validation score above 0: 66 of 199 voxels" in drawing.caption
 
 
 def test_one_amount_of_data_gives_no_slope():
@@ -159,3 +158,20 @@ def test_shapes_that_differ_are_refused_and_nothing_at_all_is_drawn():
     with pytest.raises(ValueError, match="20484"):
         slope_map_figure(np.zeros(3), flat=True)
     assert png(slope_map_figure(np.full(5, np.nan)))
+
+
+def test_subjects_without_a_surface_share_a_figure_and_a_file():
+    one, other = material(), material()
+    other.maps[0].subject = "s2"
+    table, held = one.results.table, dict(one.arrays)
+    second = table.assign(subject="s2", key="s2 " + table["key"])
+    one.results.table = pd.concat([table, second], ignore_index=True)
+    held |= {f"s2 {key}": array + np.float32(0.1) for key, array in other.arrays.items()}
+    one.results.array = lambda cell, name: held[cell]
+    one.results.select = lambda subject: tuple(held)
+    (drawing,) = voxel_slopes(
+        SimpleNamespace(results=one.results, maps=(*one.maps, *other.maps))
+    ).drawings
+    assert [ax.get_title(loc="left") for ax in drawing.figure.axes] == ["s1", "s2"]
+    slopes = [rows["slope"] for _, rows in drawing.numbers.groupby("subject")]
+    np.testing.assert_allclose(*slopes, atol=1e-6)  # a level more is no steeper slope

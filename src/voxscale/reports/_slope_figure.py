@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,12 +11,14 @@ from numpy.typing import ArrayLike
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError
 from voxscale.reports._flatmap import N_VERTICES, flatmap
-from voxscale.reports._style import FOUND, MUTED, WIDTH, new_figure, styled
+from voxscale.reports._style import FOUND, INK, MUTED, PAGE_WIDTH, panel_grid, styled
+from voxscale.reports._tables import with_minus
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["slope_map_figure"]
+__all__ = ["slope_histograms", "slope_map_figure"]
 
 _EXTREME = 99.0  # per cent of the values that colours tell apart
 
@@ -83,23 +86,46 @@ def slope_map_figure(
         end = _end(values[where])
         masked = np.where(where, values, np.nan)
         return flatmap(masked, title=title or "", label=label, cmap="coolwarm", vmin=-end, vmax=end)
-    return _histogram(values, where, label, shown_label, title)
+    return slope_histograms({title or "": (values, where)}, label=label, shown_label=shown_label)
 
 
-def _histogram(values: Array, where: Array, label: str, shown_label: str, title: Any) -> Figure:
+@styled
+def slope_histograms(
+    slopes: Mapping[str, tuple[Array, Array]], *, label: str, shown_label: str
+) -> Figure:
+    """Draw the slopes of several subjects as histograms, a panel each.
+
+    Parameters
+    ----------
+    slopes : mapping of title to (slopes, shown), arrays of shape (n_voxels,)
+    label, shown_label : str
+        As for :func:`slope_map_figure`.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, axes = panel_grid(len(slopes), 2, width=0.6 * PAGE_WIDTH, height=3.3)
+    for ax, (title, (values, where)) in zip(axes, slopes.items(), strict=True):
+        _draw_histogram(ax, values, where, shown_label)
+        ax.set(xlabel=label, ylabel="voxels")
+        ax.set_title(title)
+    return figure
+
+
+def _draw_histogram(ax: Axes, values: Array, where: Array, shown_label: str) -> None:
     known = values[np.isfinite(values)]
-    figure, ((ax,),) = new_figure(1, 1, width=WIDTH, height=3.4)
     if known.size:
         edges = np.histogram_bin_edges(known, bins=min(60, max(8, known.size // 20)))
-        ax.hist(known, edges, color="#c9cdd4", label=f"all voxels with a slope ({known.size:,})")
-        ax.hist(values[where], edges, color=FOUND, label=f"{shown_label} ({int(where.sum()):,})")
+        bins: list[float] = edges.tolist()
+        ax.hist(known, bins, color="#c9cdd4", label=f"all voxels with a slope ({known.size:,})")
+        ax.hist(values[where], bins, color=FOUND, label=f"{shown_label} ({int(where.sum()):,})")
         median = float(np.median(known))
-        ax.axvline(median, color="black", lw=1.2, ls="--", label=f"median {median:+.4f}")
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        told = with_minus(f"median {median:+.4f}")
+        ax.axvline(median, color=INK, lw=1.2, ls="--", label=told)
+        ax.margins(y=0.32)  # room for the legend above the bars
+        ax.legend(loc="upper left")
     ax.axvline(0.0, color=MUTED, lw=0.8)
-    ax.set(xlabel=label, ylabel="voxels")
-    ax.set_title(title or "")
-    return figure
 
 
 def _end(values: Array) -> float:

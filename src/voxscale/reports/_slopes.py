@@ -11,7 +11,7 @@ from voxscale.arrays import Array
 from voxscale.errors import VoxscaleError, VoxscaleWarning
 from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._reading import FDR_NAMES, Q_LEVEL
-from voxscale.reports._slope_figure import slope_map_figure
+from voxscale.reports._slope_figure import slope_histograms, slope_map_figure
 from voxscale.reports._sweep_points import same_place
 from voxscale.reports._tables import Drawing, Section, Table, as_text, plural
 from voxscale.scaling import SlopeMap, slope_map
@@ -55,12 +55,17 @@ def voxel_slopes(material: Material) -> Section:
         return section
     section.paragraphs.append(_how(material.results, known))
     section.tables.append(_table(known))
+    in_bars = [one for one in known if not _is_flat(one.maps)]
     for one in known:
+        if one in in_bars:
+            continue
         try:
-            section.drawings.append(_drawing(one, flat=_is_flat(one.maps)))
+            section.drawings.append(_flat_drawing(one))
         except VoxscaleError as error:
             section.paragraphs.append(f"There is no flat map of slopes: {error}")
-            section.drawings.append(_drawing(one, flat=False))
+            in_bars.append(one)
+    if in_bars:
+        section.drawings.append(_histograms(in_bars))
     return section
 
 
@@ -135,28 +140,46 @@ def _table(known: list[_Slopes]) -> Table:
     return Table(columns, rows, note)
 
 
-def _drawing(one: _Slopes, *, flat: bool) -> Drawing:
-    which = f"q < {Q_LEVEL}" if one.is_tested else "validation score above 0"
+def _flat_drawing(one: _Slopes) -> Drawing:
     figure = slope_map_figure(
         one.found.slopes,
         shown=one.shown,
         label=_LABEL,
-        shown_label=which,
         title=f"{one.maps.subject}: slope of test correlation with hours of training data",
-        flat=flat,
+        flat=True,
     )
+    caption = (
+        "Gain in test correlation for ten times the hours of training data, on the flattened "
+        f"fsaverage5. Shown: {_which(one)}: {_counted(one)} Red: rises; blue: falls. Arrows on the "
+        "colour bar: values lie beyond."
+    )
+    return Drawing(f"slopes-{one.maps.subject}", figure, caption, _numbers(one), is_per_voxel=True)
+
+
+def _histograms(some: list[_Slopes]) -> Drawing:
+    import pandas as pd
+
+    panels = {one.maps.subject: (one.found.slopes, one.shown) for one in some}
+    figure = slope_histograms(panels, label=_LABEL, shown_label=_which(some[0]))
+    counted = " ".join(_counted(one) for one in some)
+    caption = (
+        "Gain in test correlation for ten times the hours of training data, as a histogram over "
+        f"voxels. Orange: {_which(some[0])}: {counted}"
+    )
+    numbers = pd.concat([_numbers(one) for one in some], ignore_index=True)
+    return Drawing("slopes", figure, caption, numbers, is_per_voxel=True)
+
+
+def _which(one: _Slopes) -> str:
+    return f"q < {Q_LEVEL}" if one.is_tested else "validation score above 0"
+
+
+def _counted(one: _Slopes) -> str:
+    """Count the voxels of a subject that are shown, and those that could not be."""
     n_shown, n_known = int(one.shown.sum()), int(np.isfinite(one.found.slopes).sum())
     lost = one.found.n_undefined
-    without = f" Without a score at some amount of data: {lost:,}." if lost else ""
-    kind = "on the flattened fsaverage5" if flat else "as a histogram over voxels"
-    caption = (
-        f"{one.maps.subject}: gain in test correlation for ten times the hours of training data, "
-        f"{kind}. {'Shown' if flat else 'Orange'}: {which}, {n_shown:,} of {n_known:,} voxels."
-        f"{without}"
-    )
-    if flat:
-        caption += " Red: rises; blue: falls. Arrows on the colour bar: values lie beyond."
-    return Drawing(f"slopes-{one.maps.subject}", figure, caption, _numbers(one), is_per_voxel=True)
+    without = f", {lost:,} more lack a score at some amount of data" if lost else ""
+    return f"{n_shown:,} of {n_known:,} voxels of {one.maps.subject}{without}."
 
 
 def _numbers(one: _Slopes) -> Any:
