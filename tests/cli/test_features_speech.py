@@ -228,7 +228,10 @@ def test_a_broken_sound_among_many_is_told_of_at_the_end(sounds, models, tmp_pat
         (["--stories", "hut,cess"], "asks for 'cess' (did you mean 'chess'?), but there are only"),
         (["--stories", ","], "asks for no story"),
         (["--layers", "first"], "--layers is 'first'; expected all, or numbers"),
-        (["--layers", "7"], "layer 7 does not exist"),
+        (
+            ["--layers", "7"],
+            "layer 7 does not exist in model 'hubert-tiny'; expected 0 (the input of",
+        ),
         (["--stride", "0"], "stride_s is 0.0; expected seconds above 0"),
         (["--context", "-1"], "context_s is -1.0"),
         (["--chunk", "2", "--stride", "9"], "context_s is -6.7"),
@@ -284,7 +287,7 @@ def test_sounds_that_cannot_be_told_apart_or_are_not_there_are_refused(sounds, m
     assert "would both be story 'hut'" in ran.stderr
     (tmp_path / "empty").mkdir()
     ran = invoke(tmp_path / "empty", *given)
-    assert (ran.exit_code, "empty holds no sound (.flac, .wav" in ran.stderr) == (2, True)
+    assert (ran.exit_code, "empty' holds no sound (.flac, .wav" in ran.stderr) == (2, True)
     ran = invoke(tmp_path / "nowhere.wav", *given)
     assert (ran.exit_code, "nowhere.wav does not exist" in ran.stderr) == (2, True)
 

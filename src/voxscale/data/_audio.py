@@ -21,6 +21,7 @@ __all__ = [
     "OpenSound",
     "audio_duration_s",
     "check_as_it_is",
+    "no_samples",
     "open_sound",
     "read_audio",
 ]
@@ -286,10 +287,14 @@ def _check_as_it_is(label: str, rate: float, n_channels: int, hz: int) -> None:
         raise DataError(msg)
 
 
+def no_samples(label: str) -> DataError:
+    """Return the error of a sound without samples."""
+    return DataError(f"{label} has no samples; expected a recording; check how it was written.")
+
+
 def _check(label: str, waveform: Array) -> None:
     if not len(waveform):
-        msg = f"{label} has no samples; expected a recording; check how it was written."
-        raise DataError(msg)
+        raise no_samples(label)
     n_bad = int(np.count_nonzero(~np.isfinite(waveform)))
     if n_bad:
         msg = (

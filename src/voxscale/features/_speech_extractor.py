@@ -153,7 +153,7 @@ class SpeechExtractor:
 
     def choose_layers(self, layers: Layers) -> list[int]:
         """Return the layers asked for as numbers; errors as `speech_states`."""
-        return choose_layers(layers, self.n_layers)
+        return self._layers_of(layers, self.n_layers)
 
     def check_window(self) -> None:
         """Raise ValueError if the model cannot hear such windows; its weights are not loaded."""
@@ -166,6 +166,11 @@ class SpeechExtractor:
         if stride + context < fewest:
             msg = f"{lasts}; {self._label} needs {fewest / HZ:g} s at least; raise context_s."
             raise ValueError(msg)
+
+    def _layers_of(self, layers: Layers, n_layers: int) -> list[int]:
+        return choose_layers(
+            layers, n_layers, first="the input of the first block", model=self._label
+        )
 
     @property
     def _label(self) -> str:
@@ -207,7 +212,7 @@ class SpeechExtractor:
             self._models,
             clip.waveform,
             clip.plan,
-            choose_layers(layers, model.n_layers),
+            self._layers_of(layers, model.n_layers),
             step=stride,
             batch_size=self._batch_size,
         )

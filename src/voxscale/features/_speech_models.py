@@ -292,7 +292,8 @@ def _has_file(where: str, name: str, *, local: bool) -> bool:
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
-        hf_hub_download(where, name)
+        with quiet(keep_bars=True):
+            hf_hub_download(where, name)
     except EntryNotFoundError:  # of the hub, or of the cache where there is no network
         return False
     return True

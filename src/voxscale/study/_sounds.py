@@ -87,7 +87,7 @@ class Sounds:
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """The sha256 of each sound that is there and may be used as it is."""
+        """The sha256 of each sound that can be used: neither ``absent`` nor ``unfit``."""
         return {
             story: hash_file(self.paths[story])
             for story in self.paths
