@@ -140,3 +140,11 @@ def test_an_exchange_is_between_lines_of_the_same_members(rng):
     for options in ({"kind": "power"}, {"interval": "percentile"}):
         with pytest.raises(ValueError, match="needs two of kind 'log-linear' with interval='t'"):
             law.exchange_interval(fit_scaling_law(X, law.scores, **options))
+
+
+def test_a_steep_exponent_does_not_overflow_the_search_below_the_data(rng):
+    x = np.geomspace(0.5, 20.0, 8)  # so close that exponents up to 13 are tried
+    scores = 0.3 - 0.2 * x[:, None] ** -0.4 + rng.normal(0, 0.002, (8, 3))
+    found = fit_scaling_law(x, scores, kind="power").needed_for(0.2)
+    low, high = found.interval
+    assert 3.0 < low < found.x < high < 8.0  # planted: 5.7

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Extrapolation", "Needed", "extrapolate", "held_out_errors", "needed", "told"]
 
 _REACH = 30.0  # decades beyond the data that sizes are searched over
+_LARGEST_LOGARITHM = 300.0  # whose exponential can still be squared and summed
 _N_SEARCHED = 40
 _HALVINGS = 40
 
@@ -179,7 +180,7 @@ def _between(evidence: Evidence, score: float, x: float) -> tuple[float, float]:
     if evidence.members.level is None or np.isnan(x):
         return float("nan"), float("nan")
     sizes = np.log10(evidence.x)
-    least, most = sizes.min() - _REACH, sizes.max() + _REACH
+    least, most = sizes.min() - _reach_below(evidence), sizes.max() + _REACH
     at = float(np.clip(np.log10(x), least, most)) if x > 0 else least
     steps = np.geomspace(0.01, most - least, _N_SEARCHED)
     grid = np.r_[at - steps, at, at + steps, np.linspace(sizes.min(), sizes.max(), _N_SEARCHED)]
@@ -195,6 +196,15 @@ def _between(evidence: Evidence, score: float, x: float) -> tuple[float, float]:
     low = 0.0 if first < 0 else 10 ** _edge(evidence, score, grid[first + 1], grid[first])
     high = np.inf if last == len(grid) else 10 ** _edge(evidence, score, grid[last - 1], grid[last])
     return float(low), float(high)
+
+
+def _reach_below(evidence: Evidence) -> float:
+    """Say how many decades below the data no candidate exponent makes a law overflow."""
+    form = evidence.form
+    if form.kind.theta != "exponent":
+        return _REACH
+    highest = float(form.kind.nodes(form.v(evidence.x))[-1])
+    return min(_REACH, _LARGEST_LOGARITHM / (highest * np.log(10)))
 
 
 def _edge(evidence: Evidence, score: float, inner: float, outer: float) -> float:
