@@ -34,17 +34,40 @@ def test_an_extrapolation_tells_all_that_speaks_of_it(rng):
     assert "2 decades below" in str(law.extrapolate(1e6))
 
 
-def test_the_band_holds_a_new_size_at_the_stated_rate(rng):
-    inside = 0
-    for _ in range(300):
-        wiggle = 0.01 * rng.standard_normal((7, 1))
-        all_sizes = np.r_[X, 1e11]
-        curves = 0.1 + 0.02 * np.log10(all_sizes / X[0])[:, None] + wiggle
-        new = curves[-1, 0]
-        law = fit_scaling_law(X, curves[:-1] + 0.01 * rng.standard_normal((6, 4)))
-        low, high = law.extrapolate(1e11).band
-        inside += low <= new <= high
-    assert inside / 300 >= 0.9
+@pytest.mark.parametrize(
+    ("kind", "x", "n"),
+    [
+        ("log-linear", 1e10, 600),
+        ("log-linear", 1e11, 600),
+        ("log-linear", 1e12, 600),
+        ("power", 1e12, 120),
+    ],
+)
+def test_the_band_holds_a_new_size_at_the_stated_rate(rng, kind, x, n):
+    at = np.r_[X, x] / X[0]
+    truth = 0.1 + 0.02 * np.log10(at) if kind == "log-linear" else 0.3 - 0.2 * at**-0.5
+    below = above = 0
+    for _ in range(n):
+        curve = truth + 0.004 * rng.standard_normal(7)  # of models: common to all units
+        units = curve[:6, None] + 1e-5 * rng.standard_normal((6, 3))
+        low, high = fit_scaling_law(X, units, kind=kind).extrapolate(x).band
+        below += curve[6] < low
+        above += curve[6] > high
+    most = 0.045 if n == 600 else 0.08
+    for side in (below, above):  # 2.5 % each but for chance
+        assert 0.008 <= side / n <= most
+
+
+def test_the_band_of_a_line_is_the_prediction_interval_of_the_textbook(rng):
+    y = 0.1 + 0.02 * np.log10(X) + 0.003 * rng.standard_normal(6)
+    d, at = np.log10(X), np.log10(1e12)
+    rest = y - np.polyval(np.polyfit(d, y, 1), d)
+    spread = 1 + 1 / 6 + (at - d.mean()) ** 2 / np.sum((d - d.mean()) ** 2)
+    half = scipy.stats.t.ppf(0.975, 4) * np.sqrt(rest @ rest / 4 * spread)
+    far = fit_scaling_law(X, y).extrapolate(1e12)  # one unit: from the scatter alone
+    assert far.band == pytest.approx((far.value - half, far.value + half), rel=1e-9)
+    assert "no interval: one unit" in str(far)
+    assert "nan" not in str(far)
 
 
 def test_too_few_sizes_leave_no_error_and_no_band():
@@ -52,7 +75,14 @@ def test_too_few_sizes_leave_no_error_and_no_band():
     far = law.extrapolate(100.0)
     assert np.isnan(far.held_out_error)
     assert np.isnan(far.band).all()
+    assert "no band: too few sizes" in str(far)
     assert "too few sizes to leave the largest out" in str(far)
+    assert "nan" not in str(far)
+    # A power law needs four sizes, those without the largest as well.
+    curves = 0.2 - 0.1 * (X / X[0]) ** -0.5
+    few, enough = (fit_scaling_law(X[:n], curves[:n], kind="power") for n in (4, 5))
+    assert np.isnan(few.extrapolate(1e11).held_out_error)
+    assert enough.extrapolate(1e11).held_out_error == pytest.approx(0, abs=1e-9)
     with pytest.raises(ValueError, match="expected positive, finite"):
         law.extrapolate(-1.0)
 
@@ -67,6 +97,40 @@ def test_the_size_that_a_score_needs(rng):
     assert law.interval(low)[1] == pytest.approx(0.15, rel=1e-6)
     assert law.interval(high)[0] == pytest.approx(0.15, rel=1e-6)
     assert "is reached at x =" in str(found)
+    beyond = law.needed_for(0.2)
+    assert beyond.decades_beyond == pytest.approx(np.log10(beyond.x / X[-1]))
+    assert beyond.held_out_error == law.extrapolate(1e12).held_out_error
+    assert f"{beyond.decades_beyond:.2g} decades beyond the fitted sizes; fitted" in str(beyond)
+    inside = law.needed_for(0.13)
+    assert (inside.decades_beyond, "law errs" in str(inside)) == (0, False)
+    alone = str(fit_scaling_law(X, law.mean_scores).needed_for(0.2))
+    assert "(no interval: one unit)" in alone
+    assert "nan" not in alone
+
+
+def test_a_share_of_its_own_asymptote_is_as_unsure_as_the_law(rng):
+    x = np.geomspace(1e8, 1e11, 9)
+    truth = 1e8 * (0.1 / (0.1 * 0.2)) ** 2  # where 0.1 · (x / 1e8)^(-0.5) is a tenth of 0.2
+    inside = 0
+    for _ in range(20):
+        curves = 0.2 + 0.01 * rng.standard_normal(4) - 0.1 * (x[:, None] / 1e8) ** -0.5
+        law = fit_scaling_law(x, curves + 0.004 * rng.standard_normal((9, 4)), kind="power")
+        low, high = law.needed(0.9).interval
+        inside += low <= truth <= high
+    assert inside >= 16  # of 20, at 95 %
+    known = law.needed(0.9, ceiling=law.asymptote)
+    assert known.x == pytest.approx(law.needed(0.9).x)
+    assert known.interval[0] != pytest.approx(low, rel=1e-2)
+
+
+def test_draws_of_a_share_have_their_own_asymptotes(rng):
+    noise = 0.001 * rng.standard_normal((6, 4)) + 0.005 * rng.standard_normal(4)
+    curves = (0.2 - 0.1 * (X / X[0]) ** -0.5)[:, None] + noise
+    law = fit_scaling_law(X, curves, kind="power", interval="percentile", n_bootstrap=99)
+    form, draws = law.evidence.form, law.evidence.draws
+    top, coefficient, exponent = form.asymptote(draws), form.coefficient(draws), draws[2]
+    sizes = (coefficient / (0.1 * top)) ** (1 / exponent)
+    assert law.needed(0.9).interval == pytest.approx(np.quantile(sizes, [0.025, 0.975]), rel=0.02)
 
 
 @pytest.mark.parametrize("interval", ["t", "percentile", "bca"])
@@ -82,9 +146,10 @@ def test_a_score_beyond_the_asymptote_is_reached_by_no_size(rng, interval):
     nearly = law.needed(0.9)
     assert law.predict(nearly.x) == pytest.approx(0.9 * law.asymptote)
     assert nearly.interval[0] < nearly.x < nearly.interval[1]
-    perhaps = law.needed(1.005)
+    perhaps = law.needed_for(1.005 * law.asymptote)  # of an asymptote that is taken as known
     assert (perhaps.x, perhaps.interval[1]) == (np.inf, np.inf)
     assert perhaps.interval[0] < np.inf
+    assert law.needed(1.005).interval == (np.inf, np.inf)  # of the law's own, wherever it is
 
 
 def test_a_share_is_of_a_ceiling(rng):

@@ -358,7 +358,8 @@ class ScalingLaw:
         share : float
             0.9 for 90 %.
         ceiling : float, optional
-            Default: the ceiling that a saturating law was given, or the asymptote of a power law.
+            Taken as known. Default: the ceiling that a saturating law was given, or the
+            asymptote of a power law, which the interval takes to be as unsure as the law is.
 
         Returns
         -------
@@ -376,7 +377,8 @@ class ScalingLaw:
                 f"ceiling, since this law of kind {self.kind!r} has none."
             )
             raise ValueError(msg)
-        return self.needed_for(share * top)
+        is_own = ceiling is None and self.kind == "power"
+        return needed(self.evidence, share * top, share=float(share) if is_own else 0.0)
 
     def __str__(self) -> str:
         return told(self)
