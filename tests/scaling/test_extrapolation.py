@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.scaling import fit_scaling_law
 from voxscale.scaling._exchange import fieller
 
@@ -213,3 +213,62 @@ def test_a_steep_exponent_does_not_overflow_the_search_below_the_data(rng):
     found = fit_scaling_law(x, scores, kind="power").needed_for(0.2)
     low, high = found.interval
     assert 3.0 < low < found.x < high < 8.0  # planted: 5.7
+
+
+def test_members_are_paired_by_what_they_are(rng):
+    table, of_hours = scores(rng), scores(rng, slope=0.05)
+    lost, other_lost = table.copy(), of_hours.copy()
+    lost[0, 1], other_lost[0, 3] = np.nan, np.nan
+    with pytest.warns(VoxscaleWarning, match="1 of 5 units"):
+        params, hours = fit_scaling_law(X, lost), fit_scaling_law(X, other_lost)
+    with pytest.raises(AlignmentError, match="only one law has 1, 3"):
+        params.exchange_interval(hours)
+    other_lost[0, 1] = lost[0, 3] = np.nan
+    with pytest.warns(VoxscaleWarning, match="2 of 5 units"):
+        params, hours = fit_scaling_law(X, lost), fit_scaling_law(X, other_lost)
+    kept = [0, 2, 4]
+    clean = [fit_scaling_law(X, one[:, kept]) for one in (table, of_hours)]
+    assert params.exchange_interval(hours) == clean[0].exchange_interval(clean[1])
+    weighted = fit_scaling_law(X, table, unit_weights=[1, 2, 3, 4, 5])
+    with pytest.raises(AlignmentError, match="do not count the same in both laws"):
+        weighted.exchange_interval(fit_scaling_law(X, of_hours))
+    with pytest.raises(ValueError, match=r"intervals of 0\.95 and 0\.9; expected one level"):
+        fit_scaling_law(X, table).exchange_interval(fit_scaling_law(X, of_hours, level=0.9))
+
+
+@pytest.mark.parametrize("kind", ["power", "saturating", "broken", "log-linear"])
+@pytest.mark.parametrize("other_kind", ["power", "saturating", "broken"])
+def test_an_exchange_of_curves_brings_the_same_gain(rng, kind, other_kind):
+    x = np.geomspace(1e8, 1e11, 9)
+    curve = 0.2 - 0.1 * (x / 1e8) ** -0.3 + 0.001 * rng.standard_normal(9)
+    hours = np.geomspace(1, 1000, 9)
+    other_curve = 0.3 - 0.25 * hours**-0.2 + 0.001 * rng.standard_normal(9)
+    law, other = (
+        fit_scaling_law(*one, kind=k, ceiling=0.3 if k == "saturating" else None)
+        for one, k in (((x, curve), kind), ((hours, other_curve), other_kind))
+    )
+    for at in ((1e9, 2.0), (1e10, 50.0)):
+        factor = law.exchange(other, at=at)
+        gain = law.predict(10 * at[0]) - law.predict(at[0])
+        assert factor > 1
+        assert other.predict(factor * at[1]) - other.predict(at[1]) == pytest.approx(gain)
+    with pytest.raises(ValueError, match=r"a curve's exchange depends on where it starts"):
+        law.exchange(other)
+    with pytest.raises(ValueError, match="expected positive, finite"):
+        law.exchange(other, at=(1e9, -1.0))
+
+
+def test_an_exchange_with_what_does_not_rise_or_levels_off():
+    x = np.geomspace(1, 1e4, 9)
+    law = fit_scaling_law(x, 0.1 + 0.1 * np.log10(x))
+    saturated = fit_scaling_law(x, 0.2 - 0.1 * x**-0.5, kind="power")
+    assert law.exchange(saturated, at=(10.0, 100.0)) == np.inf
+    # A broken line that falls and then rises by 0.05 a decade from 100 on.
+    valley = 0.3 - 0.1 * np.log10(x) + 0.15 * np.maximum(np.log10(x) - 2, 0)
+    broken = fit_scaling_law(x, valley, kind="broken")
+    assert np.isnan(law.exchange(broken, at=(10.0, 10.0)))
+    assert law.exchange(broken, at=(10.0, 1000.0)) == pytest.approx(100)
+    falling = fit_scaling_law(x, 0.9 - 0.02 * np.log10(x))
+    assert falling.exchange(broken, at=(10.0, 1000.0)) == pytest.approx(10**-0.4)
+    steep = fit_scaling_law(x, 0.9 - 0.1 * np.log10(x))
+    assert np.isnan(steep.exchange(broken, at=(10.0, 1000.0)))

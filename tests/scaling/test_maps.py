@@ -5,6 +5,7 @@ import scipy.stats
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.evaluate import fdr
 from voxscale.scaling import _law_map, _map_fits, fit_scaling_law, law_map, slope_map
+from voxscale.scaling._kinds import KINDS
 
 X = np.geomspace(1e8, 3e10, 6)
 LEVELS = {"subject": np.repeat([0, 1, 2], 4), "story": np.tile([0, 0, 1, 1], 3)}
@@ -113,6 +114,30 @@ def test_voxels_without_a_score_are_not_numbers_and_counted_once(rng):
         assert np.isfinite(found.slopes[[0, 2, 3, 5, 6]]).all()
         assert found.n_undefined == 2
     assert np.isfinite(slope_map(X, maps(rng)).q_values).all()
+
+
+def test_a_thinned_grid_keeps_its_ends_and_the_sizes():
+    for n_sizes in (5, 6, 7, 8, 11):
+        v = np.log(np.geomspace(1, 100, n_sizes))
+        for kind in ("power", "broken"):
+            row = KINDS[kind]
+            all_nodes, nodes = row.nodes(v), _map_fits._every_other(row, v)
+            assert (nodes[0], nodes[-1]) == (all_nodes[0], all_nodes[-1])
+            assert len(nodes) < 0.75 * len(all_nodes)
+            assert np.isin(nodes, all_nodes).all()
+            if kind == "broken":
+                assert np.isin(v[1:-1], nodes).all()
+
+
+def test_voxels_that_are_equal_but_for_rounding_have_no_law(rng):
+    scores = maps(rng)
+    scores[:, :, 2] = 0.1 + 1e-17 * rng.standard_normal((6, 12))
+    scores[1, 0, 2] = np.nextafter(0.1, 1)
+    with pytest.warns(VoxscaleWarning, match="1 of 7 voxels score the same at every size"):
+        found = law_map(X, scores)
+    assert np.isnan(found.exponents[2])
+    with pytest.raises(FitError, match="no exponent exists"):
+        fit_scaling_law(X, scores[:, :, 2], kind="power")
 
 
 def test_flat_voxels_have_no_law_but_a_slope(rng):

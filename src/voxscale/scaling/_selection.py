@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from voxscale.errors import FitError
 from voxscale.evaluate._choices import known
 from voxscale.scaling._extrapolation import held_out_errors
-from voxscale.scaling._kinds import KINDS
+from voxscale.scaling._kinds import KINDS, ROUNDING
 from voxscale.scaling._law import ScalingLaw
 from voxscale.scaling._laws import fit_scaling_law
 
@@ -203,7 +203,7 @@ def _aicc(rss: float, mean: np.ndarray, k: int) -> float:
     if n - k - 1 < 1:
         return float("nan")
     # Residuals below the rounding of scores are no evidence.
-    least = n * (8 * np.finfo(np.float64).eps * float(np.abs(mean).max())) ** 2
+    least = n * (ROUNDING * float(np.abs(mean).max())) ** 2
     shared = max(rss, least, np.finfo(np.float64).tiny)
     return float(n * np.log(shared / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
 
