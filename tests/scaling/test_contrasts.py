@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from voxscale.errors import VoxscaleWarning
 from voxscale.scaling import fit_scaling_law
 from voxscale.scaling._contrasts import accepted_thetas, influence, t_critical, t_test
 from voxscale.scaling._kinds import KINDS, curve, tangent
@@ -202,7 +203,8 @@ def test_chinchilla_in_one_dimension_is_recovered():
     assert law.exponent == pytest.approx(0.34, rel=1e-6)
     assert law.coefficient == pytest.approx(-406.4, rel=1e-6)
     assert law.slope < 0
-    given = fit_scaling_law(x, 1.69 + 406.4 * x**-0.34, kind="saturating", ceiling=1.69)
+    with pytest.warns(VoxscaleWarning, match="above the ceiling 1.69, so that the law falls to it"):
+        given = fit_scaling_law(x, 1.69 + 406.4 * x**-0.34, kind="saturating", ceiling=1.69)
     assert given.exponent == pytest.approx(0.34, rel=1e-6)
     assert given.coefficient == pytest.approx(-406.4, rel=1e-6)
 

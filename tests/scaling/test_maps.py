@@ -159,6 +159,18 @@ def test_a_voxel_without_a_ceiling_has_no_law(rng):
     assert np.flatnonzero(np.isnan(found.exponents)).tolist() == [5]
 
 
+def test_voxels_above_their_ceiling_are_counted(rng):
+    ceilings = np.full(7, 0.4)
+    ceilings[[1, 4]] = 0.02  # a correlation that the scores are all above
+    with pytest.warns(VoxscaleWarning, match="2 of 7 voxels score above their ceiling"):
+        found = law_map(X, maps(rng), kind="saturating", ceiling=ceilings)
+    assert found.n_above_ceiling == 2
+    assert (found.predict(1e14)[[1, 4]] >= 0.02).all()
+    with pytest.warns(VoxscaleWarning, match="the mean scores are above the ceiling 0.02"):
+        law = fit_scaling_law(X, maps(rng)[:, :, 1], kind="saturating", ceiling=0.02)
+    assert law.coefficient < 0
+
+
 def test_a_map_without_any_score_is_one_of_nothing():
     for call in (slope_map, law_map):
         with pytest.warns(VoxscaleWarning, match="3 of 3 voxels lack a finite score"):

@@ -104,7 +104,7 @@ def fit_scaling_law(
     Warns
     -----
     VoxscaleWarning
-        If units are left out.
+        If units are left out, or a saturating law falls to its ceiling from above.
 
     Notes
     -----
@@ -162,6 +162,13 @@ def fit_scaling_law(
     refuse_equal(row, mean)
     form = Form(row, float(abscissa.min()), 0.0 if ceiling is None else float(ceiling))
     fitted = fit_curves(row, form.v(abscissa), mean[:, None], form.offset)
+    if kind == "saturating" and fitted.parameters[0, 0] < 0:
+        msg = (
+            f"the mean scores are above the ceiling {form.offset:.6g}, so that the law falls to "
+            "it; expected scores below a noise ceiling: give a higher ceiling= (of losses, which "
+            "fall, this is meant)."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     entropy = seed.integers(2**63) if isinstance(seed, np.random.Generator) else seed
     evidence = Evidence(
         form=form,

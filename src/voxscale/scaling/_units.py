@@ -15,10 +15,11 @@ __all__ = ["EQUALLY", "Members", "Units", "as_units"]
 
 EQUALLY = "subject"  # the level whose members count the same
 # What it is called by mistake: its members would count by their units, and nothing would tell.
-_PEOPLE = frozenset(
-    "sub subs subj subjs subject subjects subject_id participant participants participant_id "
-    "person persons people listener listeners volunteer volunteers individual individuals".split()
-)
+_PEOPLE = frozenset({
+    "sub", "subs", "subj", "subjs", "subject", "subjects", "subject_id", "participant",
+    "participants", "participant_id", "person", "persons", "people", "listener", "listeners",
+    "volunteer", "volunteers", "individual", "individuals",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
