@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from voxscale.errors import VoxscaleWarning
 from voxscale.scaling import fit_scaling_law
 from voxscale.scaling._contrasts import accepted_thetas, influence, t_critical, t_test
-from voxscale.scaling._kinds import KINDS, curve
+from voxscale.scaling._kinds import KINDS, curve, tangent
 from voxscale.scaling._varpro import fit_curves
 
 X = np.geomspace(1e8, 3e10, 7)
@@ -56,6 +57,35 @@ def test_influence_is_the_derivative_of_the_fit(rng):
         moved = mean + step * (curves[:, member] - mean)
         by = fit_curves(KIND, V, moved[:, None]).parameters[:, 0] - parameters
         np.testing.assert_allclose(found[:, member], by / step, rtol=2e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["power", "saturating", "broken"])
+def test_influence_is_the_derivative_of_a_fit_that_leaves_residuals(rng, kind):
+    row, offset = KINDS[kind], 0.2 if kind == "saturating" else 0.0
+    weights = np.array([0.5, 0.3, 0.2])
+    checked, plain_is_wrong = 0, 0
+    for _ in range(10):
+        curves = subjects(rng, exponent=0.6, noise=0.008)
+        mean = curves @ weights
+
+        def fitted(y):
+            return fit_curves(row, V, y[:, None], offset)
+
+        start = fitted(mean)
+        parameters = start.parameters[:, 0]
+        is_knot = np.abs(parameters[-1] - V).min() < 1e-6
+        if start.bound[0] or is_knot:
+            continue
+        checked += 1
+        found = influence(row, V, parameters, curves, weights, offset)
+        plain = np.linalg.pinv(tangent(row, parameters, V).T) @ (curves - mean[:, None])
+        for member in range(3):
+            by = 1e-4 * (curves[:, member] - mean)
+            rise = (fitted(mean + by).parameters - fitted(mean - by).parameters)[:, 0] / 2e-4
+            np.testing.assert_allclose(found[:, member], rise, rtol=0.02, atol=1e-4)
+            plain_is_wrong += not np.allclose(plain[:, member], rise, rtol=0.05, atol=1e-4)
+    assert checked >= 3
+    assert (plain_is_wrong >= 3) == (kind != "broken")  # whose second derivatives are 0
 
 
 def test_the_interval_of_an_exponent_holds_what_a_test_by_hand_accepts(rng):
@@ -173,7 +203,8 @@ def test_chinchilla_in_one_dimension_is_recovered():
     assert law.exponent == pytest.approx(0.34, rel=1e-6)
     assert law.coefficient == pytest.approx(-406.4, rel=1e-6)
     assert law.slope < 0
-    given = fit_scaling_law(x, 1.69 + 406.4 * x**-0.34, kind="saturating", ceiling=1.69)
+    with pytest.warns(VoxscaleWarning, match="above the ceiling 1.69, so that the law falls to it"):
+        given = fit_scaling_law(x, 1.69 + 406.4 * x**-0.34, kind="saturating", ceiling=1.69)
     assert given.exponent == pytest.approx(0.34, rel=1e-6)
     assert given.coefficient == pytest.approx(-406.4, rel=1e-6)
 

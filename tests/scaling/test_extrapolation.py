@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.scaling import fit_scaling_law
 from voxscale.scaling._exchange import fieller
 
@@ -34,17 +34,40 @@ def test_an_extrapolation_tells_all_that_speaks_of_it(rng):
     assert "2 decades below" in str(law.extrapolate(1e6))
 
 
-def test_the_band_holds_a_new_size_at_the_stated_rate(rng):
-    inside = 0
-    for _ in range(300):
-        wiggle = 0.01 * rng.standard_normal((7, 1))
-        all_sizes = np.r_[X, 1e11]
-        curves = 0.1 + 0.02 * np.log10(all_sizes / X[0])[:, None] + wiggle
-        new = curves[-1, 0]
-        law = fit_scaling_law(X, curves[:-1] + 0.01 * rng.standard_normal((6, 4)))
-        low, high = law.extrapolate(1e11).band
-        inside += low <= new <= high
-    assert inside / 300 >= 0.9
+@pytest.mark.parametrize(
+    ("kind", "x", "n"),
+    [
+        ("log-linear", 1e10, 600),
+        ("log-linear", 1e11, 600),
+        ("log-linear", 1e12, 600),
+        ("power", 1e12, 120),
+    ],
+)
+def test_the_band_holds_a_new_size_at_the_stated_rate(rng, kind, x, n):
+    at = np.r_[X, x] / X[0]
+    truth = 0.1 + 0.02 * np.log10(at) if kind == "log-linear" else 0.3 - 0.2 * at**-0.5
+    below = above = 0
+    for _ in range(n):
+        curve = truth + 0.004 * rng.standard_normal(7)  # of models: common to all units
+        units = curve[:6, None] + 1e-5 * rng.standard_normal((6, 3))
+        low, high = fit_scaling_law(X, units, kind=kind).extrapolate(x).band
+        below += curve[6] < low
+        above += curve[6] > high
+    most = 0.045 if n == 600 else 0.08
+    for side in (below, above):  # 2.5 % each but for chance
+        assert 0.008 <= side / n <= most
+
+
+def test_the_band_of_a_line_is_the_prediction_interval_of_the_textbook(rng):
+    y = 0.1 + 0.02 * np.log10(X) + 0.003 * rng.standard_normal(6)
+    d, at = np.log10(X), np.log10(1e12)
+    rest = y - np.polyval(np.polyfit(d, y, 1), d)
+    spread = 1 + 1 / 6 + (at - d.mean()) ** 2 / np.sum((d - d.mean()) ** 2)
+    half = scipy.stats.t.ppf(0.975, 4) * np.sqrt(rest @ rest / 4 * spread)
+    far = fit_scaling_law(X, y).extrapolate(1e12)  # one unit: from the scatter alone
+    assert far.band == pytest.approx((far.value - half, far.value + half), rel=1e-9)
+    assert "no interval: one unit" in str(far)
+    assert "nan" not in str(far)
 
 
 def test_too_few_sizes_leave_no_error_and_no_band():
@@ -52,7 +75,14 @@ def test_too_few_sizes_leave_no_error_and_no_band():
     far = law.extrapolate(100.0)
     assert np.isnan(far.held_out_error)
     assert np.isnan(far.band).all()
+    assert "no band: too few sizes" in str(far)
     assert "too few sizes to leave the largest out" in str(far)
+    assert "nan" not in str(far)
+    # A power law needs four sizes, those without the largest as well.
+    curves = 0.2 - 0.1 * (X / X[0]) ** -0.5
+    few, enough = (fit_scaling_law(X[:n], curves[:n], kind="power") for n in (4, 5))
+    assert np.isnan(few.extrapolate(1e11).held_out_error)
+    assert enough.extrapolate(1e11).held_out_error == pytest.approx(0, abs=1e-9)
     with pytest.raises(ValueError, match="expected positive, finite"):
         law.extrapolate(-1.0)
 
@@ -67,6 +97,40 @@ def test_the_size_that_a_score_needs(rng):
     assert law.interval(low)[1] == pytest.approx(0.15, rel=1e-6)
     assert law.interval(high)[0] == pytest.approx(0.15, rel=1e-6)
     assert "is reached at x =" in str(found)
+    beyond = law.needed_for(0.2)
+    assert beyond.decades_beyond == pytest.approx(np.log10(beyond.x / X[-1]))
+    assert beyond.held_out_error == law.extrapolate(1e12).held_out_error
+    assert f"{beyond.decades_beyond:.2g} decades beyond the fitted sizes; fitted" in str(beyond)
+    inside = law.needed_for(0.13)
+    assert (inside.decades_beyond, "law errs" in str(inside)) == (0, False)
+    alone = str(fit_scaling_law(X, law.mean_scores).needed_for(0.2))
+    assert "(no interval: one unit)" in alone
+    assert "nan" not in alone
+
+
+def test_a_share_of_its_own_asymptote_is_as_unsure_as_the_law(rng):
+    x = np.geomspace(1e8, 1e11, 9)
+    truth = 1e8 * (0.1 / (0.1 * 0.2)) ** 2  # where 0.1 · (x / 1e8)^(-0.5) is a tenth of 0.2
+    inside = 0
+    for _ in range(20):
+        curves = 0.2 + 0.01 * rng.standard_normal(4) - 0.1 * (x[:, None] / 1e8) ** -0.5
+        law = fit_scaling_law(x, curves + 0.004 * rng.standard_normal((9, 4)), kind="power")
+        low, high = law.needed(0.9).interval
+        inside += low <= truth <= high
+    assert inside >= 16  # of 20, at 95 %
+    known = law.needed(0.9, ceiling=law.asymptote)
+    assert known.x == pytest.approx(law.needed(0.9).x)
+    assert known.interval[0] != pytest.approx(low, rel=1e-2)
+
+
+def test_draws_of_a_share_have_their_own_asymptotes(rng):
+    noise = 0.001 * rng.standard_normal((6, 4)) + 0.005 * rng.standard_normal(4)
+    curves = (0.2 - 0.1 * (X / X[0]) ** -0.5)[:, None] + noise
+    law = fit_scaling_law(X, curves, kind="power", interval="percentile", n_bootstrap=99)
+    form, draws = law.evidence.form, law.evidence.draws
+    top, coefficient, exponent = form.asymptote(draws), form.coefficient(draws), draws[2]
+    sizes = (coefficient / (0.1 * top)) ** (1 / exponent)
+    assert law.needed(0.9).interval == pytest.approx(np.quantile(sizes, [0.025, 0.975]), rel=0.02)
 
 
 @pytest.mark.parametrize("interval", ["t", "percentile", "bca"])
@@ -82,9 +146,10 @@ def test_a_score_beyond_the_asymptote_is_reached_by_no_size(rng, interval):
     nearly = law.needed(0.9)
     assert law.predict(nearly.x) == pytest.approx(0.9 * law.asymptote)
     assert nearly.interval[0] < nearly.x < nearly.interval[1]
-    perhaps = law.needed(1.005)
+    perhaps = law.needed_for(1.005 * law.asymptote)  # of an asymptote that is taken as known
     assert (perhaps.x, perhaps.interval[1]) == (np.inf, np.inf)
     assert perhaps.interval[0] < np.inf
+    assert law.needed(1.005).interval == (np.inf, np.inf)  # of the law's own, wherever it is
 
 
 def test_a_share_is_of_a_ceiling(rng):
@@ -148,3 +213,62 @@ def test_a_steep_exponent_does_not_overflow_the_search_below_the_data(rng):
     found = fit_scaling_law(x, scores, kind="power").needed_for(0.2)
     low, high = found.interval
     assert 3.0 < low < found.x < high < 8.0  # planted: 5.7
+
+
+def test_members_are_paired_by_what_they_are(rng):
+    table, of_hours = scores(rng), scores(rng, slope=0.05)
+    lost, other_lost = table.copy(), of_hours.copy()
+    lost[0, 1], other_lost[0, 3] = np.nan, np.nan
+    with pytest.warns(VoxscaleWarning, match="1 of 5 units"):
+        params, hours = fit_scaling_law(X, lost), fit_scaling_law(X, other_lost)
+    with pytest.raises(AlignmentError, match="only one law has 1, 3"):
+        params.exchange_interval(hours)
+    other_lost[0, 1] = lost[0, 3] = np.nan
+    with pytest.warns(VoxscaleWarning, match="2 of 5 units"):
+        params, hours = fit_scaling_law(X, lost), fit_scaling_law(X, other_lost)
+    kept = [0, 2, 4]
+    clean = [fit_scaling_law(X, one[:, kept]) for one in (table, of_hours)]
+    assert params.exchange_interval(hours) == clean[0].exchange_interval(clean[1])
+    weighted = fit_scaling_law(X, table, unit_weights=[1, 2, 3, 4, 5])
+    with pytest.raises(AlignmentError, match="do not count the same in both laws"):
+        weighted.exchange_interval(fit_scaling_law(X, of_hours))
+    with pytest.raises(ValueError, match=r"intervals of 0\.95 and 0\.9; expected one level"):
+        fit_scaling_law(X, table).exchange_interval(fit_scaling_law(X, of_hours, level=0.9))
+
+
+@pytest.mark.parametrize("kind", ["power", "saturating", "broken", "log-linear"])
+@pytest.mark.parametrize("other_kind", ["power", "saturating", "broken"])
+def test_an_exchange_of_curves_brings_the_same_gain(rng, kind, other_kind):
+    x = np.geomspace(1e8, 1e11, 9)
+    curve = 0.2 - 0.1 * (x / 1e8) ** -0.3 + 0.001 * rng.standard_normal(9)
+    hours = np.geomspace(1, 1000, 9)
+    other_curve = 0.3 - 0.25 * hours**-0.2 + 0.001 * rng.standard_normal(9)
+    law, other = (
+        fit_scaling_law(*one, kind=k, ceiling=0.3 if k == "saturating" else None)
+        for one, k in (((x, curve), kind), ((hours, other_curve), other_kind))
+    )
+    for at in ((1e9, 2.0), (1e10, 50.0)):
+        factor = law.exchange(other, at=at)
+        gain = law.predict(10 * at[0]) - law.predict(at[0])
+        assert factor > 1
+        assert other.predict(factor * at[1]) - other.predict(at[1]) == pytest.approx(gain)
+    with pytest.raises(ValueError, match=r"a curve's exchange depends on where it starts"):
+        law.exchange(other)
+    with pytest.raises(ValueError, match="expected positive, finite"):
+        law.exchange(other, at=(1e9, -1.0))
+
+
+def test_an_exchange_with_what_does_not_rise_or_levels_off():
+    x = np.geomspace(1, 1e4, 9)
+    law = fit_scaling_law(x, 0.1 + 0.1 * np.log10(x))
+    saturated = fit_scaling_law(x, 0.2 - 0.1 * x**-0.5, kind="power")
+    assert law.exchange(saturated, at=(10.0, 100.0)) == np.inf
+    # A broken line that falls and then rises by 0.05 a decade from 100 on.
+    valley = 0.3 - 0.1 * np.log10(x) + 0.15 * np.maximum(np.log10(x) - 2, 0)
+    broken = fit_scaling_law(x, valley, kind="broken")
+    assert np.isnan(law.exchange(broken, at=(10.0, 10.0)))
+    assert law.exchange(broken, at=(10.0, 1000.0)) == pytest.approx(100)
+    falling = fit_scaling_law(x, 0.9 - 0.02 * np.log10(x))
+    assert falling.exchange(broken, at=(10.0, 1000.0)) == pytest.approx(10**-0.4)
+    steep = fit_scaling_law(x, 0.9 - 0.1 * np.log10(x))
+    assert np.isnan(steep.exchange(broken, at=(10.0, 1000.0)))

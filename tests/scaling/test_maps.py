@@ -5,6 +5,7 @@ import scipy.stats
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.evaluate import fdr
 from voxscale.scaling import _law_map, _map_fits, fit_scaling_law, law_map, slope_map
+from voxscale.scaling._kinds import KINDS
 
 X = np.geomspace(1e8, 3e10, 6)
 LEVELS = {"subject": np.repeat([0, 1, 2], 4), "story": np.tile([0, 0, 1, 1], 3)}
@@ -115,6 +116,30 @@ def test_voxels_without_a_score_are_not_numbers_and_counted_once(rng):
     assert np.isfinite(slope_map(X, maps(rng)).q_values).all()
 
 
+def test_a_thinned_grid_keeps_its_ends_and_the_sizes():
+    for n_sizes in (5, 6, 7, 8, 11):
+        v = np.log(np.geomspace(1, 100, n_sizes))
+        for kind in ("power", "broken"):
+            row = KINDS[kind]
+            all_nodes, nodes = row.nodes(v), _map_fits._every_other(row, v)
+            assert (nodes[0], nodes[-1]) == (all_nodes[0], all_nodes[-1])
+            assert len(nodes) < 0.75 * len(all_nodes)
+            assert np.isin(nodes, all_nodes).all()
+            if kind == "broken":
+                assert np.isin(v[1:-1], nodes).all()
+
+
+def test_voxels_that_are_equal_but_for_rounding_have_no_law(rng):
+    scores = maps(rng)
+    scores[:, :, 2] = 0.1 + 1e-17 * rng.standard_normal((6, 12))
+    scores[1, 0, 2] = np.nextafter(0.1, 1)
+    with pytest.warns(VoxscaleWarning, match="1 of 7 voxels score the same at every size"):
+        found = law_map(X, scores)
+    assert np.isnan(found.exponents[2])
+    with pytest.raises(FitError, match="no exponent exists"):
+        fit_scaling_law(X, scores[:, :, 2], kind="power")
+
+
 def test_flat_voxels_have_no_law_but_a_slope(rng):
     scores = maps(rng)
     scores[:, :, 2] = 0.1
@@ -132,6 +157,18 @@ def test_a_voxel_without_a_ceiling_has_no_law(rng):
     with pytest.warns(VoxscaleWarning, match="1 of 7 voxels have no finite ceiling"):
         found = law_map(X, maps(rng), kind="saturating", ceiling=ceilings)
     assert np.flatnonzero(np.isnan(found.exponents)).tolist() == [5]
+
+
+def test_voxels_above_their_ceiling_are_counted(rng):
+    ceilings = np.full(7, 0.4)
+    ceilings[[1, 4]] = 0.02  # a correlation that the scores are all above
+    with pytest.warns(VoxscaleWarning, match="2 of 7 voxels score above their ceiling"):
+        found = law_map(X, maps(rng), kind="saturating", ceiling=ceilings)
+    assert found.n_above_ceiling == 2
+    assert (found.predict(1e14)[[1, 4]] >= 0.02).all()
+    with pytest.warns(VoxscaleWarning, match="the mean scores are above the ceiling 0.02"):
+        law = fit_scaling_law(X, maps(rng)[:, :, 1], kind="saturating", ceiling=0.02)
+    assert law.coefficient < 0
 
 
 def test_a_map_without_any_score_is_one_of_nothing():

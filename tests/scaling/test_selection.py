@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from voxscale.errors import FitError
 from voxscale.scaling import bending, compare_laws, fit_scaling_law
@@ -51,7 +53,7 @@ def test_kinds_that_cannot_be_fitted_are_told_with_the_reason(rng):
     assert "give ceiling=" in reasons["saturating"]
     assert reasons["power"] == "AICc needs 6 points or more"
     assert found.chosen == "log-linear"
-    assert "too few points for AICc" in found.why
+    assert found.why == "log-linear: the smallest error at the two largest sizes, left out"
     assert "needs at least 5" in str(found)
     assert np.isnan(found.rows[3].aicc)
     with pytest.raises(FitError, match="a slope needs at least two"):
@@ -71,8 +73,51 @@ def test_the_simpler_of_two_that_are_as_good_is_chosen(rng):
     assert "no exponent exists" in str(flat)
 
 
+def test_the_held_out_error_chooses_where_aicc_does_not(rng):
+    # With 5 sizes only the line has an AICc; a curve that bends far more than it scatters.
+    curve = bent(rng, noise=0.0005)[::2]
+    few = compare_laws(X[::2][:5], curve[:5])
+    rows = {row.kind: row for row in few.rows}
+    assert np.isfinite(rows["log-linear"].aicc)
+    assert np.isnan(rows["power"].aicc)
+    assert few.chosen == "power"
+    assert "the smallest AICc is that of log-linear, and that of power has none" in few.why
+    for row in few.rows[:2]:
+        assert f"{row.held_out[0]:.3g}" in str(few)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.sampled_from([4, 5, 6, 7, 9, 12]))
+def test_the_choice_is_what_its_rule_says(seed, n_sizes):
+    rng = np.random.default_rng(seed)
+    x = np.geomspace(1e8, 1e11, n_sizes)
+    bend = rng.choice([0.0, 0.05, 0.4])
+    curve = 0.02 * np.log10(x) - bend * (x / x[0]) ** -0.4 + 0.003 * rng.standard_normal(n_sizes)
+    found = compare_laws(x, curve)
+    rows = {row.kind: row for row in found.rows if row.law is not None}
+    least = np.nanmin([row.aicc for row in rows.values()] + [np.inf])
+    rivals = {k: row for k, row in rows.items() if np.isnan(row.aicc) or row.aicc <= least + 2}
+    assert found.chosen in rivals
+    errors = {k: np.array(row.held_out) for k, row in rivals.items()}
+    told = {k: e for k, e in errors.items() if np.isfinite(e[0])}
+    if len(rivals) == 1 or not told:
+        assert found.law.evidence.form.kind.n_parameters == min(
+            row.n_parameters for row in rivals.values()
+        )
+        return
+    last = 1 if all(np.isfinite(e[1]) for e in told.values()) else 0
+    best = min(told, key=lambda k: told[k][last])
+    spare = n_sizes - rows[best].n_parameters
+    margin = 2 * np.sqrt(rows[best].rss / spare) if spare else 0.0
+    margin = max(0.1 * told[best][last], margin)
+    for kind, error in told.items():  # no simpler kind was as good, and the choice is
+        if rows[kind].n_parameters < rows[found.chosen].n_parameters:
+            assert error[last] > told[best][last] + margin
+    assert told[found.chosen][last] <= told[best][last] + margin
+
+
 def test_a_saturating_law_takes_its_ceiling(rng):
-    found = compare_laws(X, bent(rng), ceiling=float(bent(rng, noise=0).mean() * 0 + 0.2))
+    found = compare_laws(X, bent(rng), ceiling=0.2)
     saturating = next(row for row in found.rows if row.kind == "saturating")
     assert saturating.law is not None
     assert saturating.law.asymptote == 0.2
@@ -93,6 +138,8 @@ def test_bending_is_a_t_test_of_parabolas(rng):
     line = 0.1 + 0.02 * DECADES[:, None] + 0.01 * rng.standard_normal((12, 4))
     assert bending(X, line, level=0.9999).verdict == "straight within error"
     assert bending(X, scores[:, 0]).verdict == "no error to tell by"
+    assert "(no interval: one unit)" in str(bending(X, scores[:, 0]))
+    assert "nan" not in str(bending(X, scores[:, 0]))
     assert np.isnan(bending(X, scores[:, 0]).p_value)
 
 
@@ -119,7 +166,7 @@ def test_why_tells_what_speaks_for_another():
         nearest = min(
             (row for row in found.rows if np.isfinite(row.aicc)), key=lambda row: row.held_out[0]
         )
-        assert ("fewer parameters than" in found.why) == (best.kind != found.chosen)
+        assert ("the smallest AICc is that of" in found.why) == (best.kind != found.chosen)
         assert ("predicts it better" in found.why) == (nearest.kind != found.chosen)
         said |= {"fewer" * (best.kind != found.chosen), "better" * (nearest.kind != found.chosen)}
     assert said == {"", "fewer", "better"}

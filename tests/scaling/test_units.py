@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.scaling import block_scores, fit_scaling_law
 from voxscale.scaling._units import as_units
 
@@ -94,3 +94,17 @@ def test_labels_and_weights_are_one_for_each_unit():
         as_units(2, {"story": [0, 1], "subject": [0, 0]}, None)
     with pytest.raises(ValueError, match=r"levels\['block'\] has the name of the units"):
         as_units(2, {"block": [0, 1]}, None)
+
+
+@pytest.mark.parametrize("name", ["participant", "Subject", "subjects", "sub", "listener"])
+def test_another_word_for_subjects_is_refused(name):
+    with pytest.raises(ValueError, match=f"levels has '{name}'; expected 'subject'"):
+        fit_scaling_law(X, np.ones((5, 2)), levels={name: [0, 1]})
+
+
+def test_units_keep_their_numbers_where_others_are_left_out(rng):
+    scores = rng.standard_normal((5, 4))
+    scores[2, 1] = np.nan
+    with pytest.warns(VoxscaleWarning, match="1 of 4 units"):
+        law = fit_scaling_law(X, scores)
+    assert law.evidence.members.labels == (0, 2, 3)

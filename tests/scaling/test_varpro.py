@@ -156,6 +156,23 @@ def test_many_curves_at_once_are_each_curve_by_itself(rng, frozen):
     np.testing.assert_allclose(quick.parameters, together.parameters, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("most_steps", [1, 3, 80])
+def test_a_polish_is_never_worse_than_the_grid(kind, most_steps):
+    row = KINDS[kind]
+    curves = planted(kind) + 0.03 * np.random.default_rng(0).standard_normal((8, 400))
+    nodes = row.nodes(V)[::8]
+    fitted = fit_curves(row, V, curves, nodes=nodes, most_steps=most_steps)
+    ours = ((curve(row, fitted.parameters, V[:, None]) - curves) ** 2).sum(axis=0)
+    base = [V**power for power in range(row.n_base)]
+    of_nodes = []
+    for node in nodes:
+        terms = np.stack([*base, row.shape(node, V)], axis=1)
+        rest = curves - terms @ np.linalg.lstsq(terms, curves)[0]
+        of_nodes.append((rest**2).sum(axis=0))
+    assert (ours <= np.min(of_nodes, axis=0) * (1 + 1e-9)).all()
+
+
 def test_a_size_is_found_again_by_its_score():
     x = np.array([5e7, 1e8, 2e9, 1e11])
     for kind, row in KINDS.items():

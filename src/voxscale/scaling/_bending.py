@@ -43,9 +43,15 @@ class Bending:
 
     def __str__(self) -> str:
         low, high = self.interval
+        ends = (
+            "no interval: one unit"
+            if self.over is None
+            else f"{100 * self.level:g} % interval {low:+.4g} to {high:+.4g}, "
+            f"p = {self.p_value:.3g}"
+        )
         return (
             f"{self.verdict}: the slope per decade changes by {self.curvature:+.4g} each decade "
-            f"({100 * self.level:g} % interval {low:+.4g} to {high:+.4g}, p = {self.p_value:.3g})"
+            f"({ends})"
         )
 
 

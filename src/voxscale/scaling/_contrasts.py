@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from voxscale.arrays import Array
-from voxscale.scaling._kinds import Kind, basis, tangent
+from voxscale.scaling._kinds import Kind, basis, curve, pulls
 from voxscale.scaling._varpro import off
 
 __all__ = ["MemberTest", "accepted_thetas", "influence", "t_critical", "t_test"]
@@ -71,8 +71,17 @@ def t_test(values: Array, weights: Array) -> MemberTest:
     return MemberTest(mean, np.sqrt(variance), len(weights) - 1)
 
 
-def influence(kind: Kind, v: Array, parameters: Array, curves: Array, weights: Array) -> Array:
+def influence(
+    kind: Kind,
+    v: Array,
+    parameters: Array,
+    curves: Array,
+    weights: Array,
+    offset: Array | float = 0.0,
+) -> Array:
     """Tell what each member's curve moves the parameters of the whole by, to first order.
+
+    It is the derivative of the fit by the weights of members, times their curves.
 
     Parameters
     ----------
@@ -81,14 +90,17 @@ def influence(kind: Kind, v: Array, parameters: Array, curves: Array, weights: A
     parameters : array of shape (n_parameters,)
     curves : array of shape (n_points, n_members)
     weights : array of shape (n_members,)
+    offset : number
+        The ceiling of a saturating law.
 
     Returns
     -------
     array of shape (n_parameters, n_members)
         Its weighted sum is 0. Exact where the law is linear in its parameters.
     """
-    around = curves - (curves @ weights)[:, None]
-    return np.asarray(np.linalg.pinv(tangent(kind, parameters, v).T, rcond=1e-12) @ around)
+    mean = (curves @ weights)[:, None]
+    rest = mean - curve(kind, parameters[:, None], v[:, None], offset)
+    return np.asarray(pulls(kind, v, parameters[:, None], rest)[0] @ (curves - mean))
 
 
 def _contrasts(kind: Kind, v: Array, theta: Array) -> Array:

@@ -86,7 +86,12 @@ class Evidence:
         """What each member moves the parameters by, of shape (n_parameters, n_members)."""
         form = self.form
         return influence(
-            form.kind, form.v(self.x), self.parameters, self.curves, self.members.weights
+            form.kind,
+            form.v(self.x),
+            self.parameters,
+            self.curves,
+            self.members.weights,
+            form.offset,
         )
 
     def point(self, quantity: Quantity) -> Array:

@@ -81,12 +81,12 @@ class Form:
         per_v = parameters[1] + parameters[2] if after else parameters[1]
         return np.asarray(np.log(10) * per_v)
 
-    def x_of(self, parameters: Array, score: float) -> Array:
+    def x_of(self, parameters: Array, score: Array | float) -> Array:
         """Find the x at which the law has a score: inf where no x is enough, NaN where flat."""
         with np.errstate(all="ignore"):
             return np.asarray(self.smallest * np.exp(self._v_of(parameters, score)))
 
-    def _v_of(self, parameters: Array, score: float) -> Array:
+    def _v_of(self, parameters: Array, score: Array | float) -> Array:
         if self.kind.theta == "break":
             return _crossing(parameters, score)
         start = parameters[0] if self.kind.n_base else 0.0
@@ -106,7 +106,7 @@ class Form:
         return np.asarray(np.where(is_flat, np.nan, np.where(never, np.inf, v)))
 
 
-def _crossing(parameters: Array, score: float) -> Array:
+def _crossing(parameters: Array, score: Array | float) -> Array:
     """Find where a broken line has a score, first before its break and then after it."""
     start, before, change, at = parameters
     early = (score - start) / before

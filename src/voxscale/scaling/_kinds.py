@@ -10,7 +10,18 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.errors import FitError
 
-__all__ = ["KINDS", "Kind", "basis", "check_sizes", "curve", "slope", "tangent"]
+__all__ = [
+    "KINDS",
+    "ROUNDING",
+    "Kind",
+    "are_equal",
+    "basis",
+    "check_sizes",
+    "curve",
+    "pulls",
+    "slope",
+    "tangent",
+]
 
 _Shape = Callable[[Array, Array], Array]
 _Pair = Callable[[Array, Array], tuple[Array, Array]]
@@ -21,6 +32,10 @@ _STEP = 1e-3
 _N_NODES = 65
 # From here on, 1 - exp(-t) loses no digits that count, and costs a tenth of expm1.
 _LARGE = 0.05
+# What scores may differ by, as a share of the largest, and be the same but for rounding.
+ROUNDING = 8 * float(np.finfo(np.float64).eps)
+# Residuals may flatten the sum of squares by this share; beyond it, no second order is a law's.
+_FLATTEST = 0.9
 
 
 class Kind(NamedTuple):
@@ -173,6 +188,12 @@ def check_sizes(kind: Kind, x: Array) -> None:
     raise FitError(msg)
 
 
+def are_equal(mean: Array) -> Array:
+    """Tell which curves, of shape (n_points, ...), are flat but for rounding."""
+    most = ROUNDING * np.abs(mean).max(axis=0)
+    return np.asarray((np.abs(mean - mean[0]) <= most).all(axis=0))
+
+
 def basis(kind: Kind, v: Array) -> Array:
     """Return the polynomial terms, of shape (n_base, *v.shape)."""
     return np.array([v**power for power in range(kind.n_base)]).reshape(kind.n_base, *v.shape)
@@ -205,3 +226,44 @@ def tangent(kind: Kind, parameters: Array, v: Array) -> Array:
     if kind.theta:
         rows.append(parameters[kind.n_base] * kind.by_theta(theta, v))
     return np.stack(np.broadcast_arrays(*rows))
+
+
+def pulls(kind: Kind, v: Array, parameters: Array, rest: Array) -> Array:
+    """Differentiate least-squares parameters by the points that they are fitted to.
+
+    Parameters
+    ----------
+    kind : Kind
+    v : array of shape (n_points,)
+    parameters : array of shape (n_parameters, n)
+    rest : array of shape (n_points, n)
+        Residuals of the fits.
+
+    Returns
+    -------
+    array of shape (n, n_parameters, n_points)
+        The tangent's pseudo-inverse; and, of an exponent, the residuals times the law's second
+        derivative by it (where the sum of squares is smooth, the mixed ones cancel, and those of
+        a broken line are 0). Without the latter at a bound, which is no such minimum.
+
+    References
+    ----------
+    Bates & Watts 1980, J. R. Stat. Soc. B 42:1 (the effective residual curvature).
+    """
+    tangents = np.moveaxis(tangent(kind, parameters, v[:, None]), 2, 0).swapaxes(1, 2)
+    inverse = np.linalg.pinv(tangents, rcond=1e-12)
+    if kind.theta != "exponent":
+        return np.asarray(inverse)
+    theta = parameters[-1]
+    step = 1e-4 * np.maximum(theta, 1 / v.max())
+    rise = kind.by_theta(theta + step, v[:, None]) - kind.by_theta(theta - step, v[:, None])
+    second = parameters[-2] * np.einsum("pv,pv->v", rest, rise) / (2 * step)
+    # (JᵀJ - second · e eᵀ)⁻¹ Jᵀ, by the formula of Sherman and Morrison.
+    column = np.einsum("vap,vp->va", inverse, inverse[:, -1])  # of (JᵀJ)⁻¹
+    share = second * column[:, -1]
+    along = np.abs(np.einsum("pv,vpa->va", rest, tangents))
+    lengths = np.sqrt(np.einsum("vpa,vpa->va", tangents, tangents))
+    size = np.sqrt(np.einsum("pv,pv->v", rest, rest))
+    is_smooth = (along <= 1e-5 * lengths * size[:, None]).all(axis=1) & (share < _FLATTEST)
+    factor = np.where(is_smooth, second / np.where(is_smooth, 1 - share, 1.0), 0.0)
+    return np.asarray(inverse + (factor[:, None] * column)[:, :, None] * inverse[:, -1:])

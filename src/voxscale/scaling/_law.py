@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.scaling._evidence import Evidence, Quantity
-from voxscale.scaling._exchange import exchange_interval
+from voxscale.scaling._exchange import exchange_at, exchange_interval
 from voxscale.scaling._extrapolation import Extrapolation, Needed, extrapolate, needed, told
 from voxscale.scaling._predictions import prediction_interval
 
@@ -260,22 +260,30 @@ class ScalingLaw:
         low, high = prediction_interval(self.evidence, at.ravel())
         return low.reshape(at.shape)[()], high.reshape(at.shape)[()]
 
-    def exchange(self, other: ScalingLaw) -> float:
+    def exchange(self, other: ScalingLaw, *, at: tuple[float, float] | None = None) -> float:
         """Compute what ten times this x is worth in the other's x.
 
         Parameters
         ----------
         other : ScalingLaw
             Of the same score, for instance against hours of data where this one is against
-            parameters. Slopes of curves are those at their largest x.
+            parameters.
+        at : (float, float), optional
+            This x and the other's, that the growth starts from. Lines are the same everywhere
+            and need none; a curve is worth less the farther it has come.
 
         Returns
         -------
         float
             The factor by which the other's x must grow for the gain that a tenfold growth of
-            this one's x brings: ``10 ** (self.slope / other.slope)``. Its log10 is the number
-            of decades. Below 1 where this slope is negative; NaN where the other's slope is
-            not above 0, since no growth of its x brings a gain then.
+            this one's x brings; of two lines, ``10 ** (self.slope / other.slope)``. Its log10 is
+            the number of decades. Below 1 where this law falls; inf where no growth of the
+            other's x brings as much; NaN where the other does not rise.
+
+        Raises
+        ------
+        ValueError
+            If a law is no line and ``at`` is not given, or is not positive and finite.
 
         Examples
         --------
@@ -285,6 +293,15 @@ class ScalingLaw:
         >>> round(params.exchange(hours), 3)  # half a decade of hours
         3.162
         """
+        if {self.kind, other.kind} != {"log-linear"}:
+            if at is None:
+                msg = (
+                    f"the laws are of kinds {self.kind!r} and {other.kind!r}; a curve's exchange "
+                    "depends on where it starts: give at=(x of this law, x of the other)."
+                )
+                raise ValueError(msg)
+            x, start = (float(_positive(end)) for end in at)
+            return exchange_at(self.evidence, other.evidence, (x, start))
         if not other.slope > 0:
             return float("nan")
         with np.errstate(over="ignore"):
@@ -307,9 +324,9 @@ class ScalingLaw:
         Raises
         ------
         ValueError
-            If a law is of another kind, or its intervals are.
+            If a law is of another kind, or its intervals are, or their levels differ.
         AlignmentError
-            If the members differ.
+            If the members differ, or what each counts.
 
         References
         ----------
@@ -358,7 +375,8 @@ class ScalingLaw:
         share : float
             0.9 for 90 %.
         ceiling : float, optional
-            Default: the ceiling that a saturating law was given, or the asymptote of a power law.
+            Taken as known. Default: the ceiling that a saturating law was given, or the
+            asymptote of a power law, which the interval takes to be as unsure as the law is.
 
         Returns
         -------
@@ -376,7 +394,8 @@ class ScalingLaw:
                 f"ceiling, since this law of kind {self.kind!r} has none."
             )
             raise ValueError(msg)
-        return self.needed_for(share * top)
+        is_own = ceiling is None and self.kind == "power"
+        return needed(self.evidence, share * top, share=float(share) if is_own else 0.0)
 
     def __str__(self) -> str:
         return told(self)

@@ -45,6 +45,8 @@ class LawMap:
     interval_over : str or None
     n_undefined : int
         Voxels that lack a score.
+    n_above_ceiling : int
+        Voxels whose saturating law falls to its ceiling, from scores above it.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class LawMap:
     interval_by: str
     interval_over: str | None
     n_undefined: int
+    n_above_ceiling: int
     _form: Form = field(repr=False)
     _parameters: Array = field(repr=False)
 
@@ -121,7 +124,7 @@ def law_map(
     -----
     VoxscaleWarning
         Counts voxels that lack a finite score, or ceiling, and those whose mean score is the
-        same at every size; they are NaN.
+        same at every size; they are NaN. Counts those whose saturating law falls to its ceiling.
 
     Examples
     --------
@@ -152,11 +155,15 @@ def law_map(
     form = Form(row, float(sizes.min()), offset)
     job = Job(sizes, form, maps, members, interval, level, drawn, left_out)
     found, parameters, bound, n_flat = _filled(job, kept, n_threads)
-    lost = {"score the same at every size": n_flat, "have no finite ceiling": n_open}
+    n_above = int((parameters[0] < 0).sum()) if kind == "saturating" else 0
+    lost = {
+        "score the same at every size; they have no law": n_flat,
+        "have no finite ceiling; they have no law": n_open,
+        "score above their ceiling; their laws fall to it": n_above,
+    }
     for why, n_lost in lost.items():
         if n_lost:
-            msg = f"{n_lost} of {n_voxels} voxels {why}; they have no law."
-            warnings.warn(msg, VoxscaleWarning, stacklevel=2)
+            warnings.warn(f"{n_lost} of {n_voxels} voxels {why}.", VoxscaleWarning, stacklevel=2)
     values, low, high = np.split(found, 3)
     slopes, exponents, asymptotes, breaks = values
     return LawMap(
@@ -171,6 +178,7 @@ def law_map(
         interval_by=interval,
         interval_over=members.level,
         n_undefined=int((~kept).sum()) + n_flat,
+        n_above_ceiling=n_above,
         _form=form,
         _parameters=parameters,
     )

@@ -14,7 +14,7 @@ from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 from voxscale.evaluate._choices import known
 from voxscale.scaling._evidence import METHODS, Evidence
 from voxscale.scaling._form import Form
-from voxscale.scaling._kinds import KINDS, Kind, check_sizes
+from voxscale.scaling._kinds import KINDS, Kind, are_equal, check_sizes
 from voxscale.scaling._law import ScalingLaw
 from voxscale.scaling._units import Units, as_units
 from voxscale.scaling._varpro import fit_curves
@@ -66,7 +66,8 @@ def fit_scaling_law(
         What a saturating law tends to: a noise ceiling. Other kinds have none.
     levels : mapping of name to labels of shape (n_units,), optional
         ``{"subject": ..., "story": ...}``, outermost first; the unit itself is innermost.
-        Members of the level "subject" count the same; within one, units count by their weights.
+        Members of the level "subject" count the same, those of other levels by the weights of
+        their units; other words for subjects are refused.
         Without it, units are of one level.
     unit_weights : array of shape (n_units,), optional
         What each unit counts: its number of TRs.
@@ -103,7 +104,7 @@ def fit_scaling_law(
     Warns
     -----
     VoxscaleWarning
-        If units are left out.
+        If units are left out, or a saturating law falls to its ceiling from above.
 
     Notes
     -----
@@ -161,6 +162,13 @@ def fit_scaling_law(
     refuse_equal(row, mean)
     form = Form(row, float(abscissa.min()), 0.0 if ceiling is None else float(ceiling))
     fitted = fit_curves(row, form.v(abscissa), mean[:, None], form.offset)
+    if kind == "saturating" and fitted.parameters[0, 0] < 0:
+        msg = (
+            f"the mean scores are above the ceiling {form.offset:.6g}, so that the law falls to "
+            "it; expected scores below a noise ceiling: give a higher ceiling= (of losses, which "
+            "fall, this is meant)."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     entropy = seed.integers(2**63) if isinstance(seed, np.random.Generator) else seed
     evidence = Evidence(
         form=form,
@@ -208,7 +216,7 @@ def row_of(kind: str, interval: str, over: str | None, ceiling: ArrayLike | None
 
 def refuse_equal(kind: Kind, mean: Array) -> None:
     """Refuse to look for an exponent or a break in a curve that is flat."""
-    if kind.theta and (mean == mean[0]).all():
+    if kind.theta and are_equal(mean):
         msg = (
             f"the mean score is {mean[0]:.6g} at every size; no {kind.theta} exists: "
             "fit kind='log-linear', whose slope is 0."

@@ -11,7 +11,7 @@ from voxscale.arrays import Array
 from voxscale.scaling._bootstrap import bca_interval, percentile_interval
 from voxscale.scaling._contrasts import accepted_thetas, t_test
 from voxscale.scaling._form import Form
-from voxscale.scaling._kinds import tangent
+from voxscale.scaling._kinds import Kind, are_equal, pulls
 from voxscale.scaling._slope_map import member_curves
 from voxscale.scaling._units import Members
 from voxscale.scaling._varpro import fit_curves
@@ -58,7 +58,7 @@ def fit_block(job: Job, voxels: Array) -> tuple[Array, Array, Array, int]:
     v = form.v(job.x)
     curves = member_curves(job.maps, job.members, voxels)
     mean = np.tensordot(job.members.weights, curves, axes=1)
-    is_flat = (mean == mean[0]).all(axis=0) & (form.kind.theta is not None)
+    is_flat = are_equal(mean) & (form.kind.theta is not None)
     fitted = fit_curves(form.kind, v, mean, offset)
     values = job.quantities(form, fitted.parameters)
     if job.interval == "t":
@@ -74,10 +74,9 @@ def fit_block(job: Job, voxels: Array) -> tuple[Array, Array, Array, int]:
 def _by_t(job: Job, form: Form, parameters: Array, curves: Array) -> tuple[Array, Array]:
     """Take Student's t of members: of the derivative of each quantity, and of tested thetas."""
     v, weights = form.v(job.x), job.members.weights
-    around = curves - np.tensordot(weights, curves, axes=1)
-    tangents = tangent(form.kind, parameters, v[:, None])  # (n_parameters, n_points, n_voxels)
-    pulls = np.linalg.pinv(np.moveaxis(tangents, 2, 0).swapaxes(1, 2), rcond=1e-12)
-    moved = np.einsum("vap,mpv->mav", pulls, around)
+    mean = np.tensordot(weights, curves, axes=1)
+    rest = mean - form.predict(parameters, job.x[:, None])
+    moved = np.einsum("vap,mpv->mav", pulls(form.kind, v, parameters, rest), curves - mean)
     steps = 1e-4 * np.maximum(np.abs(parameters), np.abs(curves).max(axis=(0, 1)))
     if form.kind.theta:
         steps[-1] = 1e-5 * np.maximum(parameters[-1], 1 / v.max())
@@ -119,6 +118,14 @@ def _by_draws(job: Job, voxels: Array, values: Array) -> tuple[Array, Array]:
     return low, high
 
 
+def _every_other(kind: Kind, v: Array) -> Array:
+    """Thin the grid of theta, but for its ends and the sizes, where a break jumps."""
+    nodes = kind.nodes(v)
+    is_kept = np.arange(len(nodes)) % 2 == 0
+    is_kept[-1] = True
+    return np.asarray(nodes[is_kept | np.isin(nodes, v)])
+
+
 def _refitted(job: Job, voxels: Array, shares: Array) -> Array:
     """Fit weighted means of units, of shape (n_quantities, n_voxels, n_draws)."""
     n_draws = len(shares)
@@ -128,7 +135,7 @@ def _refitted(job: Job, voxels: Array, shares: Array) -> Array:
     offsets = np.repeat(np.asarray(job.form.offset)[voxels], n_draws)
     found = np.empty((len(QUANTITIES), curves.shape[1]))
     v = job.form.v(job.x)
-    nodes = job.form.kind.nodes(v)[::2]
+    nodes = _every_other(job.form.kind, v)
     for start in range(0, curves.shape[1], _CHUNK):
         some = slice(start, start + _CHUNK)
         form = Form(job.form.kind, job.form.smallest, offsets[some])

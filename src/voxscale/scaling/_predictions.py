@@ -47,14 +47,17 @@ def prediction_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
     return evidence.interval(lambda parameters: form.predict(parameters, x[:, None]))
 
 
-def agrees(evidence: Evidence, score: float, x: Array) -> Array:
-    """Tell at which x, of shape (n_x,), the interval of the law holds a score."""
+def agrees(evidence: Evidence, score: float, x: Array, share: float = 0.0) -> Array:
+    """Tell at which x, of shape (n_x,), the interval of the law holds a score.
+
+    With a share, of the law less that share of its asymptote.
+    """
     if not _is_tested(evidence):
         low, high = prediction_interval(evidence, x)
         return np.asarray((low <= score) & (score <= high))
     most = t_critical(len(evidence.members.weights) - 1, evidence.level)
     candidate = np.array([score])
-    return np.array([_test(evidence, float(one))[0](candidate)[0] <= most for one in x])
+    return np.array([_test(evidence, float(one), share)[0](candidate)[0] <= most for one in x])
 
 
 def _is_tested(evidence: Evidence) -> bool:
@@ -102,12 +105,22 @@ def _outwards(t_of: _Test, most: float, centre: float, tried: Array, side: int) 
     return float(centre + side * inner)
 
 
-def _test(evidence: Evidence, x: float) -> tuple[_Test, float]:
-    """Make the test of candidate scores at x, which gives |t|, and compute the law's own score."""
+def _test(evidence: Evidence, x: float, share: float = 0.0) -> tuple[_Test, float]:
+    """Make the test of candidate scores at x, which gives |t|, and compute the law's own score.
+
+    With a share, scores are less that share of the asymptote.
+    """
+
+    def contrasts_of(exponents: Array) -> Array:
+        contrasts = _contrasts(evidence, x, exponents)
+        if share:
+            contrasts = contrasts - share * _contrasts(evidence, np.inf, exponents)
+        return contrasts
+
     curves, weights = evidence.curves, evidence.members.weights
     mean = curves @ weights
     exponent = evidence.parameters[2]
-    own = _contrasts(evidence, x, np.array([exponent]))[0]
+    own = contrasts_of(np.array([exponent]))[0]
     centre = float(own @ mean)
     scores = own @ (curves - mean[:, None])
     spread = (weights * scores) @ scores
@@ -115,7 +128,7 @@ def _test(evidence: Evidence, x: float) -> tuple[_Test, float]:
     moves = along / spread if spread > 0 else 0.0
 
     def t_of(candidates: Array) -> Array:
-        contrasts = _contrasts(evidence, x, exponent + moves * (candidates - centre))
+        contrasts = contrasts_of(exponent + moves * (candidates - centre))
         test = t_test(curves.T @ contrasts.T - candidates, weights)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.abs(test.mean / test.standard_error))

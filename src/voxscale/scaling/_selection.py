@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from voxscale.errors import FitError
 from voxscale.evaluate._choices import known
 from voxscale.scaling._extrapolation import held_out_errors
-from voxscale.scaling._kinds import KINDS
+from voxscale.scaling._kinds import KINDS, ROUNDING
 from voxscale.scaling._law import ScalingLaw
 from voxscale.scaling._laws import fit_scaling_law
 
@@ -19,6 +19,10 @@ __all__ = ["LawComparison", "LawRow", "compare_laws"]
 
 # Laws within this of the best AICc have as good as its support (Burnham & Anderson 2002, 2.6).
 _AS_GOOD = 2.0
+# A held-out error is no better than another unless it is less by more than this share of itself,
+# and by more than so many times the scatter of the sizes about the law.
+_AS_NEAR = 0.1
+_SCATTERS = 2.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class LawRow:
         Share of the support among the kinds that have one; NaN where there is no ``aicc``.
     held_out : tuple of float
         Root mean square error at the largest size, and at the two largest sizes, of the law
-        fitted without them; NaN where too few are left.
+        fitted without them; NaN where fewer are left than the kind needs.
     reason : str
         Why there is no law, or no criterion; empty where there are.
     law : ScalingLaw or None
@@ -77,12 +81,13 @@ class LawComparison:
 
     def __str__(self) -> str:
         lines = [
-            f"{'kind':<12}{'parameters':>11}{'RSS':>11}{'AICc':>9}{'weight':>8}{'held out':>11}"
+            f"{'kind':<12}{'parameters':>11}{'RSS':>11}{'AICc':>9}{'weight':>8}"
+            f"{'held out 1':>12}{'2':>11}"
         ]
         for row in self.rows:
             numbers = (
                 f"{row.kind:<12}{row.n_parameters:>11}{row.rss:>11.3g}{row.aicc:>9.2f}"
-                f"{row.weight:>8.3f}{row.held_out[0]:>11.3g}"
+                f"{row.weight:>8.3f}{row.held_out[0]:>12.3g}{row.held_out[1]:>11.3g}"
             )
             lines.append(f"{numbers}  {row.reason}".rstrip())
         return "\n".join([*lines, self.why])
@@ -101,9 +106,11 @@ def compare_laws(
 ) -> LawComparison:
     """Fit several kinds of law to the same scores, and choose one.
 
-    Chosen is the law with the fewest parameters among those whose AICc is within 2 of the
-    smallest. What the laws predict for the largest sizes, fitted without them, is told beside
-    it and does not choose: a handful of points cannot do both.
+    Candidates are the laws whose AICc is within 2 of the smallest, and those for whose AICc
+    there are too few sizes. Of these the one is chosen that errs least at the two largest sizes
+    when fitted without them (at the largest, where two cannot be left out of every candidate);
+    or one with fewer parameters whose error is not larger by more than a tenth, or than twice
+    the scatter of the sizes about the best. ``why`` says where the two criteria disagree.
 
     Parameters
     ----------
@@ -157,7 +164,7 @@ def compare_laws(
         reasons = " ".join(row.reason for row in rows)
         msg = f"no law could be fitted. {reasons}"
         raise FitError(msg)
-    return LawComparison(rows, *_choice(fitted))
+    return LawComparison(rows, *_choice(fitted, np.size(x)))
 
 
 def _row_of(
@@ -196,7 +203,7 @@ def _aicc(rss: float, mean: np.ndarray, k: int) -> float:
     if n - k - 1 < 1:
         return float("nan")
     # Residuals below the rounding of scores are no evidence.
-    least = n * (8 * np.finfo(np.float64).eps * float(np.abs(mean).max())) ** 2
+    least = n * (ROUNDING * float(np.abs(mean).max())) ** 2
     shared = max(rss, least, np.finfo(np.float64).tiny)
     return float(n * np.log(shared / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
 
@@ -210,23 +217,45 @@ def _weighed(rows: list[LawRow]) -> tuple[LawRow, ...]:
     return tuple(_with(row, weight=float(share)) for row, share in zip(rows, shares, strict=True))
 
 
-def _choice(rows: list[LawRow]) -> tuple[str, str]:
+def _choice(rows: list[LawRow], n_points: int) -> tuple[str, str]:
     judged = [row for row in rows if np.isfinite(row.aicc)]
-    if not judged:
-        chosen = min(rows, key=lambda row: row.n_parameters)
-        return chosen.kind, f"{chosen.kind}: the fewest parameters; too few points for AICc"
-    best = min(judged, key=lambda row: row.aicc)
-    as_good = [row for row in judged if row.aicc <= best.aicc + _AS_GOOD]
-    chosen = min(as_good, key=lambda row: (row.n_parameters, row.aicc))
-    why = f"{chosen.kind}: the smallest AICc"
-    if chosen is not best:
-        why = (
-            f"{chosen.kind}: fewer parameters than {best.kind}, whose AICc is smaller by "
-            f"{chosen.aicc - best.aicc:.2g} only"
-        )
-    predicted = [row for row in judged if np.isfinite(row.held_out[0])]
+    least = min((row.aicc for row in judged), default=float("nan"))
+    candidates = [row for row in rows if not row.aicc > least + _AS_GOOD]
+    chosen, why = _by_held_out(candidates, n_points)
+    beaten = [row for row in judged if row.aicc == least and row is not chosen]
+    if beaten:
+        by = "has none" if np.isnan(chosen.aicc) else f"is larger by {chosen.aicc - least:.2g}"
+        why += f"; the smallest AICc is that of {beaten[0].kind}, and that of {chosen.kind} {by}"
+    predicted = [row for row in rows if np.isfinite(row.held_out[0])]
     if predicted:
         nearest = min(predicted, key=lambda row: row.held_out[0])
-        if nearest.kind != chosen.kind:
+        if nearest is not chosen:
             why += f"; without the largest size, {nearest.kind} predicts it better"
-    return chosen.kind, why
+    return chosen.kind, f"{chosen.kind}: {why}"
+
+
+def _by_held_out(candidates: list[LawRow], n_points: int) -> tuple[LawRow, str]:
+    """Choose the least held-out error, or a kind with fewer parameters that is as good."""
+    simplest = min(candidates, key=lambda row: (row.n_parameters, row.aicc))
+    if len(candidates) == 1:
+        return simplest, "the smallest AICc" if np.isfinite(simplest.aicc) else "the only law"
+    predicted = [row for row in candidates if np.isfinite(row.held_out[0])]
+    if not predicted:
+        return simplest, "the fewest parameters; too few sizes to leave the largest out"
+    last = int(all(np.isfinite(row.held_out[1]) for row in predicted))
+    best = min(predicted, key=lambda row: row.held_out[last])
+    df = n_points - best.n_parameters
+    scatter = np.sqrt(best.rss / df) if df >= 1 else 0.0
+    least = best.held_out[last]
+    most = max((1 + _AS_NEAR) * least, least + _SCATTERS * scatter)
+    near = [row for row in predicted if row.held_out[last] <= most]
+    chosen = min(near, key=lambda row: (row.n_parameters, row.held_out[last]))
+    sizes = ("the largest size", "the two largest sizes")[last]
+    if chosen is best:
+        why = f"the smallest error at {sizes}, left out"
+    else:
+        why = (
+            f"fewer parameters than {best.kind}, whose error at {sizes}, left out, is less "
+            f"({least:.2g} against {chosen.held_out[last]:.2g}), but within the margin"
+        )
+    return chosen, why

@@ -14,6 +14,12 @@ from voxscale.errors import AlignmentError
 __all__ = ["EQUALLY", "Members", "Units", "as_units"]
 
 EQUALLY = "subject"  # the level whose members count the same
+# What it is called by mistake: its members would count by their units, and nothing would tell.
+_PEOPLE = frozenset({
+    "sub", "subs", "subj", "subjs", "subject", "subjects", "subject_id", "participant",
+    "participants", "participant_id", "person", "persons", "people", "listener", "listeners",
+    "volunteer", "volunteers", "individual", "individuals",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +54,14 @@ class Units:
     labels : tuple of arrays of shape (n_units,)
         What the caller calls the members of each level, but for the last.
     weights : array of shape (n_units,)
+    numbers : array of shape (n_units,)
+        Columns of the scores that the caller gave, where some were left out.
     """
 
     names: tuple[str, ...]
     labels: tuple[Array, ...]
     weights: Array
+    numbers: Array
 
     @property
     def subjects(self) -> Array:
@@ -97,7 +106,8 @@ class Units:
 
     def kept(self, which: Array) -> Units:
         """Leave units out."""
-        return Units(self.names, tuple(one[which] for one in self.labels), self.weights[which])
+        labels = tuple(one[which] for one in self.labels)
+        return Units(self.names, labels, self.weights[which], self.numbers[which])
 
     def members(self, over: str | None = None) -> Members:
         """Group units by the outermost level with two members or more, or by a named one."""
@@ -106,7 +116,7 @@ class Units:
             if over not in (None, name):
                 continue
             is_unit = depth == len(self.names) - 1
-            labels = np.arange(len(point)) if is_unit else self.labels[depth]
+            labels = self.numbers if is_unit else self.labels[depth]
             own, codes = np.unique(labels, return_inverse=True)
             if len(own) > 1:
                 belongs = np.eye(len(own))[:, codes] * point
@@ -125,7 +135,8 @@ def as_units(
     AlignmentError
         If they are not one for each unit.
     ValueError
-        If a weight is not above 0, or "subject" is not the outermost level.
+        If a weight is not above 0, "subject" is not the outermost level, or a level has another
+        word for subjects.
     """
     weights = np.ones(n_units) if unit_weights is None else np.array(unit_weights, np.float64)
     if weights.shape != (n_units,):
@@ -153,8 +164,17 @@ def as_units(
             f"levels are {names}; expected {EQUALLY!r} first: levels go from the outermost inwards."
         )
         raise ValueError(msg)
+    people = [name for name in names if name != EQUALLY and name.lower() in _PEOPLE]
+    if people:
+        msg = (
+            f"levels has {people[0]!r}; expected {EQUALLY!r} if that is who they are: members of "
+            f"the level {EQUALLY!r} count the same, those of any other level count by the "
+            f"weights of their units. Name it {EQUALLY!r}, or, to weigh people by their units, "
+            "something else."
+        )
+        raise ValueError(msg)
     innermost = "block" if names else "unit"
     if innermost in names:
         msg = f"levels[{innermost!r}] has the name of the units themselves; leave it out."
         raise ValueError(msg)
-    return Units((*names, innermost), tuple(labels), weights)
+    return Units((*names, innermost), tuple(labels), weights, np.arange(n_units))

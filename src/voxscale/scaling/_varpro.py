@@ -117,10 +117,20 @@ def _best(
     theta = middle.copy()
     inside = np.flatnonzero((bound == 0) & (rises != 0))
     if inside.size:
-        theta[inside] = _climb(
-            kind, v, flat, left[:, inside], low[inside], high[inside], most_steps
-        )
+        mine, node = left[:, inside], middle[inside]
+        climbed = _climb(kind, v, flat, mine, low[inside], high[inside], most_steps)
+        # Between nodes there may be a lower peak than the node's own.
+        is_worse = _rest(kind, v, flat, mine, climbed) > _rest(kind, v, flat, mine, node)
+        theta[inside] = np.where(is_worse, node, climbed)
     return theta, bound
+
+
+def _rest(kind: Kind, v: Array, flat: Array, left: Array, theta: Array) -> Array:
+    """Sum the squares that a theta leaves of each column."""
+    bent = off(flat, kind.shape(theta, v[:, None]))
+    size = np.einsum("pc,pc->c", bent, bent)
+    rest = left - bent * (np.einsum("pc,pc->c", bent, left) / size)
+    return np.asarray(np.einsum("pc,pc->c", rest, rest))
 
 
 def _is_exact(flat: Array, left: Array, unit: Array) -> Array:
@@ -145,7 +155,6 @@ def _climb(
 ) -> Array:
     """Find where the gain turns from rising to falling, by false position with halved ends."""
     at_low, at_high = (_gain(kind, v, flat, left, end) for end in (low, high))
-    theta = 0.5 * (low + high)
     side = np.zeros(len(low), np.int8)
     narrow = 4 * np.finfo(np.float64).eps * (np.abs(low) + np.abs(high))
     theta = low
