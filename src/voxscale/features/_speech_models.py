@@ -25,6 +25,7 @@ __all__ = [
     "SpeechModel",
     "load_speech_model",
     "open_speech_models",
+    "read_hz",
     "wrap_speech_model",
 ]
 
@@ -197,7 +198,7 @@ def _made(
     whole = _without_head(model)
     front = _front(name, whole, extractor, normalize=normalize, trim_padding=trim_padding)
     encoder = whole if isinstance(front, WhisperFront) else whole.encoder
-    hz = int(getattr(extractor, "sampling_rate", None) or HZ)
+    hz = _hz_of(extractor)
     prefix = "encoder" if isinstance(front, WhisperFront) else "layer"
     return SpeechModel(name, whole, encoder, whole.config, front, hz, prefix)
 
@@ -272,6 +273,16 @@ def _read_extractor(files: ModelFiles, where: str, *, local: bool) -> Any:
         return AutoFeatureExtractor.from_pretrained(
             where, local_files_only=local, trust_remote_code=False
         )
+
+
+def read_hz(files: ModelFiles) -> int:
+    """Read which sampling rate a model hears, without its weights."""
+    where, local = locate(files)
+    return _hz_of(_read_extractor(files, where, local=local))
+
+
+def _hz_of(extractor: Any) -> int:
+    return int(getattr(extractor, "sampling_rate", None) or HZ)
 
 
 def _has_file(where: str, name: str, *, local: bool) -> bool:

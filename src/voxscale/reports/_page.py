@@ -179,8 +179,15 @@ def _render(study: Study, made: Sequence[Section], images: dict[str, _Image]) ->
     source = (files("voxscale.reports") / "page.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(
         title=study.name,
-        lead=f"Encoding models of the data set {study.dataset_name!r} from {study.model!r}.",
+        lead=_lead(study),
         sections=made,
         images=images,
         version=__version__,
     )
+
+
+def _lead(study: Study) -> str:
+    """Name the data set and every model."""
+    models = [*study.models, *([study.speech.model] if study.speech else [])]
+    named = ", ".join(map(repr, models[:-1])) + " and " if len(models) > 1 else ""
+    return f"Encoding models of the data set {study.dataset_name!r} from {named}{models[-1]!r}."
