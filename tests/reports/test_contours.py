@@ -27,7 +27,7 @@ def test_axes_are_logarithmic_labelled_and_name_the_sizes(surface):
     assert [text.get_text() for text in ax.get_yticklabels()] == ["1", "4", "16"]
     assert ax.get_title(loc="left") == "Both"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "equal score, fitted", "measured"
+        "measured", "equal score, fitted"
     ]  # fmt: skip
 
 

@@ -74,3 +74,12 @@ def test_a_table_of_nothing_but_nan_is_drawn_and_left_as_it_was():
     table = scores().assign(r=np.nan)
     assert png(layer_size_heat_map(table))
     pd.testing.assert_frame_equal(table, scores().assign(r=np.nan))
+
+
+def test_layers_that_a_size_lacks_are_blank_rows():
+    rows = [(1.0, 0, 0.1), (1.0, 6, 0.2), (8.0, 0, 0.3), (8.0, 3, 0.4), (8.0, 6, 0.5)]
+    ax = layer_size_heat_map(pd.DataFrame(rows, columns=["size", "layer", "r"])).axes[0]
+    one, _ = (np.ma.filled(mesh.get_array(), np.nan).ravel() for mesh in ax.collections)
+    np.testing.assert_array_equal(one, [0.1, np.nan, 0.2])
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["0", "3", "6"]
+    assert [text.get_position() for text in ax.texts][:2] == [(-0.1, 0), (-0.1, 2)]

@@ -262,9 +262,8 @@ def test_single_draws_are_told_of_where_they_are_drawn(planted_results):
 
 def test_hours_of_a_size_are_the_mean_over_subjects(planted_results):
     one = planted_results(rising, amounts=AMOUNTS)
-    stories = one.story_table
-    more = stories["hours"].where(stories["subject"] == "s0", 3 * stories["hours"])
-    one.results.story_table = stories.assign(hours=more)
+    more = one.table["hours"].where(one.table["subject"] == "s0", 3 * one.table["hours"])
+    one.results.table = one.table.assign(hours=more)
     x = by_size(one.material).drawings[0].also["size-law"].query("not is_beyond")["x"]
     assert [x.iloc[0], x.iloc[-1]] == pytest.approx([1.0, 32.0])
 
@@ -282,3 +281,15 @@ def test_how_a_single_story_is_validated_is_said(planted_results):
     assert "with one training story chosen by five contiguous folds with a gap" in caption
     other = section_of(planted_results, cv=SimpleNamespace()).drawings[0].caption
     assert "contiguous" not in other
+
+
+def test_models_that_share_a_key_are_still_two(planted_results):
+    one = planted_results(rising, models=("gpt2", "gpt2-medium", "mine"))
+    shared = {"key": "the same"}
+    one.results.table = one.table.assign(**shared)
+    one.results.story_table = one.story_table.assign(**shared)
+    points = by_size(one.material).drawings[0].numbers
+    points = points[points["sweep"] == "model"]
+    assert points.groupby("model")["size"].unique().str[0].to_dict() == {
+        name: N_PARAMS[name] for name in ("gpt2", "gpt2-medium")
+    }

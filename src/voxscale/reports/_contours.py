@@ -24,6 +24,7 @@ __all__ = ["contour_levels", "exchange_contours"]
 _N_GRID = 80
 _MARGIN = 0.06  # of the range of a size, beside its first and last point
 _N_LEVELS = 7
+_EDGE = 0.05  # of the width or height, where no label fits
 
 
 @styled
@@ -98,7 +99,6 @@ def exchange_contours(
     norm = Normalize(float(both.min()), float(both.max()))
     figure, ((ax,),) = new_figure(1, 1, width=WIDTH, height=4.4)
     ax.pcolormesh(x, y, predicted, norm=norm, cmap=_pale(), shading="nearest", rasterized=True)
-    _draw_lines(ax, x, y, predicted, chosen)
     ring: dict[str, Any] = {"s": 42, "edgecolors": "white", "linewidths": 1.1, "zorder": 4}
     measures = {"c": measured, "norm": norm, "label": "measured"}
     points = ax.scatter(surface.x[axis], surface.x[other], **measures, **ring)
@@ -106,6 +106,7 @@ def exchange_contours(
     name_sizes(ax, surface.x[other], which="y")
     ax.set(xlabel=xlabel or axis, ylabel=ylabel or other)
     ax.set(xlim=(across[0], across[-1]), ylim=(up[0], up[-1]))
+    _draw_lines(ax, x, y, predicted, chosen)
     ax.set_title(title or "")
     ax.grid(visible=False)
     ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, ncols=2)
@@ -127,6 +128,9 @@ def _draw_lines(ax: Axes, x: Array, y: Array, predicted: Array, levels: list[flo
     names = {one: with_minus(f"{one:.{digits}f}") for one in lines.levels}
     for text in ax.clabel(lines, inline=False, fmt=names, fontsize=8):
         text.set_path_effects([withStroke(linewidth=3.0, foreground="white")])
+        place = ax.transAxes.inverted().transform(ax.transData.transform(text.get_position()))
+        if not (place.min() > _EDGE and place.max() < 1 - _EDGE):
+            text.remove()  # it would hang over the edge
 
 
 def _pale() -> Any:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from voxscale.reports._sweep_points import amounts, chooses, facts_of, hours_of_amounts
+from voxscale.reports._sweep_points import (
+    amounts,
+    chooses,
+    facts_of,
+    hours_of_amounts,
+    stories_of,
+)
 
 if TYPE_CHECKING:
     from voxscale.study import Results
@@ -50,7 +56,7 @@ def layer_grids(results: Results) -> list[LayerGrid]:
     longest, is_all = max(study.contexts), rows["amount"] == "all"
     own, at_longest = rows["model"] == study.model, rows["context"] == longest
     by_hours = rows[own & at_longest]
-    by_hours = by_hours.assign(size=hours_of_amounts(by_hours, by_hours), label="")
+    by_hours = by_hours.assign(size=hours_of_amounts(by_hours), label="")
     by_context = rows[own & is_all].assign(size=lambda one: one["context"] * 1.0, label="")
     found = [
         _layer_grid(results, "hours", by_hours, "training data (hours)", "layer"),
@@ -121,9 +127,9 @@ def size_grid(results: Results, axis: str) -> Any:
     if not len(rows):
         return None
     chosen = _best(rows, axis, chooses(study))
-    stories = results.story_table.set_index("key").loc[chosen["key"]].reset_index()
-    stories = stories.assign(size=stories[axis].map(sizes))
-    stories["hours"] = hours_of_amounts(stories, chosen)
+    stories = stories_of(results, chosen)
+    sizes_of_rows = stories[axis].map(sizes).astype(np.float64)
+    stories = stories.assign(size=sizes_of_rows, hours=hours_of_amounts(stories))
     units = stories.pivot_table(
         index=["size", "hours"], columns=["subject", "story"], values="mean_r", dropna=False
     )

@@ -13,7 +13,7 @@ from voxscale.reports._contours import contour_levels, exchange_contours
 from voxscale.reports._grid_tables import LayerGrid, layer_grids, size_grid
 from voxscale.reports._heat_map import layer_size_heat_map
 from voxscale.reports._size_laws import levels_of
-from voxscale.reports._size_words import MOST_TIMES
+from voxscale.reports._size_words import factor_text
 from voxscale.reports._tables import Drawing, Section, as_text, plural, with_minus
 from voxscale.scaling import ScalingSurface, fit_scaling_surface
 
@@ -152,17 +152,13 @@ def _worth(surface: ScalingSurface, name: str) -> str:
     found = surface.exchange("size", "hours")
     if math.isinf(found.value):
         return f"No amount of hours brings what ten times the {name} does, by this surface."
-    told = f"Ten times the {name} is worth {_factor(found.value)} times the hours"
+    told = f"Ten times the {name} is worth {factor_text(found.value)} times the hours"
     if math.isnan(found.low):
         return f"{told} (no interval: one test story)."
     n, over = surface.n_members, surface.interval_over
     many = {"story": "test stories"}.get(str(over), f"{over}s")
-    ends = f"{_factor(found.low)} to {_factor(found.high)}"
+    ends = f"{factor_text(found.low)} to {factor_text(found.high)}"
     return f"{told} ({100 * surface.level:g} % interval {ends}, over {n} {many})."
-
-
-def _factor(factor: float) -> str:
-    return f"more than {MOST_TIMES:,.0f}" if factor > MOST_TIMES else f"{factor:.2g}"
 
 
 def _ends(ends: tuple[float, float]) -> str:

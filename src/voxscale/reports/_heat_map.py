@@ -46,9 +46,9 @@ def layer_size_heat_map(
     Returns
     -------
     matplotlib Figure
-        A column for each size, of equal widths. Layers are rows of equal height where all sizes
-        have the same ones; otherwise they stand at their place, and each reaches half-way to
-        its neighbours in that column.
+        A column for each size, of equal widths. Numbers of layers are rows of equal height, blank
+        where a size lacks them; relative depths stand at their place, and each reaches half-way
+        to its neighbours in that column.
 
     Raises
     ------
@@ -66,19 +66,17 @@ def layer_size_heat_map(
     """
     _check(scores)
     sizes = np.unique(scores["size"].to_numpy(dtype=np.float64))
-    columns = [scores[scores["size"] == size].sort_values("layer") for size in sizes]
-    layers = np.unique(scores["layer"])
-    is_grid = all(
-        np.isin(one["layer"], layers).all() and len(one) == len(layers) for one in columns
-    )
-    n_rows = len(layers) if is_grid else max(map(len, columns))
+    layers = np.unique(scores["layer"].to_numpy(dtype=np.float64))
+    is_grid = bool((layers == np.round(layers)).all())
+    columns = [_column(scores, size, layers if is_grid else None) for size in sizes]
+    n_rows = max(map(len, columns))
     height = 1.6 + min(5.0, 0.32 * max(n_rows, 6))
     figure, (ax,) = panel_grid(1, 1, width=min(PAGE_WIDTH, 2.4 + 0.85 * len(sizes)), height=height)
     limits = _limits(scores["r"])
     painted: Any = None
     for i, column in enumerate(columns):
-        places = np.searchsorted(layers, column["layer"]) if is_grid else column["layer"]
-        edges = _edges(np.asarray(places, dtype=np.float64), width=1.0 if is_grid else 0.1)
+        places = np.arange(len(layers)) if is_grid else column["layer"].to_numpy()
+        edges = _edges(places, width=1.0 if is_grid else 0.1)
         values = column["r"].to_numpy(dtype=np.float64)[:, None]
         painted = ax.pcolormesh([i - 0.47, i + 0.47], edges, values, vmin=limits[0], vmax=limits[1])
         _mark(ax, i, column, 0.5 * (edges[1:] + edges[:-1]))
@@ -106,6 +104,14 @@ def _check(scores: Any) -> None:
             "all; average over subjects, draws and models first."
         )
         raise ValueError(msg)
+
+
+def _column(scores: Any, size: float, layers: Array | None) -> Any:
+    """Take the layers of a size in their order; a row for each of ``layers``, done or not."""
+    column = scores[scores["size"] == size].sort_values("layer")
+    if layers is None:
+        return column
+    return column.set_index("layer").reindex(layers).rename_axis("layer").reset_index()
 
 
 def _edges(places: ArrayLike, *, width: float) -> Array:
@@ -152,7 +158,7 @@ def _write(ax: Axes, columns: list[Any], layers: Array, limits: tuple[float, flo
 def _label(ax: Axes, scores: Any, sizes: Array, columns: list[Any]) -> None:
     names = [size_text(float(size)) for size in sizes]
     if "label" in scores:
-        names = [str(column["label"].iloc[0]) for column in columns]
+        names = [str(column["label"].dropna().iloc[0]) for column in columns]
     ax.set_xticks(range(len(sizes)), labels=names)
     ax.set_xlim(-0.55, len(sizes) - 0.45)
     ax.grid(visible=False)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "about_ceiling",
+    "factor_text",
     "in_short",
     "laws_table",
     "told_of_law",
@@ -168,7 +169,7 @@ def told_of_worth(sweep: Sweep, hours: Sweep, found: Worth) -> str:
             f"{found.why_not}."
         )
     told = (
-        f"Within these ranges, ten times the {what} brings as much as {_factor(found.factor)} "
+        f"Within these ranges, ten times the {what} brings as much as {factor_text(found.factor)} "
         "times the hours of training data"
     )
     if math.isnan(found.low):
@@ -178,7 +179,7 @@ def told_of_worth(sweep: Sweep, hours: Sweep, found: Worth) -> str:
             f"{told}, but its {100 * level:g} % interval has no end: the slope with hours is not "
             f"surely different from 0.{_where(sweep, hours)}"
         )
-    ends = f"{_factor(found.low)} to {_factor(found.high)}"
+    ends = f"{factor_text(found.low)} to {factor_text(found.high)}"
     return f"{told} ({100 * level:g} % interval {ends}).{_where(sweep, hours)}"
 
 
@@ -191,8 +192,17 @@ def _where(*sweeps: Sweep) -> str:
     return f" The curve against {told} bends, so that this holds in mid-range alone."
 
 
-def _factor(factor: float) -> str:
-    return f"more than {MOST_TIMES:,.0f}" if factor > MOST_TIMES else f"{factor:.2g}"
+def factor_text(factor: float) -> str:
+    """Write a factor with two digits; one that nobody could act on, as more than so much.
+
+    Examples
+    --------
+    >>> factor_text(3.16), factor_text(4512.0), factor_text(2e6)
+    ('3.2', '4,500', 'more than 10,000')
+    """
+    if factor > MOST_TIMES:
+        return f"more than {MOST_TIMES:,.0f}"
+    return f"{factor:.2g}" if factor < 100 else f"{float(f'{factor:.2g}'):,.0f}"
 
 
 def laws_table(sweeps: Sequence[Sweep]) -> Table:

@@ -21,10 +21,12 @@ __all__ = [
     "hours_of_amounts",
     "model_points",
     "same_place",
+    "stories_of",
     "sweep_points",
 ]
 
 _COLUMNS = ["subject", "story", "context", "n_stories", "hours", "draw", "mean_r"]
+_CELL = ["subject", "model", "layer", "context", "bands", "n_stories", "draw", "key"]
 # What stays the same along a sweep.
 _FIXED = {
     "context": ["model", "layer", "bands", "amount"],
@@ -51,11 +53,9 @@ def sweep_points(results: Results, axis: str) -> Any:
         several sweeps over the axis, the one through the cell where the study's sweeps meet.
     """
     table = same_place(results, axis)
-    points = _of_stories(results, table)
-    if axis == "context":
-        sizes = points["context"].astype(np.float64)
-    else:
-        sizes = hours_of_amounts(points, table)
+    points = stories_of(results, table)
+    words = points["context"].astype(np.float64)
+    sizes = words if axis == "context" else hours_of_amounts(points)
     return points.assign(size=sizes)[[*_COLUMNS, "size", "key"]]
 
 
@@ -73,7 +73,7 @@ def model_points(results: Results) -> Any:
     sizes = {model: float(one.n_params) for model, one in facts.items() if one is not None}
     known = table[table["model"].isin(list(sizes))]
     chosen = best_layers(known, results.study, ["subject", "model"])
-    points = _of_stories(results, chosen, "model", "layer")
+    points = stories_of(results, chosen)
     n_params = points["model"].map(sizes).astype(np.float64)
     return points.assign(size=n_params)[[*_COLUMNS, "model", "layer", "size", "key"]]
 
@@ -102,10 +102,9 @@ def amounts(table: Any) -> Any:
     )
 
 
-def hours_of_amounts(points: Any, table: Any) -> Any:
+def hours_of_amounts(points: Any) -> Any:
     """Average the hours of the points that were asked for in the same words."""
-    words = table.set_index("key")["amount"].loc[points["key"]].to_numpy()
-    return points["hours"].groupby(words).transform("mean").astype(np.float64)
+    return points.groupby("amount")["hours"].transform("mean").astype(np.float64)
 
 
 def best_layers(table: Any, study: Study, by: list[str]) -> Any:
@@ -131,7 +130,10 @@ def _names() -> set[str]:
     return {one.lower() for one in ids} | {one for one in short if short.count(one) == 1}
 
 
-def _of_stories(results: Results, table: Any, *also: str) -> Any:
-    stories = results.story_table
-    rows = stories.loc[stories["key"].isin(set(table["key"])), [*_COLUMNS, *also, "key"]]
-    return rows.reset_index(drop=True)
+def stories_of(results: Results, table: Any) -> Any:
+    """Take the scores of each test story of some cells, with their amounts of data.
+
+    A key is no name of a cell: it is made of contents, which two models may share.
+    """
+    stories = results.story_table.drop(columns="hours")
+    return stories.merge(table[[*_CELL, "hours", "amount"]], on=_CELL, validate="many_to_one")
