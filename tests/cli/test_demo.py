@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from voxscale import reports, study
 from voxscale.cli import app
-from voxscale.study._plan import cell_store
+from voxscale.study._plan import cell_store, feature_store
 
 
 @pytest.fixture
@@ -103,6 +103,28 @@ def test_speech_is_added_to_the_study_and_stays(ran, has_whisper, tmp_path):
     CliRunner().invoke(app, ["demo"])
     assert [one.speech.stride_s for one in ran] == [4.0, 8.0, 8.0]
     assert file.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "n_passes", "said"),
+    [
+        (0, 0, "Whisper hears the stories too"),
+        (3, 2, "Whisper hears the stories too"),
+        (3, 0, "Whisper has heard the stories already; only the mix of layers is left."),
+    ],
+)
+def test_what_is_left_of_speech_is_told(n_groups, n_passes, said, ran, has_whisper, monkeypatch):
+    CliRunner().invoke(app, ["demo"])
+    store = feature_store(ran[0])
+    for i in range(n_groups):
+        with store.writing(f"{i}" * 32, n_rows=1, meta={}) as writer:
+            writer.append("states", np.ones((1, 1)))
+    planned = SimpleNamespace(speech_passes=(None,) * n_passes)
+    monkeypatch.setattr(study, "plan", lambda made: planned)
+    told = CliRunner().invoke(app, ["demo", "--speech"])
+    assert told.exit_code == 0, told.output
+    assert said in told.stderr
+    assert told.stderr.count("Whisper") == 1
 
 
 def test_speech_is_added_to_an_earlier_demo_and_nothing_else_is_changed(ran, has_whisper, tmp_path):

@@ -115,6 +115,7 @@ def test_a_sound_that_must_not_be_resampled_is_refused_though_its_files_are_ther
     assert "unfit  " in planned.stdout
     alone = invoke(*given, "--stories", "river")
     assert (alone.exit_code, alone.stdout) == (2, "")
+    assert all("; give --resample, or" in one.output for one in (ran, planned, alone))
     assert files(tmp_path / "out") == before
     assert invoke(*given, "--resample").exit_code == 0
 
@@ -232,14 +233,14 @@ def test_a_broken_sound_among_many_is_told_of_at_the_end(sounds, models, tmp_pat
             ["--layers", "7"],
             "layer 7 does not exist in model 'hubert-tiny'; expected 0 (the input of",
         ),
-        (["--stride", "0"], "stride_s is 0.0; expected seconds above 0"),
-        (["--context", "-1"], "context_s is -1.0"),
-        (["--chunk", "2", "--stride", "9"], "context_s is -6.7"),
+        (["--stride", "0"], "error: --stride is 0.0; expected seconds above 0"),
+        (["--context", "-1"], "error: --context is -1.0"),
+        (["--chunk", "2", "--stride", "9"], "make windows shorter than --stride 9"),
         (["--dtype", "int8"], "dtype 'int8' is unknown"),
         (["--device", "abacus"], "device 'abacus' is unknown"),
-        (["--batch-size", "0"], "batch_size is 0"),
-        (["--trim-padding"], "trim_padding is for Whisper"),
-        (["--tr", "0"], "tr_s is 0.0"),
+        (["--batch-size", "0"], "error: --batch-size is 0; expected 1 or more windows.\n"),
+        (["--trim-padding"], "error: --trim-padding is for Whisper"),
+        (["--tr", "0"], "error: --tr is 0.0; expected finite seconds above 0"),
         (["--tr", "1e-9"], "would have over a million TRs"),
         (["--tr-reports", __file__], "which is no folder"),
         (["--tr-reports", "."], "chess.report"),
@@ -262,8 +263,14 @@ def test_a_window_that_the_model_cannot_hear_is_refused(sounds, models, tmp_path
         ran = invoke(sounds, "--model", models / "whisper-tiny", "--context", "40", "--out",
                      tmp_path / "out", *options)  # fmt: skip
         assert ran.exit_code == 2
-        assert "a window lasts 40.1 s" in ran.stderr
+        assert "a window lasts 40.1 s (--stride and --context together)" in ran.stderr
         assert files(tmp_path / "out") == []
+
+
+def test_a_chunk_is_named_where_it_counts(sounds, models, tmp_path):
+    ran = invoke(sounds, "--model", models / "whisper-tiny", "--context", "40", "--chunk", "1",
+                 "--out", tmp_path / "out")  # fmt: skip
+    assert "a window lasts 41 s (--chunk and --context together)" in ran.stderr
 
 
 def test_sounds_are_found_and_named(tmp_path):
@@ -328,5 +335,5 @@ def test_windows_that_a_model_cannot_hear_are_refused_before_anything_is_made(
     given = [sounds, "--model", models / "whisper-tiny", "--out", tmp_path / "out"]
     ran = invoke(*given, "--context", "40", *how)
     assert ran.exit_code != 0
-    assert "hears 30 s at most; lower context_s" in ran.stderr
+    assert "hears 30 s at most; lower --context." in ran.stderr
     assert not (tmp_path / "out").exists()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxscale.cli._options import Device
 from voxscale.cli._plainly import plainly
 from voxscale.cli._run import tell
+
+if TYPE_CHECKING:
+    from voxscale.study import Study
 
 __all__ = ["demo"]
 
@@ -29,6 +32,7 @@ stride_s = 4.0                    # a window every second TR; the paper has 0.1
 context_s = 16.0                  # of sound in a window, beside the stride
 """
 _SPEECH_TIME = "Whisper hears the stories too, which takes some minutes more the first time."
+_SPEECH_THERE = "Whisper has heard the stories already; only the mix of layers is left."
 
 
 @plainly
@@ -54,13 +58,23 @@ def demo(
     from voxscale.study._plan import cell_store
 
     path = _study_file(out)
-    if speech and _add_speech(path):
-        typer.echo(_SPEECH_TIME, err=True)
+    is_added = speech and _add_speech(path)
     study = Study.from_toml(path)
+    if is_added:
+        typer.echo(_SPEECH_THERE if _has_heard(study) else _SPEECH_TIME, err=True)
     if not cell_store(study).keys():
         typer.echo(_FIRST_TIME, err=True)
     tell(run(study, device=device))
     typer.echo(reports.report(study))
+
+
+def _has_heard(study: Study) -> bool:
+    """Tell whether all features of the speech model are there, from an earlier demo."""
+    from voxscale.study import plan
+    from voxscale.study._plan import feature_store
+
+    # A plan needs the planted responses: it is not made where nothing can be there.
+    return bool(feature_store(study).keys()) and not plan(study).speech_passes
 
 
 def _study_file(folder: Path) -> Path:

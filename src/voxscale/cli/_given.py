@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from voxscale.errors import ConfigError
+from voxscale.cli._option_names import as_options
+from voxscale.errors import ConfigError, VoxscaleError
 
 __all__ = ["as_devices", "as_layers", "mistakes", "tr_times_of"]
 
@@ -16,12 +17,17 @@ _MOST_TRS = 10**6
 
 
 @contextmanager
-def mistakes() -> Iterator[None]:
-    """Turn what a function says of its arguments into a message of the command line."""
+def mistakes(also: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Turn what a function says of its arguments into a message of the command line.
+
+    ``also`` has more phrases for :func:`as_options`.
+    """
     try:
         yield
+    except VoxscaleError as error:
+        raise type(error)(as_options(str(error), also)) from error
     except (TypeError, ValueError) as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(as_options(str(error), also)) from error
 
 
 def as_layers(text: str) -> Any:
@@ -46,7 +52,9 @@ def tr_times_of(story: str, end_s: float, tr_s: float, folder: Path | None) -> A
     """Take a story's TRs from its report, or make them up, from the onset of the sound on."""
     from voxscale.data import TRReport, read_tr_report
 
-    TRReport.simulated(1, tr_s=tr_s)  # says so if this is no TR
+    if not 0 < tr_s < math.inf:
+        msg = f"--tr is {tr_s}; expected finite seconds above 0, such as 2."
+        raise ConfigError(msg)
     if folder is not None and not folder.is_dir():
         msg = f"--tr-reports is {folder}, which is no folder; expected one of STORY.report files."
         raise ConfigError(msg)

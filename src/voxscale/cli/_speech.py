@@ -9,6 +9,7 @@ import typer
 
 from voxscale.cli._extraction_progress import extraction_progress, of_windows
 from voxscale.cli._given import as_devices, as_layers, mistakes, tr_times_of
+from voxscale.cli._option_names import as_options
 from voxscale.cli._plainly import plainly
 from voxscale.cli._speech_options import (
     BatchSize,
@@ -82,11 +83,18 @@ def speech(
     from voxscale.study._sounds import told_duration_s
 
     _check_choices(tr, tr_reports, raw=raw, chunk=chunk, overwrite=overwrite)
+    if chunk is not None and stride > chunk + context >= 0:
+        msg = (
+            f"--chunk {chunk:g} and --context {context:g} make windows shorter than --stride "
+            f"{stride:g}, which would leave sound out; lower --stride."
+        )
+        raise ConfigError(msg)
     sounds = chosen(find_sounds(stimuli, recursive=recursive), stories)
     if transcripts is not None:
         check_transcripts(sounds, transcripts)
     extraction: SpeechExtraction | SpeechNpz
-    with mistakes():
+    together = {} if chunk is None else {"stride_s and context_s": "--chunk and --context"}
+    with mistakes(together):
         extractor = SpeechExtractor(
             model,
             SpeechWindows.chunked(
@@ -146,7 +154,7 @@ def _tell_plan(extraction: SpeechExtraction | SpeechNpz, n_sounds: int) -> None:
     if sounds.absent:
         typer.echo(f"  absent  {len(sounds.absent)}: {', '.join(sounds.absent)}")
     for error in sounds.unfit.values():
-        typer.echo(f"   unfit  {error}")
+        typer.echo(f"   unfit  {as_options(str(error))}")
     if not missing:
         typer.echo("nothing is missing.")
         return
@@ -167,6 +175,6 @@ def _tell(extraction: SpeechExtraction | SpeechNpz, kept: Any, n_sounds: int) ->
         all_or_error(extraction.failed, n_sounds)
     except DataError as error:
         if len(extraction.failed) == n_sounds:
-            raise
-        typer.echo(f"error: {error}", err=True)
+            raise DataError(as_options(str(error))) from error
+        typer.echo(f"error: {as_options(str(error))}", err=True)
         raise typer.Exit(_SOME_FAILED) from None

@@ -52,6 +52,11 @@ def sound_features(
     ValueError
         If ``n_mels`` is not positive, or too many for a band to hold a frequency.
 
+    Warns
+    -----
+    VoxscaleWarning
+        If a sound is silent throughout; the other features of sounds do so too.
+
     Notes
     -----
     Power of a Hann window, in Slaney's triangular bands of equal area on his mel scale

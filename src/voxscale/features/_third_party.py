@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR
 
 __all__ = ["disk_errors", "quiet"]
 
@@ -23,7 +24,7 @@ def quiet(*, keep_bars: bool = False) -> Iterator[None]:
     verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     hub_had_bars, hub_verbosity = not are_progress_bars_disabled(), hub_logging.get_verbosity()
     logging.set_verbosity_error()
-    hub_logging.set_verbosity(logging.ERROR)
+    hub_logging.set_verbosity(ERROR)
     if had_bars and not keep_bars:
         logging.disable_progress_bar()
     try:
