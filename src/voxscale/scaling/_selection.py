@@ -110,8 +110,8 @@ def compare_laws(
     few sizes for the AICc of one of them. Of these the one is chosen that errs least at the two
     largest sizes when fitted without them (at the largest, where two cannot be left out of every
     candidate); or one with fewer parameters whose error is not larger by more than a tenth, or
-    than twice the scatter of the sizes about the best. ``why`` says where the
-    two criteria disagree.
+    than twice the scatter of the sizes about the best. ``why`` says where the two
+    criteria disagree.
 
     Parameters
     ----------
