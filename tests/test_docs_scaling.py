@@ -56,7 +56,7 @@ def test_the_page_on_power_tells_what_the_command_assumes():
     assert "smallest for a width of 0.01: " in done.output
 
 
-@pytest.mark.parametrize(("few", "many"), [((5, 2), (3, 20))])
+@pytest.mark.parametrize(("few", "many"), [((5, 1), (3, 20))])
 def test_subjects_gain_more_than_stories_as_the_page_says(few, many):
     shown = CliRunner().invoke(app, ["power", "--sizes", "5"]).output
     widths = {

@@ -97,6 +97,28 @@ def test_running_again_is_resuming(sounds, models, tmp_path):
     assert all(changed[path] > before[path] for path in before)
 
 
+@pytest.mark.parametrize("how", [[], ["--raw"], ["--tr", "0.5"]])
+def test_a_sound_that_must_not_be_resampled_is_refused_though_its_files_are_there(
+    how, sounds, models, tmp_path
+):
+    given = [sounds, sounds / "more", "--model", models / "hubert-tiny", *SIZES, "--layers", "0",
+             "--out", tmp_path / "out", *how]  # fmt: skip
+    assert invoke(*given, "--resample").exit_code == 0
+    before = files(tmp_path / "out")
+    ran = invoke(*given)
+    assert ran.exit_code == 1
+    assert "error: 1 of 3 sounds cannot be used; the others are done:" in ran.stderr
+    assert "river.ogg has 2 channel(s) at 22050 Hz; expected 1 at 16000 Hz" in ran.stderr
+    assert not any("river" in path for path in ran.stdout.split())
+    planned = invoke(*given, "--plan")
+    assert "done  2 of 3 sounds" in planned.stdout
+    assert "unfit  " in planned.stdout
+    alone = invoke(*given, "--stories", "river")
+    assert (alone.exit_code, alone.stdout) == (2, "")
+    assert files(tmp_path / "out") == before
+    assert invoke(*given, "--resample").exit_code == 0
+
+
 def test_a_store_holds_features_at_tr_rate(sounds, models, tmp_path):
     lines = ["0.0 init-trigger", *(f"{0.5 * i} trigger" for i in range(1, 4)), "0.0 sound-start"]
     for story in ("hut", "chess"):
@@ -168,7 +190,7 @@ def test_a_plan_counts_and_runs_nothing(sounds, models, tmp_path):
     assert told.exit_code == 0, told.output
     assert "done  0 of 2 sounds" in told.stdout
     assert "to do  2, 8 files" in told.stdout
-    assert "windows  22 of 0.4 s" in told.stdout
+    assert "windows  22 of up to 0.4 s" in told.stdout
     assert not (tmp_path / "out").exists()
     invoke(*given, "--stories", "hut")
     told = invoke(*given, "--plan")
@@ -206,7 +228,10 @@ def test_a_broken_sound_among_many_is_told_of_at_the_end(sounds, models, tmp_pat
         (["--stories", "hut,cess"], "asks for 'cess' (did you mean 'chess'?), but there are only"),
         (["--stories", ","], "asks for no story"),
         (["--layers", "first"], "--layers is 'first'; expected all, or numbers"),
-        (["--layers", "7"], "layer 7 does not exist"),
+        (
+            ["--layers", "7"],
+            "layer 7 does not exist in model 'hubert-tiny'; expected 0 (the input of",
+        ),
         (["--stride", "0"], "stride_s is 0.0; expected seconds above 0"),
         (["--context", "-1"], "context_s is -1.0"),
         (["--chunk", "2", "--stride", "9"], "context_s is -6.7"),
@@ -262,7 +287,7 @@ def test_sounds_that_cannot_be_told_apart_or_are_not_there_are_refused(sounds, m
     assert "would both be story 'hut'" in ran.stderr
     (tmp_path / "empty").mkdir()
     ran = invoke(tmp_path / "empty", *given)
-    assert (ran.exit_code, "empty holds no sound (.flac, .wav" in ran.stderr) == (2, True)
+    assert (ran.exit_code, "empty' holds no sound (.flac, .wav" in ran.stderr) == (2, True)
     ran = invoke(tmp_path / "nowhere.wav", *given)
     assert (ran.exit_code, "nowhere.wav does not exist" in ran.stderr) == (2, True)
 

@@ -21,17 +21,18 @@ def test_widths_come_from_what_was_given_and_what_is_assumed_is_said(tmp_path):
         "--decades", "2", "--story-minutes", "15", "--csv", path,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "--subject-sd  0.01 (given)" in done.output
-    assert "--story-sd    0.002 (assumed)" in done.output
+    assert "--subject-sd      0.01 (given)" in done.output
+    assert "--story-sd        0.002 (assumed)" in done.output
     table = pd.read_csv(path)
     assert table[["subjects", "stories", "sizes"]].to_numpy().tolist() == [
         [3, 2, 5], [3, 4, 5], [8, 2, 5], [8, 4, 5],
     ]  # fmt: skip
-    assert table["hours"].tolist() == [0.5, 1.0, 0.5, 1.0]
-    parts = {"decades": 2, "subject_sd": 0.01, "story_sd": 0.002, "size_sd": 0.015}
+    assert table["test_hours"].tolist() == [0.5, 1.0, 0.5, 1.0]
+    parts = {"decades": 2, "subject_sd": 0.01, "story_sd": 0.002, "size_sd": 0.01}
     columns = table[["subjects", "stories", "sizes"]].to_numpy().T
     np.testing.assert_allclose(table["width"], slope_interval_width(*columns, **parts))
     np.testing.assert_allclose(table["power"], slope_power(0.01, *columns, **parts))
+    assert "test hours: of test stories, per subject; training hours are sizes" in done.output
     assert f"{table['width'][0]:.5f}" in done.output
 
 
@@ -44,6 +45,7 @@ def test_the_smallest_that_is_narrow_enough_is_named():
     assert "no combination of several subjects above has a width of 0.0001" in none.output
     alone = invoke("--subjects", "1", "--stories", "1,9", "--sizes", "5", "--width", "0.02")
     assert "smallest for a width of 0.02: 1 subjects, 9 test stories each" in alone.output
+    assert "9 test stories each (1.50 test hours, 1.50 in all)" in alone.output
     assert " - " in alone.output  # one subject with one story has no interval
 
 
@@ -55,9 +57,11 @@ def test_a_study_tells_what_varies(tiny, tmp_path):
     done = invoke(path, "--size-sd", "0.5")
     assert done.exit_code == 0, done.output
     assert "2 subject(s), 2 test story(ies) in common, 3 sizes of hours" in done.output
-    assert f"--subject-sd  {parts.subject_sd:.4g} (from the study)" in done.output
-    assert f"--slope       {parts.slope:.4g} (from the study)" in done.output
-    assert "--size-sd     0.5 (given)" in done.output
+    assert "; crossed analysis of variance" in done.output
+    assert f"--shared-story-sd {parts.shared_story_sd:.4g} (from the study)" in done.output
+    assert f"--subject-sd      {parts.subject_sd:.4g} (from the study)" in done.output
+    assert f"--slope           {parts.slope:.4g} (from the study)" in done.output
+    assert "--size-sd         0.5 (given)" in done.output
     bad = invoke(path, "--axis", "layer")
     assert bad.exit_code == 2
     assert "--axis is 'layer'; choose one of n_params, hours, context" in bad.stderr

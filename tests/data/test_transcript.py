@@ -191,7 +191,9 @@ def test_no_word_tier_lists_the_tiers(read):
         read(grid, name="a.TextGrid")
     with pytest.raises(DataError, match=r"a\.TextGrid: no word tier;.*0: 'note'"):
         read(textgrid(note=("a",)), name="a.TextGrid")
-    with pytest.raises(DataError, match=r"no tier 'word';.*0: 'phone', 1: 'syllable'"):
+    with pytest.raises(
+        DataError, match=r"no tier 'word'; expected one .*0: 'phone', 1: 'syllable'"
+    ):
         read(grid, "word", name="a.TextGrid")
     for number in (2, -1):
         with pytest.raises(DataError, match=rf"no tier {number};"):

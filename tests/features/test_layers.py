@@ -22,6 +22,11 @@ def test_layer_that_does_not_exist_names_those_that_do(layer):
         choose_layers([0, layer], 3)
 
 
+def test_a_model_and_its_first_layer_are_named():
+    with pytest.raises(ValueError, match=r"layer 9 does not exist in model 'a'; .* 0 \(sound\) to"):
+        choose_layers([9], 3, first="sound", model="model 'a'")
+
+
 @pytest.mark.parametrize(
     ("layers", "error", "expected"),
     [

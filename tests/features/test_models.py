@@ -260,6 +260,26 @@ def test_hub_model_that_cannot_be_had_says_what_to_do(story, offline_hub):
         identify(find_model("nobody/nothing"))
 
 
+@pytest.mark.parametrize("name", ["nobody/nothing", "./nothing", __file__])
+def test_for_a_speech_model_no_gguf_file_is_offered(name, offline_hub):
+    with pytest.raises(DataError, match=r"folder") as raised:
+        identify(find_model(name, "speech"))
+    assert "GGUF" not in str(raised.value)
+
+
+def test_what_the_hub_tells_of_trying_again_is_silenced_for_a_while():
+    from huggingface_hub.utils import logging
+
+    from voxscale.features._third_party import quiet
+
+    told = logging.get_logger("huggingface_hub.utils._http")
+    before = logging.get_verbosity()
+    with quiet(keep_bars=True):
+        assert not told.isEnabledFor(30)  # a warning
+        assert told.isEnabledFor(40)
+    assert logging.get_verbosity() == before
+
+
 def test_hub_model_in_the_cache_is_named_by_its_commit(folder, story, offline_hub):
     commit = "0123456789abcdef0123456789abcdef01234567"
     cached = offline_hub / "models--someone--tiny"

@@ -5,6 +5,7 @@ import pytest
 from scipy.signal import periodogram
 from transformers.audio_utils import mel_filter_bank, spectrogram
 
+from voxscale.errors import VoxscaleWarning
 from voxscale.features import modulation_power
 
 RATE = 8000
@@ -86,7 +87,8 @@ def test_gain_does_not_matter_and_silence_has_no_modulations(rng):
     noise = rng.standard_normal(5 * RATE)
     one, louder = modulation_power((noise, RATE)), modulation_power((100 * noise, RATE))
     np.testing.assert_allclose(louder.values, one.values, rtol=1e-4)
-    assert not modulation_power((np.zeros(5 * RATE), RATE)).values.any()
+    with pytest.warns(VoxscaleWarning, match="silent throughout"):
+        assert not modulation_power((np.zeros(5 * RATE), RATE)).values.any()
 
 
 def test_blocks_make_no_difference(rng, monkeypatch):

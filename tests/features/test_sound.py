@@ -3,7 +3,7 @@ import pytest
 import soundfile
 from transformers.audio_utils import mel_filter_bank, spectrogram
 
-from voxscale.errors import DataError
+from voxscale.errors import DataError, VoxscaleWarning
 from voxscale.features import sound_features
 
 RATE = 8000
@@ -61,7 +61,8 @@ def test_silence_lies_80_db_below_the_loudest(tmp_path, noise):
     found = sound_features(write(tmp_path / "a.wav", np.concatenate([noise, np.zeros(RATE)])))
     assert np.abs(found.values[-1]).max() < 1e-3
     assert found.values[:, 1:].max() == pytest.approx(80, abs=1e-3)
-    silent = sound_features(write(tmp_path / "b.wav", np.zeros(RATE)))
+    with pytest.warns(VoxscaleWarning, match=r"b\.wav is silent throughout"):
+        silent = sound_features(write(tmp_path / "b.wav", np.zeros(RATE)))
     assert np.isfinite(silent.values).all()
     assert np.ptp(silent.values, axis=0).max() == 0
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxscale.errors import DataError
+from voxscale.errors import DataError, VoxscaleWarning
 from voxscale.features import (
     envelope,
     mel_bands,
@@ -114,7 +114,20 @@ def test_frames_that_leave_samples_out_are_refused(measure, stereo):
         measure((stereo, RATE), window_s=1e-4, hop_s=1e-4)
 
 
-def test_an_empty_sound_is_too_short(tmp_path):
+@pytest.mark.parametrize("measure", ALL)
+def test_a_sound_without_samples_is_refused_in_the_words_of_all(measure, tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros((0, 1)), RATE)
-    with pytest.raises(DataError, match=r"a\.wav: the sound is shorter than one frame"):
-        envelope(tmp_path / "a.wav")
+    with pytest.raises(DataError, match=r"a\.wav has no samples; expected a recording"):
+        measure(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("measure", ALL)
+def test_a_silent_sound_is_warned_of_once(measure, tmp_path, stereo):
+    soundfile.write(tmp_path / "a.wav", np.zeros((5 * RATE, 1)), RATE)
+    with pytest.warns(VoxscaleWarning) as told:
+        measure({"one": tmp_path / "a.wav", "two": (stereo, RATE)})
+    [one] = told
+    assert "a.wav is silent throughout (all samples are 0)" in str(one.message)
+    faint = np.zeros(5 * RATE)
+    faint[-1] = 1e-4  # the last sample of all
+    measure((faint, RATE))

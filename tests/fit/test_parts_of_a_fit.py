@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from voxscale.fit import Gram, RidgeCV, contiguous_folds
+from voxscale.fit import _decompose as decomposing
 
 ALPHAS = [1.0, 10.0, 100.0]
 # More columns than rows; more rows than columns, of which the part has fewer, as many, most.
@@ -76,3 +77,18 @@ def test_a_gram_of_other_rows_is_named(rng):
     gram = Gram.of(rng.standard_normal((20, 3)), device="cpu")
     with pytest.raises(ValueError, match=r"X has shape \(20, 3\) but Y has shape \(19, 2\)"):
         RidgeCV([1.0], device="cpu").fit(gram, rng.standard_normal((19, 2)))
+
+
+def test_products_of_nested_rows_grow_from_those_before(rng, monkeypatch):
+    X = rng.standard_normal((200, 10))
+    whole = Gram.of(X, device="cpu", dtype="float64")
+    order, summed = rng.permutation(200), []
+    gram = decomposing.gram
+    monkeypatch.setattr(
+        decomposing, "gram", lambda X, **named: summed.append(len(X)) or gram(X, **named)
+    )
+    for n_rows in (30, 50, 90, 80, 150, 200):
+        part = whole.of_rows(order[:n_rows])
+        np.testing.assert_allclose(part.products, X[order[:n_rows]].T @ X[order[:n_rows]])
+    # From nothing; 20 and 40 more; 80 are fewer than 90, from nothing; of 150, 50 are left out.
+    assert summed == [30, 20, 40, 80, 50]

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from voxscale.reports import LawPanel, scaling_curve, scaling_curves
-from voxscale.reports._curves import described_slope, is_straight, line_fit
+from voxscale.reports._law_words import described_law, described_slope, is_straight, line_fit
 from voxscale.reports._style import png
 from voxscale.scaling import fit_scaling_law
 
@@ -44,7 +44,7 @@ def test_points_line_and_band_are_those_of_the_law(law):
 def test_the_legend_gives_the_slope(law):
     texts = [text.get_text() for text in scaling_curve(law).axes[0].get_legend().get_texts()]
     assert f"{law.slope:+.4f} per decade" in texts
-    assert "95 % interval of the line" in texts
+    assert "95 % interval over 6 units" in texts
 
 
 def test_the_fit_of_a_line_is_that_of_scipy(rng):
@@ -156,3 +156,86 @@ def test_panels_share_the_scale_of_scores(law):
     assert one.get_ylim() == two.get_ylim()
     assert [ax.get_xlabel() for ax in figure.axes] == ["hours", "words"]
     assert {ax.get_ylabel() for ax in figure.axes} == {"score r"}
+
+
+@pytest.fixture
+def bent():
+    x = np.geomspace(1.0, 32.0, 6)
+    return x, 0.3 - 0.2 * x**-0.5
+
+
+def test_laws_of_every_kind_are_drawn_and_named(bent):
+    x, scores = bent
+    options = {"saturating": {"ceiling": 0.3}}
+    named = {
+        "log-linear": "per decade",
+        "power": "power law: exponent 0.50, tends to 0.3000",
+        "saturating": "power law to the ceiling: exponent 0.50",
+        "broken": "per decade to",
+    }
+    for kind, name in named.items():
+        law = fit_scaling_law(x, scores, kind=kind, **options.get(kind, {}))
+        assert name in described_law(law)
+        drawn = lines(scaling_curve(law).axes[0])
+        (curve,) = [xy for label, xy in drawn.items() if name in label.replace("\n", " ")]
+        np.testing.assert_allclose(curve[:, 1], law.predict(curve[:, 0]))
+
+
+def test_beyond_the_points_the_law_is_dotted_with_its_band_and_its_error(bent, rng):
+    x, scores = bent
+    law = fit_scaling_law(x, scores[:, None] + 0.01 * rng.normal(size=(6, 4)))
+    ax = scaling_curve(law, beyond=0.5).axes[0]
+    (dotted,) = [line for line in ax.get_lines() if "not measured" in line.get_label()]
+    last = law.extrapolate(32.0 * 10**0.5)
+    assert dotted.get_linestyle() == ":"
+    np.testing.assert_allclose(dotted.get_xydata()[-1], [last.x, last.value])
+    told = dotted.get_label().replace("\n", " ").replace("−", "-")
+    assert f"without the largest size the law errs there by {last.held_out_error:+.4f}" in told
+    (band,) = [one for one in ax.collections if "one new size" in one.get_label()]
+    assert band.get_hatch()
+    corners = band.get_paths()[0].vertices
+    ends = corners[np.isclose(corners[:, 0], last.x), 1]
+    np.testing.assert_allclose([ends.min(), ends.max()], last.band)
+
+
+def test_a_ceiling_is_a_dashed_line_unless_it_is_far_away(law):
+    ax = scaling_curve(law, ceiling=0.15).axes[0]
+    (line,) = [one for one in ax.get_lines() if "ceiling" in one.get_label()]
+    assert (line.get_label(), line.get_linestyle()) == ("noise ceiling 0.150", "--")
+    assert set(line.get_ydata()) == {0.15}
+    bare, far = scaling_curve(law).axes[0], scaling_curve(law, ceiling=0.9).axes[0]
+    assert far.get_ylim() == bare.get_ylim()
+    (told,) = [label for label in lines(far) if "ceiling" in label]
+    assert told == "noise ceiling 0.900, above what is shown"
+
+
+def test_a_saturating_law_shows_its_own_ceiling(bent):
+    law = fit_scaling_law(*bent, kind="saturating", ceiling=0.3)
+    assert "noise ceiling 0.300" in lines(scaling_curve(law).axes[0])
+
+
+def test_members_are_thin_and_named_or_grey_when_many(law):
+    few = {name: law.mean_scores + 0.01 * i for i, name in enumerate("ab")}
+    ax = scaling_curve(law, members=few).axes[0]
+    np.testing.assert_array_equal(lines(ax)["b"], np.column_stack([law.x, few["b"]]))
+    widths = {line.get_label(): line.get_linewidth() for line in ax.get_lines()}
+    assert widths["a"] < max(widths.values())
+    many = {f"s{i}": law.mean_scores for i in range(8)}
+    texts = [t.get_text() for t in scaling_curve(law, members=many).axes[0].get_legend().texts]
+    assert texts.count("one subject") == 1
+    assert "s0" not in texts
+
+
+def test_members_and_decades_that_cannot_be_are_refused(law):
+    with pytest.raises(ValueError, match=r"members\['a'\] has shape \(2,\); expected \(4,\)"):
+        scaling_curve(law, members={"a": [0.1, 0.2]})
+    with pytest.raises(ValueError, match="beyond is -1"):
+        scaling_curve(law, beyond=-1)
+
+
+def test_the_legend_hides_no_point(law):
+    figure = scaling_curve(law, ceiling=0.15, beyond=0.5, members={"a": law.mean_scores})
+    png(figure)
+    ax = figure.axes[0]
+    label, legend = ax.xaxis.label.get_window_extent(), ax.get_legend().get_window_extent()
+    assert 0 <= legend.y0 < legend.y1 <= label.y0

@@ -15,7 +15,8 @@ from voxscale.arrays import TRSeries
 from voxscale.data import Dataset, Transcript
 from voxscale.errors import StoreError, VoxscaleError
 from voxscale.reports import _flatmap, _page, _sections, report, write_report
-from voxscale.reports._reading import read_material, sweep_points
+from voxscale.reports._reading import read_material
+from voxscale.reports._sweep_points import sweep_points
 from voxscale.scaling import fit_scaling_law
 from voxscale.study import Study, results, run
 
@@ -24,8 +25,8 @@ N_TRS = 50
 N_VERTICES = 20_484
 VOCABULARY = ("the", "keeper", "lit", "a", "lamp", "and", "heard", "sea", "wind", "old")
 ANCHORS = (
-    "what-was-run", "scores", "layers", "size", "baselines", "stacking", "comparison", "ceiling",
-    "cortex", "courses", "found",
+    "what-was-run", "scores", "layers", "size", "grids", "slopes", "baselines", "stacking",
+    "comparison", "ceiling", "cortex", "courses", "found",
 )  # fmt: skip
 
 
@@ -281,11 +282,14 @@ def test_the_law_rests_on_every_story_averaged_over_draws(bare, bare_page):
             units.setdefault(subject, []).append(np.mean(means, axis=0))
             table = found.table.set_index("key")["hours"]
             hours.setdefault(n, []).append(np.mean([table[found._keys[c]] for c in cells]))
-    scores = np.mean([units[subject] for subject in found.subjects], axis=0)  # a unit per story
-    assert scores.shape == (3, 1)
+    scores = np.concatenate([units[subject] for subject in found.subjects], axis=1)
+    assert scores.shape == (3, 2)  # one test story of each subject
     law = fit_scaling_law([np.mean(hours[n]) for n in (1, 2, 3)], scores)
+    low, high = law.slope_interval
     told = section_of(bare_page, "size").replace("−", "-")
-    assert f"{law.slope:+.4f} per decade (no interval: one test story)" in told
+    assert (
+        f"{law.slope:+.4f} per decade, 95 % interval {low:+.4f} to {high:+.4f} (over 2 subj" in told
+    )
     assert "3 sizes, mean over 2 subjects" in told
 
 
@@ -538,3 +542,24 @@ def test_a_folder_that_cannot_be_written_to_says_so(bare, tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StoreError, match="a part of the path is a file"):
         report(bare, out=tmp_path / "taken")
+
+
+def test_a_grid_of_layers_with_fewer_stories_is_no_part_of_the_layers_of_the_page(tiny, tmp_path):
+    text = tiny.STUDY + "[[sweep]]\nlayers = [0, 2]\ntraining_stories = [1, 2]\n"
+    text += "[[sweep]]\nlayers = [0, 1]\ntraining_stories = [1]\n"
+    fields = {"contexts": "[32]", "training_stories": '["all"]', "draws": "1"}
+    study = Study.from_toml(tiny.write_study(tmp_path, text, **fields))
+    run(study, progress=False)
+    page = report(study)
+    shown = pd.read_csv(page.parent / "figures" / "layers.csv")
+    assert len(shown) == 6  # three layers of two subjects
+    found = results(study)
+    for subject in found.subjects:
+        assert found.best_layer(subject).chosen.max() < 3
+    assert "layers-by-hours.csv" in names_in(page.parent / "figures")
+    numbers = pd.read_csv(page.parent / "figures" / "layers-by-hours.csv")
+    assert set(zip(numbers["layer"], numbers["size"].round(3), strict=True)) == {
+        *((layer, 0.029) for layer in (0, 1, 2)),
+        *((layer, 0.059) for layer in (0, 2)),
+        *((layer, 0.088) for layer in (0, 1, 2)),
+    }

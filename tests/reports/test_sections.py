@@ -72,8 +72,8 @@ def test_the_smallest_p_is_that_of_the_permutations_there_were(rng):
 def test_a_negative_score_has_the_minus_of_the_page():
     import pandas as pd
 
-    columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
-    rows = [(True, "s-1", 3, 0.1, -0.0071), (True, "s-1", 4, 0.0, 0.2)]
+    columns = ["reference", "in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
+    rows = [(True, True, "s-1", 3, 0.1, -0.0071), (True, True, "s-1", 4, 0.0, 0.2)]
     study = SimpleNamespace(
         validation_stories=0, fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4]
     )
@@ -86,15 +86,15 @@ def test_a_negative_score_has_the_minus_of_the_page():
 def test_no_layer_and_one_layer_are_told_apart():
     import pandas as pd
 
-    columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
+    columns = ["reference", "in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
     for rows, told in (
         ([], "No layer is done"),
-        ([(True, "s1", 3, 0.1, 0.2)], "Only one layer is"),
+        ([(True, True, "s1", 3, 0.1, 0.2)], "Only one layer is"),
     ):
         study = SimpleNamespace(
             validation_stories=0, fit=SimpleNamespace(scoring="r2"), contexts=[4]
         )
-        table = pd.DataFrame(rows, columns=columns).astype({columns[0]: bool})
+        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:2], bool))
         results = SimpleNamespace(table=table, study=study)
         (paragraph,) = by_layer(SimpleNamespace(results=results)).paragraphs
         assert paragraph.startswith(told)
@@ -103,8 +103,12 @@ def test_no_layer_and_one_layer_are_told_apart():
 def test_one_layer_has_a_table_of_its_scores():
     import pandas as pd
 
-    columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
-    rows = [(True, "a", 3, 0.1234, -0.2), (True, "b", 3, np.nan, 0.25), (False, "b", 4, 0.5, 0.5)]
+    columns = ["reference", "in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
+    rows = [
+        (True, True, "a", 3, 0.1234, -0.2),
+        (True, True, "b", 3, np.nan, 0.25),
+        (True, False, "b", 4, 0.5, 0.5),
+    ]
     study = SimpleNamespace(
         validation_stories=0, fit=SimpleNamespace(scoring="huth2023"), contexts=[4, 32]
     )
@@ -123,11 +127,11 @@ def test_one_layer_has_a_table_of_its_scores():
 def test_the_best_layer_is_chosen_by_validation_and_not_by_the_test():
     import pandas as pd
 
-    columns = ["in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
+    columns = ["reference", "in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
     rows = [
-        (True, "a", 3, 0.2, 0.1), (True, "a", 4, 0.1, 0.4), (True, "a", 5, np.nan, 0.5),
-        (True, "b", 3, 0.1, 0.3), (True, "b", 4, 0.3, 0.2), (True, "b", 5, 0.2, 0.1),
-    ]  # fmt: skip
+        *((True, True, "a", *one) for one in ((3, 0.2, 0.1), (4, 0.1, 0.4), (5, np.nan, 0.5))),
+        *((True, True, "b", *one) for one in ((3, 0.1, 0.3), (4, 0.3, 0.2), (5, 0.2, 0.1))),
+    ]
     study = SimpleNamespace(
         validation_stories=0, fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4]
     )

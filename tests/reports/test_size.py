@@ -1,181 +1,295 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from voxscale.reports._size import _exchange_interval, by_size
-from voxscale.scaling import fit_scaling_law
+from voxscale.reports._size import by_size
+from voxscale.scaling import bending, compare_laws, fit_scaling_law
 
-HOURS = {1: 0.1, 2: 0.2, 4: 0.4}
-
-
-def material(scores_of_hours, scores_of_context, *, cv="leave-run-out"):
-    """Return what by_size reads: scores (n_sizes, n_subjects, n_stories) of both sweeps."""
-    rows = []
-    sweeps = {
-        "n_stories": [(n, 512, hours) for n, hours in HOURS.items()],
-        "context": [(4, context, 0.4) for context in (2, 32, 512)],
-    }
-    for axis, scores in (("n_stories", scores_of_hours), ("context", scores_of_context)):
-        for (n, context, hours), of_size in zip(sweeps[axis], scores, strict=True):
-            for s, of_subject in enumerate(of_size):
-                for i, r in enumerate(of_subject):
-                    rows.append(
-                        (f"s{s}", f"story {i}", context, 0, n, hours, r, f"{axis} {n} {context}")
-                    )
-    columns = ["subject", "story", "context", "draw", "n_stories", "hours", "mean_r", "key"]
-    stories = pd.DataFrame(rows, columns=columns)
-    table = stories[["key", "n_stories"]].drop_duplicates("key").reset_index(drop=True)
-    table = table.assign(asked_hours=np.nan, reference=False)
-    for axis in sweeps:
-        table[f"in_{axis}_sweep"] = table["key"].str.startswith(axis)
-    results = SimpleNamespace(
-        table=table,
-        story_table=stories,
-        study=SimpleNamespace(fit=SimpleNamespace(cv=cv)),
-        sweep=lambda axis: [SimpleNamespace(n_stories=n) for n in HOURS],
-    )
-    return SimpleNamespace(results=results)
+N_PARAMS = {"gpt2": 124439808, "gpt2-medium": 354823168, "gpt2-large": 774030080}
+AMOUNTS, CONTEXTS = (1, 2, 4, 8, 16, 32), (2, 8, 32, 128)
+HOURS = [0.5 * n for n in AMOUNTS]
 
 
-def lines(rng, n_subjects=2, n_stories=4, slope=0.05):
-    """Return scores of three sizes, a factor apart, on a line but for each story's own level."""
-    steps = np.arange(3.0)[:, None, None]
-    levels = rng.normal(0.1, 0.02, (1, n_subjects, n_stories))
-    rises = slope * rng.uniform(0.8, 1.2, (1, n_subjects, n_stories))
-    return levels + steps * rises
+def level(subject, story):
+    """Return what a subject's story scores at half an hour, read off its name."""
+    return 0.05 + 0.01 * int(subject[1:]) + 0.004 * (ord(story) - ord("x"))
+
+
+def rising(cell, subject, story):
+    """Return scores that rise by 0.05 a decade of hours and by half of it with context."""
+    own = 1 + 0.1 * int(subject[1:]) + 0.05 * (ord(story) - ord("x"))
+    gain = 0.05 * np.log10(cell["hours"] / 0.5) + 0.025 * np.log10(cell["context"] / 2)
+    return level(subject, story) + own * gain
+
+
+def saturating(cell, subject, story):
+    return level(subject, story) + 0.3 - 0.2 * (cell["hours"] / 0.5) ** -0.5
 
 
 def said(section):
-    return " ".join([section.headline, *section.paragraphs])
+    return " ".join([section.headline, *section.paragraphs]).replace("−", "-")
 
 
-def test_a_unit_is_a_story_whatever_the_number_of_subjects(rng):
-    scores = lines(rng)
-    table = by_size(material(scores, scores)).drawings[0].also["size-law"]
-    law = fit_scaling_law(list(HOURS.values()), scores.mean(axis=1))
-    doubled = by_size(material(np.repeat(scores, 3, axis=1), scores)).drawings[0].also["size-law"]
-    for one in (table, doubled):
-        row = one[one["sweep"] == "n_stories"].iloc[0]
-        assert row["n_stories"] == 4
-        np.testing.assert_allclose([row["slope_low"], row["slope_high"]], law.slope_interval)
+def units_of(score, amounts=AMOUNTS, subjects=("s0", "s1"), stories=("x", "y")):
+    cells = [{"hours": 0.5 * n, "context": 128} for n in amounts]
+    return np.array([[score(c, s, t) for s in subjects for t in stories] for c in cells])
 
 
-def test_the_line_is_kept_as_numbers(rng):
-    scores = lines(rng)
-    table = by_size(material(scores, scores)).drawings[0].also["size-law"]
-    of_hours = table[table["sweep"] == "n_stories"]
-    law = fit_scaling_law(list(HOURS.values()), scores.mean(axis=1))
-    assert of_hours["x"].iloc[[0, -1]].tolist() == pytest.approx([0.1, 0.4])
-    np.testing.assert_allclose(
-        of_hours["line"], law.intercept + law.slope * np.log10(of_hours["x"])
-    )
-    np.testing.assert_allclose(of_hours[["low", "high"]].T, law.interval(of_hours["x"]))
-    assert set(table["sweep"]) == {"n_stories", "context"}
+def section_of(planted_results, score=rising, **options):
+    options = {"amounts": AMOUNTS, "contexts": CONTEXTS, **options}
+    return by_size(planted_results(score, **options).material)
 
 
-@pytest.mark.parametrize(("n_stories", "is_few"), [(9, True), (10, False)])
-def test_few_stories_are_called_too_few(rng, n_stories, is_few):
-    scores = lines(rng, n_stories=n_stories)
-    told = by_size(material(scores, scores)).headline
-    assert f"{n_stories} test stories" in told
-    assert ("too few for a trustworthy interval" in told) == is_few
+def test_slopes_are_told_per_decade_and_per_doubling_with_an_interval_over_subjects(
+    planted_results,
+):
+    told = said(section_of(planted_results))
+    scores = units_of(rising)
+    levels = {"subject": ["s0", "s0", "s1", "s1"], "story": list("xyxy")}
+    law = fit_scaling_law(HOURS, scores, levels=levels)
+    low, high = law.slope_interval
+    assert f"Hours of training data: {law.slope:+.4f} per decade" in told
+    assert f"interval {low:+.4f} to {high:+.4f} (over 2 subjects, too few to rest" in told
+    assert f"Per doubling: {law.slope * np.log10(2):+.4f}," in told
+    assert "6 sizes, mean over 2 subjects" in told
 
 
-def test_a_curve_that_is_no_line_is_called_so_and_not_exchanged(rng):
-    straight = lines(rng)
-    bent = straight.copy()
-    bent[2] = bent[1] + 0.001
-    section = by_size(material(straight, bent))
-    hours, context = section.headline.split("; ")
-    assert "not a straight line over this range" not in hours
-    assert "not a straight line over this range" in context
-    assert "R² of the line 0.7" in context
-    assert "largest residual" in section.paragraphs[1]
-    assert len(section.paragraphs) == 2  # no word of an exchange
-    assert "ten times the context" in said(by_size(material(straight, straight)))
+def test_subjects_who_heard_the_same_add_no_stories(planted_results):
+    caption = section_of(planted_results).drawings[0].caption
+    assert "over subjects, by Student's t with 1 degree of freedom" in caption
+    assert "no independent draws for each subject" in caption
 
 
-def test_the_exchange_has_an_interval(rng):
-    hours = fit_scaling_law([0.1, 0.2, 0.4], lines(rng)[:, 0])
-    context = fit_scaling_law([2, 32, 512], lines(rng)[:, 0])
-    low, high = _exchange_interval(context, hours)
-    factors = [10 ** (a / b) for a, b in zip(context.draws[1], hours.draws[1], strict=True)]
-    np.testing.assert_allclose([low, high], np.quantile(factors, [0.025, 0.975]), rtol=0.01)
-    assert low < context.exchange(hours) < high
+def test_stories_of_one_subject_make_the_interval_and_it_says_so(planted_results):
+    section = section_of(planted_results, subjects=("s0",), stories=tuple("xyz"))
+    assert "(over 3 test stories, too few" in said(section)
+    caption = section.drawings[0].caption
+    assert "over test stories, by Student's t with 2 degrees of freedom" in caption
+    assert "not for other subjects" in caption
 
 
-def test_draws_that_do_not_rise_need_endless_hours():
-    hours = fit_scaling_law([1, 10, 100], [[0.1, 0.1], [0.2, 0.05], [0.3, 0.0]])
-    context = fit_scaling_law([1, 10, 100], [[0.1, 0.1], [0.2, 0.2], [0.3, 0.3]])
-    low, high = _exchange_interval(context, hours)
-    assert low == pytest.approx(10.0)
-    assert high == np.inf
+def test_ten_subjects_are_not_called_few(planted_results):
+    told = said(section_of(planted_results, subjects=[f"s{i}" for i in range(10)]))
+    assert "over 10 subjects)" in told
+    assert "too few to rest" not in told
 
 
-def test_how_a_single_story_is_validated_is_said(rng):
-    scores = lines(rng)
-    caption = by_size(material(scores, scores)).drawings[0].caption
-    assert "with one training story chosen by five contiguous folds with a gap" in caption
-    other = by_size(material(scores, scores, cv=SimpleNamespace())).drawings[0].caption
-    assert "contiguous" not in other
-
-
-def test_one_test_story_has_neither_a_band_nor_a_word_of_one(rng):
-    scores = lines(rng, n_stories=1)
-    section = by_size(material(scores, scores))
+def test_one_test_story_of_one_subject_has_neither_a_band_nor_a_word_of_one(planted_results):
+    section = section_of(planted_results, subjects=("s0",), stories=("x",))
     (drawing,) = section.drawings
     assert "Band" not in drawing.caption
-    assert "too narrow" not in drawing.caption
-    assert "There is no interval: one test story cannot be resampled." in drawing.caption
+    assert "Hatched" not in drawing.caption
+    assert "no interval: one test story of one subject has no spread" in drawing.caption
     for ax in drawing.figure.axes:
         assert not ax.collections
-        (told,) = [t.get_text() for t in ax.get_legend().get_texts() if "decade" in t.get_text()]
-        assert told.endswith("(no interval: one test story)")
+        texts = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert "(no interval: one test story)" in " ".join(texts)
 
 
-def test_single_draws_are_told_of_where_they_are_drawn(rng):
-    scores = lines(rng)
-    one = material(scores, scores)
-    assert "single draws" not in by_size(one).drawings[0].caption
-    stories = one.results.story_table
-    fewest = stories[stories["key"] == "n_stories 1 512"]
-    again = fewest.assign(draw=1, mean_r=fewest["mean_r"] + 0.1)
-    one.results.story_table = pd.concat([stories, again], ignore_index=True)
-    (drawing,) = by_size(one).drawings
-    assert "Grey rings, moved to the right to be seen: single draws" in drawing.caption
-    (rings,) = [
-        line for line in drawing.figure.axes[0].get_lines() if line.get_label() == "one draw"
-    ]
-    r = fewest["mean_r"].mean()
-    np.testing.assert_allclose(rings.get_xydata(), [[0.1, r], [0.1, r + 0.1]])  # only at one story
+def test_the_law_is_the_one_that_the_comparison_chooses_and_all_are_in_the_table(planted_results):
+    section = section_of(planted_results, saturating, contexts=(32,))
+    (table,) = section.tables
+    found = compare_laws(HOURS, units_of(saturating).mean(axis=1))
+    assert found.chosen == "power"
+    rows = {row[1]: row for row in table.rows if row[0] == "hours of training data"}
+    assert set(rows) == {"log-linear", "power", "broken"}  # no ceiling: nothing to tend to
+    assert [kind for kind, row in rows.items() if row[-1] == "yes"] == ["power"]
+    numbers = table.numbers.set_index("kind")
+    assert numbers.loc["power", "exponent"] == pytest.approx(0.5)
+    assert "has no ceiling" in numbers.loc["saturating", "reason"]
+    for row in found.rows:
+        if row.law is not None:
+            assert numbers.loc[row.kind, "held_out_1"] == pytest.approx(row.held_out[0], abs=1e-12)
+    assert "its exponent is 0.50" in said(section)
 
 
-def test_the_caption_says_what_is_resampled(rng):
-    scores = lines(rng)
-    caption = by_size(material(scores, scores)).drawings[0].caption
-    assert "resampling the test stories 2000 times" in caption
-    assert "each subject's test stories" not in caption
+def test_a_bend_is_told_with_its_p(planted_results):
+    told = said(section_of(planted_results, saturating_unevenly))
+    scores = units_of(saturating_unevenly)
+    levels = {"subject": ["s0", "s0", "s1", "s1"], "story": list("xyxy")}
+    bend = bending(HOURS, scores, levels=levels)
+    assert bend.verdict == "bends down"
+    assert f"The curve bends down: its slope per decade changes by {bend.curvature:+.4f}" in told
+    assert f"p = {bend.p_value:.2g})" in told
+    assert "The curve is straight within error" in said(section_of(planted_results, wobbling))
 
 
-def test_the_exchange_is_told_in_hours_for_ten_times_the_context():
-    # Per decade 0.2 with hours and 0.1 with context: ten times the context is half a decade.
-    levels = np.array([0.10, 0.12, 0.15])
-    by_hours = 0.2 * np.log10([0.1, 0.2, 0.4])[:, None, None] + levels
-    by_context = 0.1 * np.log10([2, 32, 512])[:, None, None] + levels
-    told = by_size(material(by_hours, by_context)).paragraphs[-1]
+def saturating_unevenly(cell, subject, story):
+    own = 1 + 0.02 * int(subject[1:])
+    return own * saturating(cell, subject, story)
+
+
+def wobbling(cell, subject, story):
+    side = 1 if subject == "s0" else -1
+    return rising(cell, subject, story) + side * 0.004 * np.log10(cell["hours"]) ** 2
+
+
+def maps_with(ceiling):
+    cc_max = np.r_[np.full(30, ceiling), np.full(10, np.nan)].astype(np.float32)
+    return (SimpleNamespace(cc_max=cc_max, ceiling_runs={"again": 5}),)
+
+
+def test_what_shares_of_the_ceiling_need_is_solved_from_the_line(planted_results):
+    section = section_of(planted_results, contexts=(32,), maps=maps_with(0.25))
+    told = said(section)
+    assert "noise ceiling is 0.250, the mean of cc_max over the 30 of 40 voxels" in told
+    assert "('again')" in told
+    scores = units_of(lambda cell, *who: rising({**cell, "context": 32}, *who)).mean(axis=1)
+    law = fit_scaling_law(HOURS, scores)
+    for share in (0.5, 0.75):
+        hours = 10 ** ((share * 0.25 - law.intercept) / law.slope)
+        assert hours > HOURS[0]
+        assert f"{100 * share:g} % ({share * 0.25:.3f}) at {hours:.3g} h" in told
+    assert "times the largest size that was measured" in told
+    lines = {line.get_label() for line in section.drawings[0].figure.axes[0].get_lines()}
+    assert any(one.startswith("noise ceiling 0.250") for one in lines)
+
+
+def test_a_share_that_a_law_never_reaches_is_said_not_to_be_reached(planted_results):
+    told = said(section_of(planted_results, saturating, maps=maps_with(0.7), contexts=(32,)))
+    assert "its exponent is 0.50" in told
+    assert "90 % (0.630) is not reached by this law" in told
+
+
+def test_without_repeats_there_is_no_word_of_a_ceiling(planted_results):
+    section = section_of(planted_results)
+    assert "ceiling" not in said(section)
+    assert "ceiling" not in section.drawings[0].caption
+
+
+def test_the_exchange_is_told_in_hours_for_ten_times_the_context(planted_results):
+    # Per decade 0.05 with hours and 0.025 with context: ten times the context is half a decade.
+    told = said(section_of(planted_results))
     assert "ten times the context brings as much as 3.2 times the hours" in told
     assert "(95 % interval 3.2 to 3.2)" in told
 
 
-def test_hours_of_a_size_are_the_mean_over_subjects(rng):
-    scores = lines(rng)
-    one = material(scores, scores)
-    stories = one.results.story_table
-    more = stories["hours"].where(stories["subject"] == "s0", 3 * stories["hours"])
-    one.results.story_table = stories.assign(hours=more)
-    (drawing,) = by_size(one).drawings
-    line = drawing.also["size-law"]
-    x = line.loc[line["sweep"] == "n_stories", "x"]
-    assert [x.iloc[0], x.iloc[-1]] == pytest.approx([0.2, 0.8])
+def test_an_exchange_with_hours_that_may_not_matter_has_no_end(planted_results):
+    def opposed(cell, subject, story):
+        side = {"s0": 0.05, "s1": -0.03}[subject]
+        return 0.1 + side * np.log10(cell["hours"]) + 0.02 * np.log10(cell["context"])
+
+    told = said(section_of(planted_results, opposed))
+    assert "its 95 % interval has no end: the slope with hours is not surely" in told
+
+
+@pytest.mark.parametrize(
+    ("gain", "why"),
+    [
+        (lambda hours: -0.05 * np.log10(hours), "scores do not rise with the hours"),
+        (lambda hours: 0.1 * (hours > 0.6), "hours of training data has no straight line"),
+    ],
+)
+def test_an_exchange_that_is_not_defined_says_why(planted_results, gain, why):
+    def score(cell, subject, story):
+        return level(subject, story) + gain(cell["hours"]) + 0.02 * np.log10(cell["context"])
+
+    told = said(section_of(planted_results, score))
+    assert "ten times the context would be worth in hours of training data is not defined" in told
+    assert why in told
+
+
+def test_models_stand_at_their_number_of_parameters_and_best_layer_by_validation(planted_results):
+    def score(cell, subject, story):  # the first story is also what validation knows
+        best = {"gpt2": 1, "gpt2-medium": 2, "gpt2-large": 3}[cell["model"]]
+        decades = np.log10(N_PARAMS[cell["model"]] / 1e8)
+        return level(subject, story) + 0.02 * decades - 0.01 * (cell["layer"] != best)
+
+    section = section_of(planted_results, score, models=tuple(N_PARAMS), layers=(1, 2, 3))
+    assert "Parameters of the model: +0.0200 per decade" in said(section)
+    points = section.drawings[0].numbers
+    points = points[points["sweep"] == "model"]
+    assert points.groupby("model")["layer"].unique().str[0].to_dict() == {
+        "gpt2": 1, "gpt2-medium": 2, "gpt2-large": 3
+    }  # fmt: skip
+    assert points.groupby("model")["size"].first().to_dict() == N_PARAMS
+    xlabels = [ax.get_xlabel() for ax in section.drawings[0].figure.axes]
+    assert "parameters of the model" in xlabels
+    assert "each model's best layer by validation" in section.drawings[0].caption
+
+
+def test_a_model_that_no_table_knows_is_left_out_and_named(planted_results):
+    told = said(section_of(planted_results, models=("gpt2", "gpt2-medium", "mine")))
+    assert "Left out, since the table of models has no size of them: 'mine'." in told
+    assert "2 models, mean over 2 subjects" in told
+    told = said(section_of(planted_results, models=("gpt2", "mine")))
+    assert "Parameters of the model: Only one model of known size is done" in told
+
+
+def test_sizes_that_are_not_there_are_said_in_a_sentence(planted_results):
+    told = said(section_of(planted_results, amounts=(4,), contexts=(32,)))
+    assert "Hours of training data: Only one size is done, so no law can be fitted." in told
+    assert "Context: Only one context is done, so no law can be fitted." in told
+    assert "parameters" not in told
+    told = said(section_of(planted_results, amounts=(2, 4), contexts=(32,)))
+    assert "Two sizes cannot show whether the line is straight." in told
+    assert "too few points for AICc" in told
+
+
+def test_the_curve_is_kept_as_numbers_and_told_from_what_lies_beyond(planted_results):
+    table = section_of(planted_results).drawings[0].also["size-law"]
+    of_hours = table[table["sweep"] == "n_stories"]
+    scores = units_of(rising)
+    levels = {"subject": ["s0", "s0", "s1", "s1"], "story": list("xyxy")}
+    law = fit_scaling_law(HOURS, scores, levels=levels)
+    inside = of_hours[~of_hours["is_beyond"]]
+    assert inside["x"].iloc[[0, -1]].tolist() == pytest.approx([0.5, 16.0])
+    np.testing.assert_allclose(inside["law"], law.predict(inside["x"]))
+    np.testing.assert_allclose(inside[["low", "high"]].T, law.interval(inside["x"]))
+    beyond = of_hours[of_hours["is_beyond"]]
+    assert beyond["x"].max() == pytest.approx(16 * 10**0.5)
+    last = law.extrapolate(beyond["x"].max())
+    np.testing.assert_allclose(beyond[["band_low", "band_high"]].iloc[-1], last.band)
+    assert beyond["low"].isna().all()
+    assert set(table["sweep"]) == {"n_stories", "context"}
+
+
+def test_single_draws_are_told_of_where_they_are_drawn(planted_results):
+    assert "single draws" not in section_of(planted_results).drawings[0].caption
+
+    def score(cell, subject, story):
+        return rising(cell, subject, story) + 0.01 * cell["draw"]
+
+    (drawing,) = section_of(planted_results, score, draws=2).drawings
+    assert "Grey rings, moved to the right to be seen: single draws" in drawing.caption
+    ax = drawing.figure.axes[0]
+    (rings,) = [line for line in ax.get_lines() if line.get_label() == "one draw"]
+    assert len(rings.get_xydata()) == 10  # two of each amount but the last
+    first = units_of(rising)[0].mean()
+    np.testing.assert_allclose(rings.get_xydata()[:2], [[0.5, first], [0.5, first + 0.01]])
+
+
+def test_hours_of_a_size_are_the_mean_over_subjects(planted_results):
+    one = planted_results(rising, amounts=AMOUNTS)
+    more = one.table["hours"].where(one.table["subject"] == "s0", 3 * one.table["hours"])
+    one.results.table = one.table.assign(hours=more)
+    x = by_size(one.material).drawings[0].also["size-law"].query("not is_beyond")["x"]
+    assert [x.iloc[0], x.iloc[-1]] == pytest.approx([1.0, 32.0])
+
+
+def test_a_story_without_one_size_is_left_out_and_counted(planted_results):
+    one = planted_results(rising, amounts=AMOUNTS)
+    stories = one.story_table
+    lost = (stories["subject"] == "s1") & (stories["story"] == "y") & (stories["hours"] == 2.0)
+    one.results.story_table = stories[~lost]
+    assert "Left out for want of a size: 1 story of a subject." in said(by_size(one.material))
+
+
+def test_how_a_single_story_is_validated_is_said(planted_results):
+    caption = section_of(planted_results).drawings[0].caption
+    assert "with one training story chosen by five contiguous folds with a gap" in caption
+    other = section_of(planted_results, cv=SimpleNamespace()).drawings[0].caption
+    assert "contiguous" not in other
+
+
+def test_models_that_share_a_key_are_still_two(planted_results):
+    one = planted_results(rising, models=("gpt2", "gpt2-medium", "mine"))
+    shared = {"key": "the same"}
+    one.results.table = one.table.assign(**shared)
+    one.results.story_table = one.story_table.assign(**shared)
+    points = by_size(one.material).drawings[0].numbers
+    points = points[points["sweep"] == "model"]
+    assert points.groupby("model")["size"].unique().str[0].to_dict() == {
+        name: N_PARAMS[name] for name in ("gpt2", "gpt2-medium")
+    }

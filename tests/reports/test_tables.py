@@ -33,3 +33,8 @@ def test_columns_of_numbers_are_known():
 
 def test_fields_become_rows():
     assert fields_table([("layers", (0, 3))]).rows == [("layers", "0, 3")]
+
+
+def test_short_names_stay_whole_and_sentences_may_break():
+    table = Table(("metric", "why"), [("signed_r2", "a sentence that is long"), ("cc_norm", "no")])
+    assert table.is_whole == [True, False]

@@ -44,7 +44,43 @@ def test_the_settings_that_the_file_does_not_hold_are_those_of_the_code(found):
     assert settings["words of context at least"].startswith("half of the most")
     assert _cell_keys.min_context_of(512) == 256
     assert settings["null of the p-values"] == "circular shifts, each story by its own"
-    assert settings["bootstrap draws of a law"] == "2,000"
+    assert settings["interval of a law"].startswith("Student's t over subjects")
+
+
+def swept(found, **changed):
+    """Return what is said of the sweeps of a study, changed so."""
+    fields = {**{name: getattr(found.study, name) for name in SWEPT}, **changed}
+    study = Study(name="tiny", dataset="tiny", **fields)
+    study = study.model_copy(update={"out": found.study.out})
+    results_of = dataclasses.replace(found, study=study)
+    return what_ran(SimpleNamespace(results=results_of, maps=())).paragraphs[0]
+
+
+SWEPT = ("model", "layers", "contexts")
+
+
+def test_sweeps_are_told_as_they_were_made(found):
+    told = swept(found)
+    assert "One layer was fitted with all training stories at a context of 4 words." in told
+    assert "varied" not in told
+    told = swept(found, layers=[0, 1, 2], contexts=[4, 32], training_stories=[1, 2, "all"])
+    assert "Layers were swept with all training stories at a context of 32 words." in told
+    assert (
+        "Contexts with all training stories, and numbers of stories at a context of 32 words were "
+        "varied at layer 1 alone." in told
+    )
+    assert "Beside these" not in told
+
+
+def test_several_models_and_grids_are_told(found):
+    told = swept(
+        found, models=["echo", "other"], layers=[0, 1, 2], hours=[0.5, "all"],
+        sweep=[{"layers": [0, 2], "hours": [0.25, 0.5]}],
+    )  # fmt: skip
+    assert "Layers of each of 2 models were swept with all training stories" in told
+    assert "Hours of training data at a context of 4 words were varied at layer 1 of echo" in told
+    assert "every combination was fitted of: layers 0, 2, hours 0.250, 0.500." in told
+    assert "stands at layer 1 (of other models, their middle one)" in told
 
 
 def test_permutations_are_those_that_there_were(tiny, tmp_path, found):

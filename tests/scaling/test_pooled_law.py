@@ -1,7 +1,10 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.optimize import least_squares
 
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
@@ -66,6 +69,94 @@ def test_intervals_over_units_hold_the_exponent(rng):
     assert abs(np.mean(held) - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 100)
 
 
+def of_subjects(rng, n_subjects=3, n_stories=4, sd=0.02, noise=0.002, n_columns=8):
+    """Scores whose errors subjects' stories mostly share; exponent 0.3."""
+    scores = planted(rng, [0.3] * n_columns)[0][:, :, None]
+    own = sd * rng.standard_normal((5, n_columns, n_subjects)).repeat(n_stories, axis=2)
+    return scores + own + noise * rng.standard_normal(own.shape)
+
+
+def test_what_stories_of_a_subject_share_is_counted_once():
+    """Of 200 data sets of 3 subjects with 4 stories each, whose own curves differ."""
+    rng = np.random.default_rng(3)
+    subject = np.repeat(["a", "b", "c"], 4)
+    by_subject, by_unit = [], []
+    for _ in range(200):
+        scores = of_subjects(rng)
+        law = fit_pooled_law(SIZES, scores, levels={"subject": subject})
+        assert (law.interval_over, law.n_members) == ("subject", 3)
+        by_subject.append(law.exponent_low[0] <= 0.3 <= law.exponent_high[0])
+        law = fit_pooled_law(SIZES, scores)
+        assert (law.interval_over, law.n_members) == ("unit", 12)
+        by_unit.append(law.exponent_low[0] <= 0.3 <= law.exponent_high[0])
+    assert abs(np.mean(by_subject) - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 200)
+    assert np.mean(by_unit) < 0.8
+
+
+def test_members_and_weights_are_those_of_means(rng):
+    scores = of_subjects(rng)
+    n_trs = rng.uniform(50, 150, 12)
+    subject = np.repeat(["a", "b", "c"], 4)
+    law = fit_pooled_law(SIZES, scores, levels={"subject": subject}, unit_weights=n_trs)
+    means = np.stack(
+        [np.average(scores[:, :, subject == one], axis=2, weights=own)
+         for one, own in zip("abc", n_trs.reshape(3, 4), strict=True)], axis=2,
+    )  # fmt: skip
+    same = fit_pooled_law(SIZES, means)
+    assert law.exponents[0] == pytest.approx(same.exponents[0])
+    assert law.exponent_low[0] == pytest.approx(same.exponent_low[0])
+    assert law.exponent_high[0] == pytest.approx(same.exponent_high[0])
+    without = [fit_pooled_law(SIZES, np.delete(means, i, axis=2)).exponents[0] for i in range(3)]
+    reach = stats.t.ppf(0.975, 2) * np.sqrt(2 * np.var(without))
+    assert law.exponent_high[0] == pytest.approx(law.exponents[0] + reach)
+
+
+def test_one_subject_is_jackknifed_over_its_stories(rng):
+    scores = of_subjects(rng)[:, :, :4]
+    levels = {"subject": ["a"] * 4, "story": [1, 1, 2, 3]}
+    law = fit_pooled_law(SIZES, scores, levels=levels)
+    assert (law.interval_over, law.n_members) == ("story", 3)
+    with pytest.raises(AlignmentError, match=r"levels\['subject'\] has shape \(2,\)"):
+        fit_pooled_law(SIZES, scores, levels={"subject": ["a", "b"]})
+    with pytest.raises(AlignmentError, match="unit_weights have shape"):
+        fit_pooled_law(SIZES, scores, unit_weights=[1.0, 2.0])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_exponent_at_0_has_an_interval_from_0(rng, sign):
+    line = 0.01 * np.log10(SIZES)[:, None, None] + 0.001 * np.log10(SIZES / 1e9)[:, None, None] ** 2
+    scores = sign * (line + 0.002 * rng.standard_normal((5, 6, 7)))
+    with pytest.warns(VoxscaleWarning, match="end at exponent 0"):
+        law = fit_pooled_law(SIZES, scores)
+    assert law.exponents[0] == law.exponent_low[0] == 0
+    assert 0 <= law.exponent_high[0] < 1
+    assert (law.asymptotes == sign * np.inf).all()
+
+
+def test_intervals_from_0_hold_small_exponents():
+    """Of 200 data sets with exponent 0.02 or a line; most fits of the line end at 0."""
+    rng = np.random.default_rng(8)
+    for exponent in (0.0, 0.02):
+        v = np.log(SIZES / SIZES[0])
+        curve = 0.01 * (v if exponent == 0 else -np.expm1(-exponent * v) / exponent)
+        held = []
+        for _ in range(200):
+            noise = 0.004 * rng.standard_normal((5, 4, 6))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", VoxscaleWarning)
+                law = fit_pooled_law(SIZES, curve[:, None, None] + noise)
+            held.append(law.exponent_low[0] <= exponent <= law.exponent_high[0])
+        assert np.mean(held) > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
+
+
+def test_an_exponent_at_4_has_an_interval_to_infinity(rng):
+    step = np.array([0.1, 0.3, 0.3, 0.3, 0.3])[:, None, None]
+    with pytest.warns(VoxscaleWarning, match="end at exponent 4"):
+        law = fit_pooled_law(SIZES, step + 0.001 * rng.standard_normal((5, 3, 6)))
+    assert 0 < law.exponent_low[0] <= 4
+    assert law.exponent_high[0] == np.inf
+
+
 def test_sharing_makes_exponents_surer(rng):
     scores = planted(rng, [0.3] * 30)[0]
     noisy = scores + 0.003 * rng.standard_normal(scores.shape)
@@ -80,7 +171,8 @@ def test_groups_that_do_not_bend_have_no_asymptote(rng):
     with pytest.warns(VoxscaleWarning, match=r"1 of 2 groups \(PFC\) end at exponent 0: their"):
         law = fit_pooled_law(SIZES, scores, REGIONS)
     assert law.exponents[1] == 0
-    np.testing.assert_allclose(law.asymptotes, [*asymptotes[:3], np.nan, np.nan])
+    np.testing.assert_allclose(law.asymptotes, [*asymptotes[:3], np.inf, np.inf])
+    assert (law.coefficients[3:] == np.inf).all()
     line = np.polyval(np.polyfit(np.log(SIZES), scores[:, 3], 1), np.log(1e12))
     assert law.predict(1e12)[3] == pytest.approx(line)
 

@@ -85,6 +85,81 @@ def test_planted_components_are_found_again():
         assert variance == pytest.approx(sd**2, rel=0.12)
 
 
+CROSSED = COMPONENTS | {"shared_story_sd": 0.008}
+
+
+def mean_squares(found, name):
+    """Mean variance over many estimates, and its standard error."""
+    squares = np.array([getattr(one, name) ** 2 for one in found])
+    return squares.mean(), squares.std(ddof=1) / math.sqrt(len(squares))
+
+
+def test_stories_in_common_are_no_spread_of_subjects():
+    """The crossed analysis finds what was planted; the nested one takes too much off subjects."""
+    sizes = np.logspace(8, 10, 6)
+    tables = [planted_scores(8, 6, sizes, seed=seed, **CROSSED) for seed in range(200)]
+    crossed = [slope_components(sizes, one) for one in tables]
+    nested = [slope_components(sizes, one, design="nested") for one in tables]
+    assert (crossed[0].design, nested[0].design) == ("crossed", "nested")
+    for name, sd in CROSSED.items():
+        mean, error = mean_squares(crossed, name)
+        assert abs(mean - sd**2) < 3 * error
+    assert mean_squares(nested, "subject_sd")[0] < 0.6 * 0.004**2
+    mean, error = mean_squares(nested, "story_sd")
+    assert abs(mean - 0.006**2 - 0.008**2) < 3 * error
+    assert math.isnan(nested[0].shared_story_sd)
+
+
+def test_stories_of_ones_own_are_told_by_both_designs():
+    sizes = np.logspace(8, 10, 6)
+    tables = [planted_scores(8, 6, sizes, seed=seed, **COMPONENTS) for seed in range(200)]
+    for design in ("crossed", "nested"):
+        found = [slope_components(sizes, one, design=design) for one in tables]
+        for name, sd in COMPONENTS.items():
+            mean, error = mean_squares(found, name)
+            assert abs(mean - sd**2) < 3 * error
+
+
+def test_the_crossed_analysis_by_sums_over_every_slope(rng):
+    sizes = np.logspace(8, 11, 5)
+    table = rng.standard_normal((5, 4, 3))
+    slopes = np.polyfit(np.log10(sizes), table.reshape(5, 12), 1)[0].reshape(4, 3)
+    line = np.log10(sizes) - np.log10(sizes).mean()
+    of_subjects, of_stories, of_rest, of_scatter = 0.0, 0.0, 0.0, 0.0
+    left = table - table.mean(axis=0) - line[:, None, None] * slopes
+    for i in range(4):
+        of_subjects += 3 * (slopes[i].mean() - slopes.mean()) ** 2 / 3
+        for j in range(3):
+            rest = slopes[i, j] - slopes[i].mean() - slopes[:, j].mean() + slopes.mean()
+            of_rest += rest**2 / 6
+            for k in range(5):
+                own = left[k, i, j] - left[k, i].mean() - left[k, :, j].mean() + left[k].mean()
+                of_scatter += own**2 / (3 * 3 * 2)
+    for j in range(3):
+        of_stories += 4 * (slopes[:, j].mean() - slopes.mean()) ** 2 / 2
+    found = slope_components(sizes, table)
+    expected = {
+        "size_sd": of_scatter,
+        "story_sd": of_rest - of_scatter / (line @ line),
+        "subject_sd": (of_subjects - of_rest) / 3,
+        "shared_story_sd": (of_stories - of_rest) / 4,
+    }
+    for name, variance in expected.items():
+        assert getattr(found, name) == pytest.approx(math.sqrt(max(variance, 0)))
+
+
+def test_what_stories_share_matters_to_one_subject_alone():
+    options = {"decades": 2, **COMPONENTS}
+    more = slope_interval_width([1, 4], 5, 4, shared_story_sd=0.008, **options)
+    less = slope_interval_width([1, 4], 5, 4, **options)
+    assert more[1] == less[1]
+    both = options | {"story_sd": 0.01}  # 0.006² + 0.008²
+    assert more[0] == pytest.approx(slope_interval_width(1, 5, 4, **both))
+    assert slope_power(0.01, 1, 5, 4, shared_story_sd=0.008, **options) == pytest.approx(
+        slope_power(0.01, 1, 5, 4, **both)
+    )
+
+
 def test_what_all_share_is_no_part_of_them(rng):
     sizes = np.logspace(8, 10, 5)
     scores = planted_scores(4, 3, sizes, seed=1, **COMPONENTS)
@@ -100,7 +175,9 @@ def test_components_that_nothing_tells_are_missing():
     scores = planted_scores(3, 2, sizes, **COMPONENTS)
     assert math.isnan(slope_components(sizes, scores[:, :1]).subject_sd)
     assert math.isnan(slope_components(sizes, scores[:, :, :1]).story_sd)
-    two = slope_components(sizes[:2], scores[:2])
+    assert slope_components(sizes, scores[:, :, :1]).design == "nested"
+    assert slope_components(sizes, scores[:, :1]).design == "nested"
+    two = slope_components(sizes[:2], scores[:2], design="nested")
     assert math.isnan(two.size_sd)
     slopes = (scores[1] - scores[0]).reshape(3, 2)
     assert two.story_sd == pytest.approx(math.sqrt(slopes.var(axis=1, ddof=1).mean()))
@@ -119,6 +196,8 @@ def test_numbers_out_of_range_are_refused():
         slope_interval_width(3, 1, 5, decades=2, level=95, **COMPONENTS)
     with pytest.raises(AlignmentError, match=r"scores have shape \(2, 3\) and x \(2,\)"):
         slope_components([1, 2], np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="design 'own' is unknown; choose one of crossed, nested"):
+        slope_components([1, 2], np.zeros((2, 3, 4)), design="own")
     with pytest.raises(FitError, match="two different sizes"):
         slope_components([1, 1], np.zeros((2, 3, 4)))
     with pytest.raises(FitError, match="a score is not finite"):

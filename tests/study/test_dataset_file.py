@@ -72,7 +72,7 @@ def test_the_name_of_a_data_set_is_in_its_keys_as_ever(tiny, tmp_path, monkeypat
         "voxscale.study._cell_keys.key_of", lambda fields: held.append(fields) or key_of(fields)
     )
     facts = inputs.facts("s1")
-    cell_key(study, cells_of(study, facts)[0], facts, inputs.identity)
+    cell_key(study, next(iter(cells_of(study, facts))), facts, inputs.identity("echo"))
     assert held[0]["dataset"] == "tiny"
 
 

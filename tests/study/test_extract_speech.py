@@ -295,6 +295,21 @@ def test_a_sound_that_goes_on_long_after_its_words_is_warned_of(folder, tmp_path
         )
 
 
+def test_trs_that_go_on_long_after_a_sound_are_warned_of(folder, audio, tmp_path, recwarn):
+    options = {"layers": [0], **SIZES}
+    long = {"hut": np.arange(0.5, 33.5), "chess": np.arange(0.5, 31.5)}  # 2.3 and 1.57 s of sound
+    for _ in range(2):  # of what is there too
+        with pytest.warns(VoxscaleWarning) as told:
+            extract_speech(audio, folder, long, tmp_path, **options)
+        [one] = told
+        assert str(one.message) == (
+            "story 'hut': its TRs go on to 32.50 s, the sound hut.wav ends at 2.30 s; features of "
+            "TRs after it are 0; check that both are of the same story, or leave these TRs out."
+        )
+        assert one.filename == __file__
+    extract_speech({"chess": audio["chess"]}, folder, long, tmp_path, **options)
+
+
 def test_trs_on_another_clock_are_refused_before_anything_is_run(folder, audio, tmp_path, ran):
     late = {"hut": TRS["hut"], "chess": TRS["chess"] + 1000}
     with pytest.raises(AlignmentError, match="run 'chess'"):

@@ -32,6 +32,7 @@ def test_hours_are_means_over_draws_and_subjects(found):
             assert len(cells) == (1 if n_stories == 3 else 2)
             each = [found.meta(cell)["mean_r_by_story"] for cell in cells]
             np.testing.assert_allclose(along.scores[i, j], np.mean(each, axis=0))
+    assert along.components.design == "crossed"
     assert along.components == slope_components(along.x, along.scores)
     assert along.decades == pytest.approx(np.log10(3))
 
@@ -79,6 +80,30 @@ def test_models_are_taken_at_the_layer_that_validation_chose():
     assert along.axis == "n_params"
     assert along.x.tolist() == sizes
     np.testing.assert_array_equal(along.scores, scores)
+
+
+def test_layers_are_compared_by_one_measure_that_all_have():
+    scores = planted_scores(2, 2, [1e8, 1e9], size_sd=0.01)
+    names = {"m0": 1e8, "m1": 1e9}
+    made = models(scores)
+    # Cross-validation prefers the second layer; validation, which the first alone has, is no rival.
+    made.table.loc[made.table.mean_cv_score == 3, "mean_r_validation"] = 99.0
+    np.testing.assert_array_equal(story_scores_along(made, n_params=names).scores, scores)
+    made.table["mean_r_validation"] = -made.table["mean_cv_score"]  # all have it: it is first
+    np.testing.assert_array_equal(story_scores_along(made, n_params=names).scores, scores + 1)
+
+
+def test_without_a_validation_score_no_layer_is_chosen():
+    made = models(planted_scores(2, 2, [1e8, 1e9]))
+    gone = (made.table.subject == "s1") & (made.table.mean_cv_score == 3)
+    made.table.loc[gone, "mean_cv_score"] = np.nan
+    with pytest.raises(
+        ConfigError, match=r"the 2 layers of model 'm0' in subject 's1' do not all have a finite"
+    ):
+        story_scores_along(made)
+    alone = models(planted_scores(2, 2, [1e8, 1e9]), layers=(3,))
+    alone.table["mean_cv_score"] = np.nan
+    assert story_scores_along(alone, n_params={"m0": 1e8, "m1": 1e9}).scores.shape == (2, 2, 2)
 
 
 def test_sizes_and_stories_that_not_all_have_are_left_out():

@@ -276,6 +276,28 @@ def test_a_killed_run_goes_on_and_gives_equal_bytes(folder, audio, tmp_path, ran
     assert tree(killed) == tree(tmp_path / "whole")  # nothing half-written is left
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next_though_it_asks_for_less(
+    folder, audio, tmp_path
+):
+    from voxscale.store._aside import machine_name
+
+    kept = extract_speech_npz(audio, folder, tmp_path, layers=[0], **SIZES)
+    where = kept["hut"].parent / "layer.2"
+    where.mkdir()
+    killed = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                            capture_output=True, text=True, check=True)  # fmt: skip
+    left, ours, elsewhere = (
+        where / f".hut.npz.{machine}.{process}.0123abcd.tmp"
+        for machine, process in (
+            (machine_name(), int(killed.stdout)), (machine_name(), os.getpid()), ("other", 1),
+        )
+    )  # fmt: skip
+    for path in (left, ours, elsewhere):
+        path.write_bytes(b"half")
+    extract_speech_npz(audio, folder, tmp_path, layers=[0], **SIZES)
+    assert sorted(where.iterdir()) == sorted([ours, elsewhere])
+
+
 def test_files_of_something_else_are_an_error_and_can_be_overwritten(folder, audio, tmp_path, ran):
     extract_speech_npz(audio, folder, tmp_path, **SIZES)
     ran.clear()

@@ -116,8 +116,8 @@ def test_models_have_layers_of_their_own():
     assert all(c.reference == (c.model == "b" and c.n_stories == 8) for c in cells)
     few = {(c.model, c.layer, c.n_stories) for c in cells if c.n_stories < 8}
     assert few == {(model, layer, n) for model, layer in (("a", 3), ("b", 1)) for n in (1, 4)}
-    assert layers_at(made, "a", 32) == (0, 3)
-    assert layers_at(made, "b", 32) == (0, 1, 2)
+    assert layers_at(grids_of(made), "a", 32) == (0, 3)
+    assert layers_at(grids_of(made), "b", 32) == (0, 1, 2)
 
 
 def test_bands_without_language_stand_at_the_reference_once():
@@ -136,9 +136,9 @@ def test_bands_without_language_stand_at_the_reference_once():
 
 def test_layers_of_a_grid_are_read_with_those_of_the_study():
     made = study(sweep=[{"layers": [0], "contexts": [4]}, {"layers": [2], "contexts": [4, 32]}])
-    assert layers_at(made, "echo", 4) == (0, 2)
-    assert layers_at(made, "echo", 32) == (0, 1, 2)
-    assert layers_at(made, "echo", 8) == ()
+    assert layers_at(grids_of(made), "echo", 4) == (0, 2)
+    assert layers_at(grids_of(made), "echo", 32) == (0, 1, 2)
+    assert layers_at(grids_of(made), "echo", 8) == ()
 
 
 def test_subjects_who_heard_the_same_train_on_the_same():
@@ -154,11 +154,11 @@ def test_subjects_who_heard_the_same_train_on_the_same():
 
 
 def test_a_sweep_names_models_of_the_study_and_known_spaces():
-    with pytest.raises(ValueError, match="names model 'c', which is not among echo"):
+    with pytest.raises(ValueError, match="grid 1 names model 'c', which is not among echo"):
         study(sweep=[{"models": ["c"]}])
     with pytest.raises(ValueError, match="'words' is no feature space; join some of language"):
         study(sweep=[{"bands": ["words"]}])
-    with pytest.raises(ValueError, match="layers are those of other models"):
+    with pytest.raises(ValueError, match="grid 1 has layers of other models than its models"):
         study(models=["echo", "b"], sweep=[{"models": ["b"], "layers": {"echo": [1]}}])
     with pytest.raises(ValueError, match="says already how much to train on"):
         study(sweep=[{"hours": [1], "training_stories": [1]}])
@@ -183,3 +183,41 @@ def test_what_was_asked_for_is_no_part_of_what_a_cell_is_called():
     assert cell_key(made, cell, known, {}) == cell_key(made, other, known, {})
     banded = replace(cell, bands="language")
     assert cell_key(made, cell, known, {}) != cell_key(made, banded, known, {})
+
+
+@pytest.mark.parametrize(
+    ("fields", "sweeps"),
+    [
+        # The star sweeps them already.
+        ({"contexts": [8, 32]}, [{"contexts": [1, 4], "training_stories": [2]}]),
+        ({"hours": [0.2, "all"]}, [{"training_stories": [1, 2]}]),
+        ({}, [{"layers": [0, 2], "training_stories": [2]}]),
+        # Elsewhere than at the reference.
+        ({}, [{"contexts": [1, 4], "layers": [0]}]),
+        ({"contexts": [32, 64]}, [{"training_stories": [1, 2], "contexts": [32]}]),
+        ({"models": ["echo", "b"]}, [{"models": ["b"], "layers": [0, 1], "training_stories": [2]}]),
+        ({"models": ["echo", "b"]}, [{"models": ["echo", "b"], "training_stories": [2]}]),
+    ],
+)
+def test_other_grids_are_no_sweeps(fields, sweeps):
+    own = cells_of(study(**fields), facts())
+    cells = cells_of(study(**fields, sweep=sweeps), facts())
+    assert {cell: axes for cell, axes in cells.items() if axes} == own
+    assert any(not axes for axes in cells.values())
+
+
+def test_of_two_grids_over_one_thing_the_first_is_its_sweep():
+    made = study(
+        sweep=[
+            {"contexts": [1, 4], "training_stories": [2]},
+            {"contexts": [2, 8], "training_stories": [2]},
+        ]
+    )
+    cells = cells_of(made, facts())
+    assert [c.context for c, axes in cells.items() if "context" in axes] == [1, 4]
+    assert [c.context for c, axes in cells.items() if not axes] == [2, 8]
+
+
+def test_full_reading_has_one_context_in_grids_too():
+    with pytest.raises(ValueError, match=r"contexts \[4, 32\] would all be the same"):
+        study(features={"policy": "full"}, sweep=[{"contexts": [4]}])

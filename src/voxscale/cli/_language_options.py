@@ -69,7 +69,7 @@ KeepWords = Annotated[bool, typer.Option("--keep-words", help="Keep the states o
 Normalize = Annotated[
     bool, typer.Option("--normalize", help="At each TR the mean over its words, not the sum.")
 ]
-Dtype = Annotated[str | None, typer.Option(help="float32 (default), float16 or bfloat16.")]
+Dtype = Annotated[str | None, typer.Option(help="float32 (default), float16, bfloat16 or float64.")]
 BatchSize = Annotated[int | None, typer.Option(help="Windows in a batch.")]
 Device = Annotated[
     str | None,

@@ -24,16 +24,23 @@ class _Assumed(NamedTuple):
     slope: float
     subject_sd: float
     story_sd: float
+    shared_story_sd: float
     size_sd: float
     decades: float
     told: str
 
 
 # The slope is 15 % of a mean correlation of 0.16 over 2.4 decades (Antonello et al. 2023). The
-# deviations are those of ScalingBrains with test stories of 10 minutes, as docs/power.md says.
+# deviations are those of simulated brains, by benchmarks/power_defaults.py, rounded.
 _DEFAULTS = {
-    "slope": 0.01, "subject_sd": 0.003, "story_sd": 0.002, "size_sd": 0.015, "decades": 2.4,
+    "slope": 0.01, "subject_sd": 0.003, "story_sd": 0.002, "shared_story_sd": 0.004,
+    "size_sd": 0.01, "decades": 2.4,
 }  # fmt: skip
+# What a study may leave open, and where it is then.
+_CONTAINED = {
+    "size_sd": "two sizes do not tell it; it is part of story-sd",
+    "shared_story_sd": "one subject or story does not tell it; it is part of story-sd",
+}
 _OPTION = {name: "--" + name.replace("_", "-") for name in _DEFAULTS}
 
 
@@ -52,7 +59,7 @@ def power(
     ] = None,
     axis: Annotated[
         str | None,
-        typer.Option("--axis", metavar="NAME", help="n_params, hours or context. Default: found."),
+        typer.Option("--axis", metavar="NAME", help="n_params, hours (of training) or context."),
     ] = None,
     slope: Annotated[float | None, _sd("--slope", "Expected gain in r per decade.")] = None,
     subject_sd: Annotated[
@@ -60,6 +67,9 @@ def power(
     ] = None,
     story_sd: Annotated[
         float | None, _sd("--story-sd", "SD of stories' slopes in a subject, r per decade.")
+    ] = None,
+    shared_story_sd: Annotated[
+        float | None, _sd("--shared-story-sd", "SD of what a story's slope shares over subjects.")
     ] = None,
     size_sd: Annotated[
         float | None, _sd("--size-sd", "SD of a story's r at a size about its line.")
@@ -74,10 +84,10 @@ def power(
         str, typer.Option("--stories", metavar="N,N", help="Test stories of each subject.")
     ] = "1,2,5,10,20",
     sizes: Annotated[
-        str, typer.Option("--sizes", metavar="N,N", help="Numbers of sizes.")
+        str, typer.Option("--sizes", metavar="N,N", help="Numbers of sizes along the axis.")
     ] = "3,5,8",
     story_minutes: Annotated[
-        float, typer.Option("--story-minutes", metavar="X", help="To tell hours of test stories.")
+        float, typer.Option("--story-minutes", metavar="X", help="Length of a test story.")
     ] = 10.0,
     width: Annotated[
         float | None, typer.Option("--width", metavar="X", help="Wanted width, r per decade.")
@@ -94,7 +104,8 @@ def power(
     if not 0 < story_minutes < math.inf:
         msg = f"--story-minutes is {story_minutes}; expected minutes, above 0."
         raise ConfigError(msg)
-    given = dict(zip(_DEFAULTS, (slope, subject_sd, story_sd, size_sd, decades), strict=True))
+    asked = (slope, subject_sd, story_sd, shared_story_sd, size_sd, decades)
+    given = dict(zip(_DEFAULTS, asked, strict=True))
     assumed = _assumed(given, study, out, axis)
     counts = {
         "subjects": _numbers("--subjects", subjects),
@@ -103,6 +114,7 @@ def power(
     }
     table = _table(assumed, counts, story_minutes, level)
     typer.echo(assumed.told)
+    typer.echo("test hours: of test stories, per subject; training hours are sizes (--axis hours).")
     typer.echo(f"width: of the {100 * level:g} % interval of the slope, on average, r per decade;")
     typer.echo("over subjects, by Student's t; with one subject over its stories, for it alone.")
     typer.echo(f"power: how often it leaves out 0 if the slope is {assumed.slope:.4g}.\n")
@@ -130,11 +142,11 @@ def _assumed(
             values[name], why = asked, "given"
         elif not math.isnan(found):
             values[name], why = found, "from the study"
-        elif name == "size_sd" and study is not None:
-            values[name], why = 0.0, "two sizes do not tell it; it is part of story-sd"
+        elif name in _CONTAINED and study is not None:
+            values[name], why = 0.0, _CONTAINED[name]
         else:
             values[name], why = default, "assumed"
-        told.append(f"  {_OPTION[name]:<13} {values[name]:.4g} ({why})")
+        told.append(f"  {_OPTION[name]:<17} {values[name]:.4g} ({why})")
     return _Assumed(**values, told="\n".join([source, *told]))
 
 
@@ -167,7 +179,9 @@ def _measured(
         f"of {found.axis} ({found.x.min():.3g} … {found.x.max():.3g})"
     )
     parts = found.components
-    return {**vars(parts), "decades": found.decades}, source
+    measured = {name: getattr(parts, name) for name in _DEFAULTS if name != "decades"}
+    source += f"; {parts.design} analysis of variance"
+    return {**measured, "decades": found.decades}, source
 
 
 def _numbers(option: str, text: str) -> list[int]:
@@ -187,9 +201,9 @@ def _table(
 
     rows = pd.DataFrame(list(product(*counts.values())), columns=list(counts))
     columns = [rows[name].to_numpy() for name in counts]
-    parts = {name: getattr(assumed, name) for name in ("subject_sd", "story_sd", "size_sd")}
-    options = {**parts, "decades": assumed.decades, "level": level}
-    rows.insert(2, "hours", rows["stories"] * minutes / 60)
+    parts = {name: getattr(assumed, name) for name in _DEFAULTS if name != "slope"}
+    options = {**parts, "level": level}
+    rows.insert(2, "test_hours", rows["stories"] * minutes / 60)
     rows["width"] = slope_interval_width(*columns, **options)
     rows["power"] = slope_power(assumed.slope, *columns, **options)
     return rows
@@ -197,23 +211,24 @@ def _table(
 
 def _as_text(table: pd.DataFrame) -> str:
     shown = table.copy()
-    shown["hours"] = [f"{hours:.2f}" for hours in table["hours"]]
+    shown["test_hours"] = [f"{hours:.2f}" for hours in table["test_hours"]]
     shown["width"] = ["-" if math.isnan(one) else f"{one:.5f}" for one in table["width"]]
     shown["power"] = ["-" if math.isnan(one) else f"{one:.2f}" for one in table["power"]]
-    return str(shown.to_string(index=False))
+    return str(shown.rename(columns={"test_hours": "test hours"}).to_string(index=False))
 
 
 def _smallest(table: pd.DataFrame, width: float) -> str:
-    """Name the narrow combination of the fewest hours in all; of one subject only if all are."""
+    """Name the narrow combination of the fewest test hours; of one subject only if all are."""
     several = table["subjects"] > 1
     enough = table[(table["width"] <= width) & (several if several.any() else ~several)]
     if not len(enough):
         of = " of several subjects" if several.any() else ""
         return f"no combination{of} above has a width of {width:g} or less."
-    total = enough.assign(total=enough["subjects"] * enough["hours"])
+    total = enough.assign(total=enough["subjects"] * enough["test_hours"])
     best = total.sort_values(["total", "sizes", "subjects"], kind="stable").iloc[0]
     return (
         f"smallest for a width of {width:g}: {best.subjects:g} subjects, {best.stories:g} test "
-        f"stories each ({best.hours:.2f} h, {best.total:.2f} h in all), {best.sizes:g} sizes: "
+        f"stories each ({best.test_hours:.2f} test hours, {best.total:.2f} in all), "
+        f"{best.sizes:g} sizes: "
         f"{best.width:.5f}."
     )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["results"]
 
 _SHOWN = (
-    "subject", "kind", "layer", "context", "n_stories", "draw", "what", "on", "metric", "unit",
-    "stories", "reducer", "value", "n_voxels",
+    "subject", "kind", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw",
+    "what", "on", "metric", "unit", "stories", "reducer", "value", "n_voxels",
 )  # fmt: skip
 _STDOUT = "-"
 

@@ -141,16 +141,19 @@ def _check_choices(
 
 def _tell_plan(extraction: SpeechExtraction | SpeechNpz, n_sounds: int) -> None:
     missing, sounds = extraction.missing, extraction.sounds
-    typer.echo(f"    done  {n_sounds - len(missing) - len(sounds.absent)} of {n_sounds} sounds")
+    n_done = n_sounds - len(missing) - len(sounds.absent) - len(sounds.unfit)
+    typer.echo(f"    done  {n_done} of {n_sounds} sounds")
     if sounds.absent:
         typer.echo(f"  absent  {len(sounds.absent)}: {', '.join(sounds.absent)}")
+    for error in sounds.unfit.values():
+        typer.echo(f"   unfit  {error}")
     if not missing:
         typer.echo("nothing is missing.")
         return
     n_windows = sum(map(sounds.n_windows, missing))
     n_parts = sum(map(len, missing.values()))
     typer.echo(f"   to do  {len(missing)}, {n_parts:,} {extraction.parts}")
-    typer.echo(f" windows  {n_windows:,} of {sounds.extractor.windows.window_s:g} s")
+    typer.echo(f" windows  {n_windows:,} of up to {sounds.extractor.windows.window_s:g} s")
 
 
 def _tell(extraction: SpeechExtraction | SpeechNpz, kept: Any, n_sounds: int) -> None:

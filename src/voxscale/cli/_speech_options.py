@@ -118,7 +118,7 @@ Device = Annotated[
         metavar="NAME", help="cpu, cuda, or several with commas. Default: cuda if there is one."
     ),
 ]
-Dtype = Annotated[str | None, typer.Option(help="float32 (default), float16 or bfloat16.")]
+Dtype = Annotated[str | None, typer.Option(help="float32 (default), float16, bfloat16 or float64.")]
 BatchSize = Annotated[int | None, typer.Option(help="Windows in a batch.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Compute anew the npz files that are there.")

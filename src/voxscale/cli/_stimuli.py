@@ -103,7 +103,8 @@ def _of_folder(folder: Path, *, recursive: bool) -> dict[str, Path]:
             found.setdefault(file.relative_to(folder).with_suffix("").as_posix(), file)
     if not found:
         hint = "" if recursive else ", or search its folders with --recursive"
-        msg = f"{folder} holds no sound ({', '.join(_KINDS)}); name another folder{hint}."
+        kinds = ", ".join(_KINDS)
+        msg = f"folder {str(folder)!r} holds no sound ({kinds}); name another folder{hint}."
         raise ConfigError(msg)
     return found
 

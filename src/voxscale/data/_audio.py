@@ -16,7 +16,15 @@ from voxscale.arrays import Array
 from voxscale.data._files import FilePath, present
 from voxscale.errors import DataError
 
-__all__ = ["Audio", "OpenSound", "audio_duration_s", "open_sound", "read_audio"]
+__all__ = [
+    "Audio",
+    "OpenSound",
+    "audio_duration_s",
+    "check_as_it_is",
+    "no_samples",
+    "open_sound",
+    "read_audio",
+]
 
 Audio = FilePath | tuple[Array, float]
 
@@ -44,6 +52,28 @@ def audio_duration_s(path: FilePath) -> float:
     path = present(path)
     with _decoding(path):
         return float(soundfile.info(str(path)).duration)
+
+
+def check_as_it_is(path: FilePath, hz: int) -> None:
+    """Check by its header that a sound file needs no resampling.
+
+    Parameters
+    ----------
+    path : path-like
+    hz : int
+        Samples per second that are wanted, of one channel.
+
+    Raises
+    ------
+    DataError
+        If it has another rate or several channels; or as :func:`audio_duration_s`.
+    """
+    import soundfile
+
+    path = present(path)
+    with _decoding(path):
+        header = soundfile.info(str(path))
+    _check_as_it_is(str(path), header.samplerate, header.channels, hz)
 
 
 def read_audio(audio: Audio, hz: int = 16000, *, resample: bool = True) -> Array:
@@ -251,16 +281,20 @@ def _check_whole(path: FilePath, sound: Any) -> None:
 def _check_as_it_is(label: str, rate: float, n_channels: int, hz: int) -> None:
     if rate != hz or n_channels != 1:
         msg = (
-            f"{label} has {n_channels} channel(s) at {rate:g} Hz; expected 1 at {hz} Hz; allow "
-            "resampling, or convert it."
+            f"{label} has {n_channels} channel(s) at {rate:g} Hz; expected 1 at {hz} Hz; pass "
+            "resample=True, or convert it."
         )
         raise DataError(msg)
 
 
+def no_samples(label: str) -> DataError:
+    """Return the error of a sound without samples."""
+    return DataError(f"{label} has no samples; expected a recording; check how it was written.")
+
+
 def _check(label: str, waveform: Array) -> None:
     if not len(waveform):
-        msg = f"{label} has no samples; expected a recording; check how it was written."
-        raise DataError(msg)
+        raise no_samples(label)
     n_bad = int(np.count_nonzero(~np.isfinite(waveform)))
     if n_bad:
         msg = (

@@ -20,12 +20,20 @@ from voxscale.data._files import FilePath, kind_of, present
 from voxscale.data._transcript import Transcript
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning, did_you_mean
 
-__all__ = ["Dataset", "check_heard", "check_run", "check_subject", "datasets", "load"]
+__all__ = [
+    "SILENCE_S",
+    "Dataset",
+    "check_heard",
+    "check_run",
+    "check_subject",
+    "datasets",
+    "load",
+]
 
 _TR_SHARE = 0.01  # by which tr_s may differ from the TR times: nominal TRs are rounded
 _APART_S = 1.0  # that words may go on after a sound that is listened to: transcripts are rounded
 _BEYOND_S = 3.0  # words may end after the sound: aligners pad
-_SILENCE_S = 30.0  # a sound may go on after the last word: music, applause
+SILENCE_S = 30.0  # a sound may go on after the last word, TRs after a sound: music, applause
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -304,7 +312,7 @@ def _of_another_sound(words: Transcript, audio: FilePath) -> str:
     except DataError as error:
         return str(error)
     end_s = float((words.onset_s if words.offset_s is None else words.offset_s).max())
-    if -_SILENCE_S <= end_s - duration_s <= _BEYOND_S:
+    if -SILENCE_S <= end_s - duration_s <= _BEYOND_S:
         return ""
     return (
         f"its last word ends at {end_s:.2f} s, the sound {path.name} at {duration_s:.2f} s; are "

@@ -253,12 +253,15 @@ def _word_tier(grid: TextGrid, tier: str | int | None, path: FilePath) -> Tier:
         return found[0]
     have = ", ".join(f"{number}: {one.name!r}" for number, one in enumerate(grid.tiers)) or "none"
     wanted = "no word tier" if tier is None else f"no tier {tier!r}"
+    expected = (
+        f"a tier called 'word' or 'words', or a single tier of intervals; pass tier= one of the "
+        f"tiers it has ({have})"
+        if tier is None
+        else f"one of the tiers it has ({have}); pass tier= its name or number, or leave it out"
+    )
     if len(found) > 1:
         wanted = f"{wanted} that is the only one: {len(found)} would do"
-    msg = (
-        f"{path}: {wanted}; expected a tier called 'word' or 'words', or a single tier of "
-        f"intervals; pass tier= one of the tiers it has ({have})."
-    )
+    msg = f"{path}: {wanted}; expected {expected}."
     raise DataError(msg)
 
 

@@ -100,7 +100,8 @@ def language_states(
         Default: cuda where there is one, else cpu. Several share the windows, each with a
         copy of the model. "auto" spreads one model over all GPUs and the machine's memory.
     dtype : str or torch.dtype, optional
-        For the computation; float32 by default, float16 and bfloat16 save memory.
+        For the computation; float32 by default; float16 and bfloat16 save memory,
+        float64 takes twice as much.
     batch_size : int, optional
         Windows in a batch. By default as many as memory and speed suggest; halved where
         memory runs out. It does not change the states beyond rounding.

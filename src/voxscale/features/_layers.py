@@ -10,7 +10,12 @@ __all__ = ["choose_layers"]
 
 
 def choose_layers(
-    layers: Sequence[int] | Literal["all"], n_layers: int, *, may_be_empty: bool = False
+    layers: Sequence[int] | Literal["all"],
+    n_layers: int,
+    *,
+    may_be_empty: bool = False,
+    first: str = "the embeddings",
+    model: str = "",
 ) -> list[int]:
     """Return the layers asked for as plain numbers.
 
@@ -18,9 +23,13 @@ def choose_layers(
     ----------
     layers : sequence of int, or "all"
     n_layers : int
-        How many there are, the embeddings (layer 0) included.
+        How many there are, layer 0 included.
     may_be_empty : bool
         Whether there is something else to read.
+    first : str
+        What layer 0 is.
+    model : str
+        What errors call the model, such as "model 'gpt2'".
 
     Raises
     ------
@@ -45,8 +54,9 @@ def choose_layers(
             msg = f"layer {layer!r} is of type {type(layer).__name__}; expected a whole number."
             raise TypeError(msg) from error
         if not 0 <= number < n_layers:
+            where = f" in {model}" if model else ""
             msg = (
-                f"layer {number} does not exist; expected 0 (the embeddings) to {n_layers - 1} "
+                f"layer {number} does not exist{where}; expected 0 ({first}) to {n_layers - 1} "
                 "(the last); negative numbers are not counted from the end."
             )
             raise ValueError(msg)

@@ -126,7 +126,10 @@ def find_model(model: str | os.PathLike[str], kind: Kind = "language") -> ModelF
         present(path)  # says where the link leads
     if there == "file":
         if path.suffix.lower() != ".gguf":
-            msg = f"model {name!r} is a file; expected a GGUF file (*.gguf) or a model's folder."
+            expected = "a GGUF file (*.gguf) or a model's folder"
+            if kind == "speech":
+                expected = "a model's folder"
+            msg = f"model {name!r} is a file; expected {expected}; name that."
             raise DataError(msg)
         return ModelFiles(path.name, gguf=present(path).absolute(), kind=kind)
     if there == "folder":
@@ -141,7 +144,7 @@ def find_model(model: str | os.PathLike[str], kind: Kind = "language") -> ModelF
     if looks_like_a_path or not name:
         msg = (
             f"there is no model at {name!r}; expected a folder with config.json and safetensors, "
-            f"a GGUF file, a hub name, or a packaged model ({', '.join(packaged_names(kind))}); "
+            f"{_gguf(kind)}a hub name, or a packaged model ({', '.join(packaged_names(kind))}); "
             "check the path."
         )
         raise DataError(msg)
@@ -205,7 +208,7 @@ def identify(files: ModelFiles) -> dict[str, str]:
         files_that_count = _files(files.folder, _THAT_COUNT[files.kind])
         hashes = {file.name: _hash_once(file) for file in files_that_count}
         return {"model": files.name, "sha256": key_of(hashes)}
-    with told(files):
+    with told(files), quiet(keep_bars=True):
         from huggingface_hub import hf_hub_download
 
         # A hub file lies in a folder named after its commit; without a network, in the cache.
@@ -374,7 +377,7 @@ def told(files: ModelFiles, what: str = "") -> Iterator[None]:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[0].rstrip(".")
         remedy = (
-            "check the name and the connection, or name a local folder, a GGUF file, or a "
+            f"check the name and the connection, or name a local folder, {_gguf(files.kind)}or a "
             f"packaged model ({', '.join(packaged_names(files.kind))})"
             if files.hub is not None
             else "the files may be damaged, or of a kind that this version cannot read"
@@ -382,6 +385,11 @@ def told(files: ModelFiles, what: str = "") -> Iterator[None]:
         hint = did_you_mean((files.hub or "").lower(), packaged_names(files.kind))
         msg = f"{what}{files.label} cannot be loaded{hint}: {reason}; {remedy}."
         raise DataError(msg) from error
+
+
+def _gguf(kind: Kind) -> str:
+    """Offer what holds a language model alone, in a list."""
+    return "a GGUF file, " if kind == "language" else ""
 
 
 def _hash_once(file: Path) -> str:

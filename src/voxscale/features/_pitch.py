@@ -9,7 +9,16 @@ from typing import Any, overload
 import numpy as np
 
 from voxscale.arrays import Array, EventSeries
-from voxscale.features._sound_frames import Audio, Sound, not_finite, opened, over_runs, too_short
+from voxscale.data._audio import no_samples
+from voxscale.features._sound_frames import (
+    Audio,
+    Sound,
+    not_finite,
+    opened,
+    over_runs,
+    too_short,
+    warn_of_silence,
+)
 
 __all__ = ["pitch"]
 
@@ -159,5 +168,9 @@ def _peak(sound: Sound) -> float:
             raise not_finite(sound)
         lowest, highest = min(lowest, float(block.min())), max(highest, float(block.max()))
         total, n_samples = total + float(block.sum(dtype=np.float64)), n_samples + len(block)
-    mean = total / max(1, n_samples)
+    if not n_samples:
+        raise no_samples(sound.name)
+    if lowest == highest == 0:
+        warn_of_silence(sound)
+    mean = total / n_samples
     return max(highest - mean, mean - lowest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array, EventSeries
-from voxscale.data._audio import open_sound
+from voxscale.data._audio import no_samples, open_sound
 from voxscale.data._files import FilePath
-from voxscale.errors import DataError
+from voxscale.errors import DataError, VoxscaleWarning
 
 __all__ = [
     "HOP_S",
@@ -33,6 +34,7 @@ __all__ = [
     "over_runs",
     "rows_at_once",
     "too_short",
+    "warn_of_silence",
 ]
 
 Audio = FilePath | tuple[ArrayLike, float]
@@ -136,18 +138,39 @@ def measured(audio: Audio, what: str, analysis: Callable[[float], Analysis]) -> 
     Raises
     ------
     DataError
-        If there is no sound, it is shorter than one row, or holds NaN.
+        If there is no sound, it has no samples, is shorter than one row, or holds NaN.
+
+    Warns
+    -----
+    VoxscaleWarning
+        If all its samples are 0.
     """
     with opened(audio, what) as sound:
         span, hop, of_block, n_rows = analysis(sound.hz)
         blocks = sound.read((n_rows - 1) * hop + span, span - hop)
-        parts = [of_block(block) for block in blocks if len(block) >= span]
+        parts, n_samples, is_silent = [], 0, True
+        for block in blocks:
+            n_samples += len(block)
+            is_silent = is_silent and not block.any()
+            if len(block) >= span:
+                parts.append(of_block(block))
         if not parts:
-            raise too_short(sound, span)
+            raise too_short(sound, span) if n_samples else no_samples(sound.name)
         rows = np.concatenate(parts)
         if not np.isfinite(rows).all():
             raise not_finite(sound)
+        if is_silent:
+            warn_of_silence(sound)
         return rows, (np.arange(len(rows)) * hop + span / 2) / sound.hz
+
+
+def warn_of_silence(sound: Sound) -> None:
+    """Warn that all samples of a sound are 0."""
+    msg = (
+        f"{sound.name} is silent throughout (all samples are 0), and so are its features; "
+        "expected a recording; replace it."
+    )
+    warnings.warn(msg, VoxscaleWarning, stacklevel=6)
 
 
 def too_short(sound: Sound, span: int) -> DataError:

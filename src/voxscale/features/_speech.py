@@ -106,7 +106,8 @@ def speech_states(
         Windows at once. By default as many as memory and speed suggest; halved where memory runs
         out. It does not change the states beyond rounding.
     dtype : str or torch.dtype, optional
-        For the computation; float32 by default, float16 and bfloat16 save memory.
+        For the computation; float32 by default; float16 and bfloat16 save memory,
+        float64 takes twice as much.
     full_context : bool
         Leave out the shorter windows at the beginning.
     pad_silence : bool

@@ -25,7 +25,12 @@ from voxscale.features._speech_config import (
     window_limits_of,
 )
 from voxscale.features._speech_execute import SpeechRead, read_sound
-from voxscale.features._speech_models import SPEECH_DTYPES, SpeechModel, open_speech_models
+from voxscale.features._speech_models import (
+    SPEECH_DTYPES,
+    SpeechModel,
+    open_speech_models,
+    read_hz,
+)
 from voxscale.features._speech_windows import SpeechWindows, WindowPlan
 
 if TYPE_CHECKING:
@@ -90,7 +95,7 @@ class SpeechExtractor:
         self._device, self._dtype = device, dtype
         self._batch_size = checked_batch_size(batch_size)
         self._normalize, self._trim_padding = normalize, trim_padding
-        self._resample = resample
+        self.resamples = resample
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -136,6 +141,11 @@ class SpeechExtractor:
         row = None if self.files is None else self.files.packaged
         return n_dims_of(self._config) if row is None else row.n_dims
 
+    @cached_property
+    def hz(self) -> int:
+        """Sampling rate of what it hears; found without loading the weights."""
+        return self.load().hz if self.files is None else read_hz(self.files)
+
     @property
     def layer_prefix(self) -> str:
         """What the published scripts call its layers: "encoder" or "layer"."""
@@ -143,7 +153,7 @@ class SpeechExtractor:
 
     def choose_layers(self, layers: Layers) -> list[int]:
         """Return the layers asked for as numbers; errors as `speech_states`."""
-        return choose_layers(layers, self.n_layers)
+        return self._layers_of(layers, self.n_layers)
 
     def check_window(self) -> None:
         """Raise ValueError if the model cannot hear such windows; its weights are not loaded."""
@@ -156,6 +166,11 @@ class SpeechExtractor:
         if stride + context < fewest:
             msg = f"{lasts}; {self._label} needs {fewest / HZ:g} s at least; raise context_s."
             raise ValueError(msg)
+
+    def _layers_of(self, layers: Layers, n_layers: int) -> list[int]:
+        return choose_layers(
+            layers, n_layers, first="the input of the first block", model=self._label
+        )
 
     @property
     def _label(self) -> str:
@@ -170,7 +185,7 @@ class SpeechExtractor:
         """Read a sound, and lay windows over it; errors as `speech_states`."""
         model = self.load()
         self.check_window()
-        waveform = read_audio(audio, model.hz, resample=self._resample)
+        waveform = read_audio(audio, model.hz, resample=self.resamples)
         plan = self.windows.plan(len(waveform), model.hz, model.front.fewest)
         if not len(plan):
             raise self._too_short(audio, len(waveform) / model.hz, model)
@@ -197,7 +212,7 @@ class SpeechExtractor:
             self._models,
             clip.waveform,
             clip.plan,
-            choose_layers(layers, model.n_layers),
+            self._layers_of(layers, model.n_layers),
             step=stride,
             batch_size=self._batch_size,
         )

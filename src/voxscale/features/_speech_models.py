@@ -25,6 +25,7 @@ __all__ = [
     "SpeechModel",
     "load_speech_model",
     "open_speech_models",
+    "read_hz",
     "wrap_speech_model",
 ]
 
@@ -197,7 +198,7 @@ def _made(
     whole = _without_head(model)
     front = _front(name, whole, extractor, normalize=normalize, trim_padding=trim_padding)
     encoder = whole if isinstance(front, WhisperFront) else whole.encoder
-    hz = int(getattr(extractor, "sampling_rate", None) or HZ)
+    hz = _hz_of(extractor)
     prefix = "encoder" if isinstance(front, WhisperFront) else "layer"
     return SpeechModel(name, whole, encoder, whole.config, front, hz, prefix)
 
@@ -274,6 +275,16 @@ def _read_extractor(files: ModelFiles, where: str, *, local: bool) -> Any:
         )
 
 
+def read_hz(files: ModelFiles) -> int:
+    """Read which sampling rate a model hears, without its weights."""
+    where, local = locate(files)
+    return _hz_of(_read_extractor(files, where, local=local))
+
+
+def _hz_of(extractor: Any) -> int:
+    return int(getattr(extractor, "sampling_rate", None) or HZ)
+
+
 def _has_file(where: str, name: str, *, local: bool) -> bool:
     if local:
         return Path(where, name).is_file()
@@ -281,7 +292,8 @@ def _has_file(where: str, name: str, *, local: bool) -> bool:
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
-        hf_hub_download(where, name)
+        with quiet(keep_bars=True):
+            hf_hub_download(where, name)
     except EntryNotFoundError:  # of the hub, or of the cache where there is no network
         return False
     return True

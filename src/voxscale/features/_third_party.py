@@ -12,19 +12,25 @@ __all__ = ["disk_errors", "quiet"]
 
 @contextmanager
 def quiet(*, keep_bars: bool = False) -> Iterator[None]:
-    """Silence what transformers prints while it loads; errors still come through."""
+    """Silence what transformers and the hub print while they load; errors still come through.
+
+    The hub tells of every time that it tries again.
+    """
+    from huggingface_hub.utils import logging as hub_logging
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging
 
     verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    hub_had_bars = not are_progress_bars_disabled()
+    hub_had_bars, hub_verbosity = not are_progress_bars_disabled(), hub_logging.get_verbosity()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity(logging.ERROR)
     if had_bars and not keep_bars:
         logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(hub_verbosity)
         if had_bars and not keep_bars:
             logging.enable_progress_bar()
             if not hub_had_bars:

@@ -19,6 +19,8 @@ from voxscale.fit._design import bytes_needed, chunks, means_of, read_design
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import centred
 
+_GROWN = b"grown"  # where a Gram keeps the rows and products that it gave last
+
 __all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole", "about_mean"]
 
 Form = Literal["dual", "primal"]
@@ -212,7 +214,7 @@ class Gram:
         elif len(chosen) <= self.X.shape[1]:
             products = gram(self.X[chosen])
         else:
-            products = self._products_of(chosen)
+            products = self._grown(chosen)
         budget = self.budget - self.held_bytes
         return Gram(self.X[chosen], products, None, budget, Samples.of(None, len(chosen)))
 
@@ -387,6 +389,25 @@ class Gram:
             self._recent.clear()
             self._recent[key] = make()
         return self._recent[key]
+
+    def _grown(self, rows: Tensor) -> Tensor:
+        """Sum column products of some rows: onto those of the rows before, if these are among them.
+
+        So that nested sets of rows, each larger than the one before, are summed once.
+        """
+        wanted = torch.zeros(len(self.X), dtype=torch.bool, device=self.X.device)
+        wanted[rows] = True
+        before = self._recent.get(_GROWN)
+        if before is not None and bool((before[0] & ~wanted).any()):
+            before = None
+        n_more = len(rows) - (int(before[0].sum()) if before is not None else 0)
+        if before is None or n_more > len(self.X) - len(rows):
+            products = self._products_of(rows)
+        else:
+            more = wanted & ~before[0]
+            products = before[1] + gram(self.X[more], of_columns=True)
+        self._recent[_GROWN] = (wanted, products)
+        return products
 
     def _products_of(self, train: Tensor) -> Tensor:
         """Column products of some rows: all of them less the others, where that is exact."""

@@ -6,12 +6,15 @@ before a figure is asked for.
 """
 
 from voxscale.reports._ceiling import ceiling_density
+from voxscale.reports._contours import exchange_contours
 from voxscale.reports._curves import LawPanel, scaling_curve, scaling_curves
 from voxscale.reports._flatmap import flatmap
 from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
+from voxscale.reports._heat_map import layer_size_heat_map
 from voxscale.reports._layers import layer_curves
 from voxscale.reports._page import report, write_report
 from voxscale.reports._position import position_curves
+from voxscale.reports._slope_figure import slope_map_figure
 from voxscale.reports._timecourse import course_table, time_courses
 
 __all__ = [
@@ -19,15 +22,18 @@ __all__ = [
     "accuracy_found",
     "ceiling_density",
     "course_table",
+    "exchange_contours",
     "flatmap",
     "found_table",
     "layer_curves",
+    "layer_size_heat_map",
     "layers_found",
     "nothing_found",
     "position_curves",
     "report",
     "scaling_curve",
     "scaling_curves",
+    "slope_map_figure",
     "time_courses",
     "write_report",
 ]

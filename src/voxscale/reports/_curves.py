@@ -1,15 +1,26 @@
-"""Score against size: points, the law through them, and how sure it is."""
+"""Score against size: points, the law through them, how sure it is, and what it bets on."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from textwrap import fill
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
-from voxscale.reports._style import MUTED, PAGE_WIDTH, colour_of, new_figure, styled
+from voxscale.reports._law_words import (
+    described_law,
+    described_members,
+    grid_of,
+    is_straight,
+    line_fit,
+)
+from voxscale.reports._size_axis import name_sizes
+from voxscale.reports._style import INK, MUTED, PAGE_WIDTH, colour_of, new_figure, styled
 from voxscale.reports._tables import with_minus
 
 if TYPE_CHECKING:
@@ -20,39 +31,29 @@ if TYPE_CHECKING:
 
     from voxscale.scaling import ScalingLaw
 
-__all__ = [
-    "LawPanel",
-    "described_slope",
-    "grid_of",
-    "is_straight",
-    "line_fit",
-    "scaling_curve",
-    "scaling_curves",
-]
-
-LEAST_R2 = 0.9  # of a line, for the points to be called one
+__all__ = ["LawPanel", "scaling_curve", "scaling_curves"]
 
 _ASIDE = 7.0  # points that single draws are moved to the right
-_MOST_TICKS = 9  # sizes that are named one by one on the axis
-_CLOSEST_TICKS = 0.08  # of its width; closer ones would run into each other
+_FARTHEST_CEILING = 1.5  # times the largest score; a higher one would flatten the curve
+_MOST_NAMED = 5  # members with a colour and a line in the legend
+_LEGEND_LETTERS = 52
+_LINE_IN = 0.15  # inches, of a line of the legend
 
 
 class LawPanel(NamedTuple):
-    """What one panel of :func:`scaling_curves` shows; ``unit`` is what the law resamples."""
+    """What one panel of :func:`scaling_curves` shows; ``unit`` is what the scores are of.
+
+    The other fields are as the options of :func:`scaling_curve`.
+    """
 
     law: ScalingLaw
     xlabel: str
     draws: tuple[Array, Array] | None = None
     title: str | None = None
     unit: str = "unit"
-
-
-class LineFit(NamedTuple):
-    """How well the line of a law describes its points."""
-
-    r2: float
-    largest_residual: float
-    at: float
+    members: Mapping[str, Array] = MappingProxyType({})
+    ceiling: float | None = None
+    beyond: float = 0.0
 
 
 def scaling_curve(
@@ -62,26 +63,41 @@ def scaling_curve(
     ylabel: str = "score",
     title: str | None = None,
     draws: tuple[ArrayLike, ArrayLike] | None = None,
+    members: Mapping[str, ArrayLike] | None = None,
+    ceiling: float | None = None,
+    beyond: float = 0.0,
 ) -> Figure:
-    """Draw a scaling law: its points, its line, and the interval around it.
-
-    The line ends where the points end; what lies beyond is not drawn.
+    """Draw a scaling law: its points, its curve, and the interval around it.
 
     Parameters
     ----------
     law : ScalingLaw
-        From :func:`voxscale.fit_scaling_law`.
+        From :func:`voxscale.fit_scaling_law`, of any kind.
     xlabel, ylabel : str
         What was varied and what was scored, each with its unit: "training data (hours)".
     title : str, optional
     draws : tuple of two arrays of shape (n_draws,), optional
         x and score of single draws, shown as rings a little to the right of their x: at it,
         the points of the law would hide them.
+    members : mapping of name to array of shape (n_points,), optional
+        Scores of each subject at the x of the law, drawn thin; of more than five, in grey.
+    ceiling : float, optional
+        The best score there can be, drawn dashed; where it is more than half as high again as
+        all scores, the legend says so instead. Default: that of a saturating law.
+    beyond : float
+        Decades that the law is drawn beyond its last point, dotted, with the band in which it
+        expects one new size, hatched; the legend tells its error where the largest size was
+        left out. By default nothing is drawn there: it is a bet, not a measurement.
 
     Returns
     -------
     matplotlib Figure
         Not in pyplot's list; save it with ``.savefig(path)``.
+
+    Raises
+    ------
+    ValueError
+        If ``beyond`` is negative, or a member has not one score for each point.
 
     Examples
     --------
@@ -92,7 +108,19 @@ def scaling_curve(
     'training data (hours)'
     """
     points = None if draws is None else (np.asarray(draws[0]), np.asarray(draws[1]))
-    return scaling_curves([LawPanel(law, xlabel, points, title)], ylabel=ylabel)
+    own = {name: np.asarray(scores) for name, scores in (members or {}).items()}
+    wrong = [name for name, scores in own.items() if scores.shape != law.x.shape]
+    if wrong:
+        msg = (
+            f"members[{wrong[0]!r}] has shape {own[wrong[0]].shape}; expected {law.x.shape}, a "
+            "score at each x of the law."
+        )
+        raise ValueError(msg)
+    if not beyond >= 0:
+        msg = f"beyond is {beyond}; expected decades, 0 or more."
+        raise ValueError(msg)
+    panel = LawPanel(law, xlabel, points, title, members=own, ceiling=ceiling, beyond=beyond)
+    return scaling_curves([panel], ylabel=ylabel)
 
 
 @styled
@@ -109,102 +137,105 @@ def scaling_curves(panels: Sequence[LawPanel], *, ylabel: str) -> Figure:
     -------
     matplotlib Figure
     """
-    width = PAGE_WIDTH if len(panels) > 1 else 0.6 * PAGE_WIDTH
-    figure, grid = new_figure(1, len(panels), width=width, height=3.6, sharey=True)
-    for i, (ax, panel) in enumerate(zip(grid[0], panels, strict=True)):
-        _draw(ax, panel, colour_of(i))
+    n_columns = min(2, len(panels))
+    n_rows = -(-len(panels) // 2)
+    width = PAGE_WIDTH if n_columns > 1 else 0.6 * PAGE_WIDTH
+    figure, grid = new_figure(n_rows, n_columns, width=width, height=1.0, sharey="all")
+    n_lines = []
+    for ax, panel in zip(grid.ravel(), panels, strict=False):
+        _draw(ax, panel)
         ax.set_ylabel(ylabel)
         ax.yaxis.set_tick_params(labelleft=True)
+        texts = [text.get_text() for text in ax.get_legend().get_texts()]
+        n_lines.append(sum(1 + text.count("\n") for text in texts))
+    for ax in grid.ravel()[len(panels) :]:
+        ax.set_visible(False)
+    figure.set_size_inches(width, n_rows * (3.1 + _LINE_IN * max(n_lines)))
     return figure
 
 
-def described_slope(law: ScalingLaw, *, digits: int = 4, unit: str = "unit") -> str:
-    """Say the slope of a law with its interval.
-
-    Parameters
-    ----------
-    law : ScalingLaw
-    digits : int
-        Decimals.
-    unit : str
-        What the law resamples.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from voxscale.scaling import fit_scaling_law
-    >>> described_slope(fit_scaling_law([1.0, 10.0], [0.10, 0.125]), digits=3)
-    '+0.025 per decade (no interval: one unit)'
-    """
-    slope, low, high = (
-        with_minus(f"{one:+.{digits}f}") for one in (law.slope, *law.slope_interval)
-    )
-    if math.isnan(law.slope_interval[0]):
-        return f"{slope} per decade (no interval: one {unit})"
-    return f"{slope} per decade, {100 * law.level:g} % interval {low} to {high}"
-
-
-def line_fit(law: ScalingLaw) -> LineFit:
-    """Compare the points of a law, means over units, with its line.
-
-    Parameters
-    ----------
-    law : ScalingLaw
-
-    Returns
-    -------
-    LineFit
-        Share of the variance of the points that the line explains (NaN where they are all
-        equal), the residual that is largest in size, and its x.
-
-    Examples
-    --------
-    >>> from voxscale.scaling import fit_scaling_law
-    >>> fit = line_fit(fit_scaling_law([1.0, 10.0, 100.0], [0.1, 0.2, 0.2]))
-    >>> [round(one, 4) for one in fit]
-    [0.75, 0.0333, 10.0]
-    """
-    residuals = law.mean_scores - law.predict(law.x)
-    rises = law.mean_scores - law.mean_scores[0]  # exactly 0 where all points are equal
-    total = np.sum((rises - rises.mean()) ** 2)
-    r2 = 1 - np.sum(residuals**2) / total if total > 0 else math.nan
-    worst = np.argmax(np.abs(residuals))
-    return LineFit(float(r2), float(residuals[worst]), float(law.x[worst]))
-
-
-def is_straight(law: ScalingLaw) -> bool:
-    """Tell whether nothing speaks against a line: an R² of 0.9 or more, or points all equal."""
-    return not line_fit(law).r2 < LEAST_R2
-
-
-def grid_of(law: ScalingLaw) -> Array:
-    """Return the x at which a law is drawn: from its first to its last point."""
-    return np.geomspace(law.x.min(), law.x.max(), 100)
-
-
-def _draw(ax: Axes, panel: LawPanel, colour: str) -> None:
+def _draw(ax: Axes, panel: LawPanel) -> None:
     law = panel.law
     x = grid_of(law)
     low, high = law.interval(x)
     has_band = bool(np.isfinite(low).all())
+    _draw_members(ax, law.x, panel.members)
     if has_band:
-        share = f"{100 * law.level:g} % interval of the line"
-        ax.fill_between(x, low, high, color=colour, alpha=0.16, lw=0, label=share)
-    slope = described_slope(law, unit=panel.unit).split(",")[0]
-    if not is_straight(law):
-        slope += (", " if has_band else ",\n") + f"R² only {line_fit(law).r2:.2f}"
-    ax.plot(x, law.predict(x), color=colour, label=slope)
-    ax.plot(law.x, law.mean_scores, "o", color=colour, ms=6, mec="white", label="mean")
+        told = f"{100 * law.level:g} % interval over {described_members(law, panel.unit)}"
+        ax.fill_between(x, low, high, color=INK, alpha=0.14, lw=0, label=told)
+    ax.plot(x, law.predict(x), color=INK, lw=1.8, label=_law_label(panel, has_band=has_band))
+    ax.plot(law.x, law.mean_scores, "o", color=INK, ms=6, mec="white", label="mean")
     if panel.draws is not None:
         _draw_rings(ax, *panel.draws)
-    ax.set_xscale("log")
-    _name_sizes(ax, law.x)
+    if panel.beyond:
+        _draw_beyond(ax, law, panel.beyond)
+    _draw_ceiling(ax, panel)
+    width = math.log10(law.x.max() / law.x.min()) + panel.beyond
+    name_sizes(ax, law.x, width=width)
     ax.set_xlabel(panel.xlabel)
     ax.set_title(panel.title or "")
-    ax.legend(loc="best")
+    _put_legend(ax)
+
+
+def _draw_members(ax: Axes, x: Array, members: Mapping[str, Array]) -> None:
+    """Draw each member thin; many are not named one by one."""
+    named = len(members) <= _MOST_NAMED
+    for i, (name, scores) in enumerate(members.items()):
+        label = name if named else "one subject" if i == 0 else None
+        colour = colour_of(i) if named else MUTED
+        ax.plot(x, scores, "o-", color=colour, lw=0.8, ms=3, label=label)
+
+
+def _put_legend(ax: Axes) -> None:
+    """Put the legend under the axis' label, where it hides nothing."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure: Any = ax.get_figure(root=True)
+    below = ax.transAxes + ScaledTranslation(0.0, -0.42, figure.dpi_scale_trans)
+    ax.legend(loc="upper left", bbox_to_anchor=(0.0, 0.0), bbox_transform=below, borderaxespad=0.0)
+
+
+def _law_label(panel: LawPanel, *, has_band: bool) -> str:
+    law = panel.law
+    told = described_law(law)
+    if not has_band:
+        told += f" (no interval: one {panel.unit})"
+    told = fill(told, _LEGEND_LETTERS)
+    if law.kind == "log-linear" and not is_straight(law):
+        told += f",\nR² only {line_fit(law).r2:.2f}"
+    return told
+
+
+def _draw_beyond(ax: Axes, law: ScalingLaw, decades: float) -> None:
+    """Draw what a law bets on beyond its points, lighter than what was measured."""
+    x = grid_of(law, beyond=decades)
+    found = [law.extrapolate(float(one)) for one in x]
+    low, high = np.array([one.band for one in found]).T
+    error = found[-1].held_out_error
+    told = "extrapolation, not measured"
+    if math.isfinite(error):
+        told += with_minus(f"; without the largest size the law errs there by {error:+.4f}")
+    ax.plot(x, law.predict(x), ":", color=INK, lw=1.8, label=fill(told, _LEGEND_LETTERS))
+    if np.isfinite(low).all():
+        share = f"{100 * law.level:g} % band of one new size"
+        hatched: dict[str, Any] = {"facecolor": "none", "edgecolor": MUTED, "lw": 0.0}
+        ax.fill_between(x, low, high, hatch="////", label=share, **hatched)
+
+
+def _draw_ceiling(ax: Axes, panel: LawPanel) -> None:
+    law, ceiling = panel.law, panel.ceiling
+    if ceiling is None and law.kind == "saturating":
+        ceiling = law.asymptote
+    if ceiling is None or not math.isfinite(ceiling):
+        return
+    told = f"noise ceiling {ceiling:.3f}"
+    tops = [law.mean_scores, *panel.members.values()]
+    highest = max(float(np.nanmax(one)) for one in tops)
+    style: dict[str, Any] = {"color": "#4b5058", "lw": 1.2, "ls": "--"}
+    if ceiling <= _FARTHEST_CEILING * highest:
+        ax.axhline(ceiling, label=told, **style)
+    else:
+        ax.plot([], [], label=f"{told}, above what is shown", **style)
 
 
 def _draw_rings(ax: Axes, x: Array, scores: Array) -> None:
@@ -216,27 +247,3 @@ def _draw_rings(ax: Axes, x: Array, scores: Array) -> None:
     ax.plot(x, scores, "o", transform=aside, label="one draw", **ring)
     ax.update_datalim(np.column_stack([x, scores]))  # what is moved sets no limits by itself
     ax.autoscale_view()
-
-
-def _name_sizes(ax: Axes, sizes: Array) -> None:
-    """Write the sizes themselves on the axis where they are few."""
-    from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator
-
-    different: list[float] = np.unique(sizes).tolist()
-    if len(different) > _MOST_TICKS:
-        return
-    closest = _CLOSEST_TICKS * math.log10(different[-1] / different[0])
-    shown = different[:1]
-    for size in different[1:]:
-        if math.log10(size / shown[-1]) > closest:
-            shown.append(size)
-    large = EngFormatter(sep="")
-    ax.set_xticks(shown, labels=[large(s) if s >= 1e4 else _size_text(s) for s in shown])
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _size_text(size: float) -> str:
-    if size == round(size):
-        return f"{size:.0f}"
-    return f"{size:.3g}" if size >= 1 else f"{size:.2g}"

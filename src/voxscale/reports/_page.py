@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from voxscale._version import __version__
 from voxscale.reports import _sections as sections
 from voxscale.reports._baselines import beyond_baselines
+from voxscale.reports._grids import in_two_sizes
 from voxscale.reports._layer_comparison import two_layers
 from voxscale.reports._reading import Material, read_material
 from voxscale.reports._scores import numbers_to_report
 from voxscale.reports._size import by_size
+from voxscale.reports._slopes import voxel_slopes
 from voxscale.reports._stacking import mixed_layers
 from voxscale.reports._style import PAGE_WIDTH, png
 from voxscale.reports._tables import Drawing, Section
@@ -38,6 +40,8 @@ _SECTIONS: tuple[Callable[[Material], Section], ...] = (
     numbers_to_report,
     sections.by_layer,
     by_size,
+    in_two_sizes,
+    voxel_slopes,
     beyond_baselines,
     mixed_layers,
     two_layers,
@@ -175,8 +179,15 @@ def _render(study: Study, made: Sequence[Section], images: dict[str, _Image]) ->
     source = (files("voxscale.reports") / "page.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(
         title=study.name,
-        lead=f"Encoding models of the data set {study.dataset_name!r} from {study.model!r}.",
+        lead=_lead(study),
         sections=made,
         images=images,
         version=__version__,
     )
+
+
+def _lead(study: Study) -> str:
+    """Name the data set and every model."""
+    models = [*study.models, *([study.speech.model] if study.speech else [])]
+    named = ", ".join(map(repr, models[:-1])) + " and " if len(models) > 1 else ""
+    return f"Encoding models of the data set {study.dataset_name!r} from {named}{models[-1]!r}."

@@ -13,6 +13,7 @@ from voxscale.design import zscore
 from voxscale.evaluate import fdr
 from voxscale.reports._tables import with_minus
 from voxscale.reports._timecourse import course_table
+from voxscale.study._beside import layer_cells
 
 if TYPE_CHECKING:
     from voxscale.data import Dataset
@@ -26,7 +27,6 @@ __all__ = [
     "SubjectMaps",
     "permutations_used",
     "read_material",
-    "sweep_points",
 ]
 
 Q_LEVEL = 0.05  # expected share of false discoveries on a map
@@ -163,7 +163,7 @@ def read_material(results: Results) -> Material:
     maps: list[SubjectMaps] = []
     courses, courses_of = None, ("", "")
     for subject in results.subjects:
-        cells = results.sweep("layer", subject)
+        cells = layer_cells(results, subject)
         if not cells:
             continue
         dataset = data.load(results.study.dataset, subject, results.study.root)
@@ -192,45 +192,12 @@ def permutations_used(results: Results, subject: str) -> int | None:
     return counts[0] if counts else None  # test rows and seed are the same in all of them
 
 
-def sweep_points(results: Results, axis: str) -> Any:
-    """List the mean score of every draw along a sweep, for each subject and test story.
-
-    Parameters
-    ----------
-    results : Results
-    axis : {"context", "n_stories"}
-
-    Returns
-    -------
-    DataFrame
-        Columns ``subject``, ``story``, ``context``, ``n_stories``, ``hours``, ``draw`` and
-        ``mean_r``, the mean over voxels with a score; and ``size``, where a point lies: its
-        context, or the mean hours of all draws of one size and of all subjects.
-    """
-    table, stories = results.table, results.story_table
-    keys = set(table.loc[table[f"in_{axis}_sweep"], "key"])
-    columns = ["subject", "story", "context", "n_stories", "hours", "draw", "mean_r"]
-    points = stories.loc[stories["key"].isin(keys), [*columns, "key"]].reset_index(drop=True)
-    sizes = points["context"] if axis == "context" else _hours_of_sizes(points, table)
-    return points.assign(size=sizes.astype(np.float64))[[*columns, "size"]]
-
-
-def _hours_of_sizes(points: Any, table: Any) -> Any:
-    """Average the hours of the points that were asked for in the same words."""
-    asked = table.set_index("key").loc[points["key"], ["asked_hours", "reference", "n_stories"]]
-    words = np.where(
-        asked["asked_hours"].notna(),
-        asked["asked_hours"].astype(str) + " h",
-        np.where(asked["reference"], "all", asked["n_stories"].astype(str)),
-    )
-    return points["hours"].groupby(words).transform("mean")
-
-
 def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> SubjectMaps:
     best = results.best_layer(dataset.subject)
     choice = best.chosen
     repeats = dict(results.meta(cells[0])["ceiling_runs"])
     limits = results.ceiling(dataset.subject) or {}
+    has_p_values = results.study.evaluate.n_permutations > 0 and cells[0].reference
     nowhere = np.full(len(choice), np.nan)
 
     def at_best(name: str, *, exists: bool = True) -> Array:
@@ -247,7 +214,7 @@ def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> Sub
         best_layer=best.map([cell.layer for cell in cells]),
         cv_score=at_best("r_validation" if results.study.validation_stories else "cv_score"),
         r=at_best("r"),
-        p_value=at_best("p_value", exists=results.study.evaluate.n_permutations > 0),
+        p_value=at_best("p_value", exists=has_p_values),
         r_repeated=at_best("cc_abs", exists=bool(repeats)),
         **{name: at_best(name, exists=bool(repeats)) for name in ("cc_max", "cc_norm", "spe")},
         space=dataset.space,

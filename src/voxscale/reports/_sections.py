@@ -43,6 +43,8 @@ def by_layer(material: Material) -> Section:
     results = material.results
     section = Section("layers", "Score by layer")
     table = results.table[results.table["in_layer_sweep"]]
+    if table["reference"].any():  # and not those with fewer stories, which are sweeps as well
+        table = table[table["reference"]]
     kept_back = bool(results.study.validation_stories)
     chooses = "mean_r_validation" if kept_back else "mean_cv_score"
     scores = table[["subject", "layer", chooses, "mean_r"]].rename(

@@ -18,7 +18,7 @@ __all__ = ["speech_share"]
 
 _COLUMNS = (
     "subject", "best language layer", "best speech layer", "best of both", "mix",
-    "best is speech", "weight on speech", f"the same where cc_max > {RELIABLE_CC_MAX:g}",
+    "best is speech", "weight on speech", f"weight on speech, cc_max > {RELIABLE_CC_MAX:g}",
 )  # fmt: skip
 
 
@@ -55,7 +55,9 @@ def speech_share(results: Results, subjects: Sequence[str]) -> Table:
         "layer and its best speech layer, of the better of the two, each chosen without the test "
         "stories, and of the mix. The share of voxels whose best layer is one of speech; and the "
         "share of the mix that speech layers have, mean over voxels with weights: over all of "
-        f"them, and over those whose noise ceiling is above {RELIABLE_CC_MAX:g}. The file has the "
+        f"them, and over those whose noise ceiling is above {RELIABLE_CC_MAX:g}. Voxels that "
+        "nothing predicts have weights and a best layer too, by chance: there the better of the "
+        "two on validation may be the worse on the test stories. The file has the "
         "r of each speech layer alone."
     )
     return Table(_COLUMNS, rows, note, "speech", pd.DataFrame(numbers))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOUND",
+    "INK",
     "MUTED",
     "PAGE_WIDTH",
     "WIDTH",
@@ -26,6 +27,7 @@ __all__ = [
 # Okabe & Ito 2008, "Color universal design": told apart by colour-blind readers.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 FOUND = "#D55E00"  # what a model says
+INK = "#1c1f24"  # means over subjects, and the law through them
 MUTED = "#8a8f98"  # single draws, single repeats, lines of reference
 WIDTH = 6.4  # inches, of a figure with one panel
 PAGE_WIDTH = 9.0  # inches, of a figure as wide as the report

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Drawing", "Section", "Table", "as_text", "fields_table", "plural", "with_minus"]
 
+_LONGEST_WHOLE = 16  # letters of a name that stays on one line
+
 
 @dataclass(frozen=True)
 class Table:
@@ -41,6 +43,12 @@ class Table:
         """Which columns hold nothing but numbers, and are set flush right."""
         cells = [[row[i] for row in self.rows] for i in range(len(self.columns))]
         return [bool(column) and all(map(_is_number, column)) for column in cells]
+
+    @property
+    def is_whole(self) -> list[bool]:
+        """Which columns hold short names alone, such as "signed_r2", which no line may cut."""
+        cells = [[row[i] for row in self.rows] for i in range(len(self.columns))]
+        return [all(len(one) <= _LONGEST_WHOLE for one in column) for column in cells]
 
 
 @dataclass(frozen=True)

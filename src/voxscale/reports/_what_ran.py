@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from voxscale.reports._reading import FDR_NAMES, NULL_NAMES, permutations_used
-from voxscale.reports._size import N_BOOTSTRAP
 from voxscale.reports._tables import Section, Table, as_text, fields_table
 from voxscale.store import key_of
 from voxscale.study import AlphaRange
@@ -24,6 +23,7 @@ __all__ = ["what_ran"]
 
 _MOST_FAILURES = 20  # listed one by one
 _HASH_DIGITS = 12
+_LAW_INTERVAL = "Student's t over subjects, or over the test stories of one"
 _SHOWN_MEANS = ("mean_r", "mean_cv_score")  # over voxels, on the page
 _PACKAGES = ("scipy", "scikit-learn", "nilearn")  # whose versions no cell holds
 
@@ -47,8 +47,7 @@ def what_ran(material: Material) -> Section:
         paragraphs=[
             f"{told}. A cell is one fit (a subject, a layer, a context and the stories it learns "
             "from), or what is computed once for a subject (noise ceilings, baselines, the mix of "
-            "layers). Layers were swept with all training stories at the longest context; contexts "
-            f"and numbers of stories at layer {results.study.reference_layer}.",
+            f"layers). {_swept(results.study)}",
             *_sources(material),
         ],
         tables=[
@@ -63,6 +62,35 @@ def what_ran(material: Material) -> Section:
     if results.failed:
         section.tables.append(_failures_table(results))
     return section
+
+
+def _swept(study: Study) -> str:
+    """Say what was varied, and where the rest stood meanwhile."""
+    longest, n_models = max(study.contexts), len(study.models)
+    n_layers = max(len(study.layers_of(model)) for model in study.models)
+    of_models = f" of each of {n_models} models" if n_models > 1 else ""
+    what = f"Layers{of_models}" if n_layers > 1 else f"One layer{of_models}"
+    verb = "were swept" if n_layers > 1 else "was fitted"
+    told = [f"{what} {verb} with all training stories at a context of {longest} words."]
+    others = []
+    if len(study.contexts) > 1:
+        others.append("contexts with all training stories")
+    if study.hours is not None or study.training_stories is not None:
+        amounts = "hours of training data" if study.hours is not None else "numbers of stories"
+        others.append(f"{amounts} at a context of {longest} words")
+    if others:
+        of_model = f" of {study.model}" if n_models > 1 else ""
+        swept = ", and ".join(others)
+        swept = swept[0].upper() + swept[1:]
+        told.append(f"{swept} were varied at layer {study.reference_layer}{of_model} alone.")
+    if study.sweep:
+        grids = "; ".join(map(_in_words, study.sweep))
+        told.append(
+            f"Beside these, every combination was fitted of: {grids}. What a grid does not name "
+            f"stands at layer {study.reference_layer} (of other models, their middle one), "
+            f"{longest} words and all training stories."
+        )
+    return " ".join(told)
 
 
 def _settings(results: Results) -> list[tuple[str, Any]]:
@@ -113,7 +141,7 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("product measure", study.evaluate.product_measure),
         ("ceilings between subjects", study.evaluate.between_subjects),
         ("reducers of scores.csv", study.evaluate.reducers),
-        ("bootstrap draws of a law", N_BOOTSTRAP),
+        ("interval of a law", _LAW_INTERVAL),
     ]
 
 

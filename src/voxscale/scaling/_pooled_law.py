@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special
 
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
+from voxscale.scaling._pooled_exponent import pooled_exponent, pooled_exponent_interval
 from voxscale.scaling._surface_projection import LARGEST_EXPONENT
-from voxscale.scaling._surface_terms import power_term, power_term_slope
+from voxscale.scaling._surface_terms import power_term
+from voxscale.scaling._units import Members, as_units
 
 __all__ = ["PooledLaw", "fit_pooled_law"]
 
-_NODES = np.concatenate([[0.0], np.geomspace(0.01, LARGEST_EXPONENT, 120)])
 _N_SIZES = 4
 
 
 class _Columns(NamedTuple):
-    """Scores (n_sizes, n_columns, n_units), and which columns are complete."""
+    """Scores of members (n_sizes, n_columns, n_members), and which columns are complete."""
 
-    scores: Array
+    curves: Array
+    members: Members
     is_known: Array
-    has_units: bool
+
+    @property
+    def mean(self) -> Array:
+        """Weighted mean over members, (n_sizes, n_columns)."""
+        return np.asarray(self.curves @ self.members.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +49,14 @@ class PooledLaw:
     exponents : array of shape (n_groups,)
         Between 0, where scores do not bend, and 4.
     exponent_low, exponent_high : arrays of shape (n_groups,)
-        Interval by Student's t over units, from a jackknife; NaN without units, and where the
-        exponent is 0 or 4.
+        Interval by Student's t over members, from a jackknife; NaN with one member. Where the
+        exponent is at its bound: from 0 to the largest, or from the smallest to inf, that
+        members do not speak against.
     asymptotes, coefficients : arrays of shape (n_columns,)
-        NaN for columns left out, and where the exponent is 0: there is no asymptote then.
+        NaN for columns left out; infinite where the exponent is 0, with the sign of the growth.
+    interval_over : str or None
+        The level whose members were left out in turn; None where no level has two.
+    n_members : int
     n_left_out : int
         Columns that lack a finite score.
     level : float
@@ -59,6 +69,8 @@ class PooledLaw:
     exponent_high: Array
     asymptotes: Array = field(repr=False)
     coefficients: Array = field(repr=False)
+    interval_over: str | None
+    n_members: int
     n_left_out: int
     level: float
     _exponent_of_column: Array = field(repr=False)
@@ -95,6 +107,8 @@ def fit_pooled_law(
     groups: ArrayLike | None = None,
     *,
     kind: str = "power",
+    levels: Mapping[str, ArrayLike] | None = None,
+    unit_weights: ArrayLike | None = None,
     level: float = 0.95,
 ) -> PooledLaw:
     """Fit a power law to many columns at once, with one exponent for each group of them.
@@ -106,12 +120,18 @@ def fit_pooled_law(
     x : array of shape (n_sizes,)
         Positive, at least four different.
     scores : array of shape (n_sizes, n_columns) or (n_sizes, n_columns, n_units)
-        A column is a voxel or a region. Units, such as stories or subjects, are averaged; the
-        interval of the exponent is over them. Columns that lack a finite score are left out.
+        A column is a voxel or a region. Units, such as stories, are averaged. Columns that lack
+        a finite score are left out.
     groups : array of shape (n_columns,), optional
         Region of each column. Default: one group.
     kind : {"power"}
         ``asymptote − coefficient · x^(−exponent)``.
+    levels : mapping of level to labels of shape (n_units,), optional
+        What units lie within, outermost first, such as ``{"subject": …}``. The interval is over
+        the members of the outermost level with two or more; members of the level "subject"
+        count the same. Default: over units, as if they were independent of one another.
+    unit_weights : array of shape (n_units,), optional
+        What each unit counts, such as its number of TRs. Default: the same.
     level : float
         Of the intervals.
 
@@ -122,12 +142,12 @@ def fit_pooled_law(
     Raises
     ------
     AlignmentError
-        If scores and groups do not match x and each other.
+        If scores and groups do not match x and each other, or labels and weights the units.
     FitError
         If x is not positive and finite, has fewer than four different sizes, or a group has no
         complete column or only constant ones.
     ValueError
-        If ``kind`` is unknown or ``level`` out of range.
+        If ``kind`` is unknown, ``level`` or a weight out of range, or "subject" not outermost.
 
     Warns
     -----
@@ -138,7 +158,8 @@ def fit_pooled_law(
     -----
     Least squares over all columns of a group; asymptotes and coefficients are solved for at
     every exponent (variable projection), so that only the products of sizes with each other,
-    summed over columns, matter. Columns of greater variance count more.
+    summed over columns, matter. Columns of greater variance count more. The jackknife leaves
+    each member out in turn, in all columns at once: what columns share is in the interval.
 
     References
     ----------
@@ -159,7 +180,8 @@ def fit_pooled_law(
         msg = f"level is {level}; expected a probability between 0 and 1, such as 0.95."
         raise ValueError(msg)
     sizes = _checked_sizes(x)
-    columns = _checked_columns(scores, len(sizes))
+    columns = _checked_columns(scores, len(sizes), levels, unit_weights)
+    means, members = columns.mean, columns.members
     labels = _checked_groups(groups, columns)
     log_x = np.log(sizes) - np.log(sizes).mean()
     names = tuple(dict.fromkeys(labels.tolist()))
@@ -168,12 +190,13 @@ def fit_pooled_law(
     of_column, linear = (np.full((n, len(labels)), np.nan) for n in (1, 2))
     for i, name in enumerate(names):
         here = columns.is_known & (labels == name)
-        exponents[i] = _exponent(log_x, _of_group(columns, here, name).mean(axis=2))
-        if columns.has_units and 0 < exponents[i] < LARGEST_EXPONENT:
-            ends[:, i] = _jackknife(log_x, columns.scores[:, here], exponents[i], level)
+        exponents[i] = pooled_exponent(log_x, _of_group(means, here, name))
+        ends[:, i] = pooled_exponent_interval(
+            log_x, columns.curves[:, here], members.weights, exponents[i], level
+        )
         of_column[0, here] = exponents[i]
         basis = np.column_stack([np.ones(len(log_x)), power_term(log_x, exponents[i])])
-        linear[:, here] = np.linalg.lstsq(basis, columns.scores[:, here].mean(axis=2))[0]
+        linear[:, here] = np.linalg.lstsq(basis, means[:, here])[0]
     _warn_of_bounds(names, exponents)
     asymptotes, coefficients = _in_powers(of_column[0], linear, np.log(sizes).mean())
     return PooledLaw(
@@ -184,6 +207,8 @@ def fit_pooled_law(
         exponent_high=ends[1],
         asymptotes=asymptotes,
         coefficients=coefficients,
+        interval_over=members.level,
+        n_members=len(members.weights),
         n_left_out=int((~columns.is_known).sum()),
         level=level,
         _exponent_of_column=of_column[0],
@@ -191,56 +216,22 @@ def fit_pooled_law(
     )
 
 
-def _exponent(log_x: Array, scores: Array) -> float:
-    """Find the exponent under which the columns (n_sizes, n_columns) leave least."""
-    apart = scores - scores.mean(axis=0)
-    square = apart @ apart.T
-
-    def gain(exponent: float) -> tuple[float, float]:
-        """Tell what is explained, and its derivative."""
-        term = power_term(log_x, np.asarray(exponent))
-        slope = power_term_slope(log_x, np.asarray(exponent))
-        term, slope = term - term.mean(), slope - slope.mean()
-        size, along = term @ term, term @ square @ term
-        change = 2 * (slope @ square @ term - along * (slope @ term) / size) / size
-        return float(along / size), float(change)
-
-    terms = power_term(log_x, _NODES[:, None])
-    terms -= terms.mean(axis=1, keepdims=True)
-    gains = ((terms @ square) * terms).sum(axis=1) / (terms**2).sum(axis=1)
-    best = int(np.argmax(gains))
-    low, high = _NODES[max(best - 1, 0)], _NODES[min(best + 1, len(_NODES) - 1)]
-    at_low, at_high = gain(low)[1], gain(high)[1]
-    if at_low > 0 > at_high:
-        return float(optimize.brentq(lambda e: gain(e)[1], low, high, xtol=1e-15, rtol=1e-14))
-    return float(_NODES[best])
-
-
-def _jackknife(log_x: Array, scores: Array, exponent: float, level: float) -> tuple[float, float]:
-    """Interval of an exponent by Student's t over the units of (n_sizes, n_columns, n_units)."""
-    n_units = scores.shape[2]
-    if n_units < 2:
-        return float("nan"), float("nan")
-    total = scores.sum(axis=2)
-    without = [_exponent(log_x, (total - scores[:, :, i]) / (n_units - 1)) for i in range(n_units)]
-    error = np.sqrt((n_units - 1) * np.var(without))
-    reach = float(special.stdtrit(n_units - 1, 0.5 + level / 2) * error)
-    return exponent - reach, exponent + reach
-
-
 def _in_powers(exponents: Array, linear: Array, log_center: float) -> tuple[Array, Array]:
-    """Turn score and slope at the center into asymptotes and coefficients; NaN at exponent 0."""
-    is_bent = exponents > 0
-    left = np.where(is_bent, linear[1], np.nan) / np.where(is_bent, exponents, 1.0)
-    return linear[0] + left, left * np.exp(exponents * log_center)
+    """Turn score and slope at the center into asymptotes and coefficients; endless at exponent 0.
+
+    A column without slope has nothing left to gain, whatever the exponent.
+    """
+    is_bent = (exponents > 0) | np.isnan(linear[1])
+    endless = np.where(linear[1] == 0, 0.0, np.copysign(np.inf, linear[1]))
+    left = np.where(is_bent, linear[1] / np.where(is_bent, exponents, 1.0), endless)
+    return linear[0] + left, left * np.exp(np.where(is_bent, exponents, 0.0) * log_center)
 
 
-def _of_group(columns: _Columns, here: Array, name: object) -> Array:
-    scores = columns.scores[:, here]
-    if not here.any() or not np.ptp(scores.mean(axis=2), axis=0).any():
+def _of_group(means: Array, here: Array, name: object) -> Array:
+    if not here.any() or not np.ptp(means[:, here], axis=0).any():
         msg = f"group {name!r} has no complete column whose score varies; leave it out."
         raise FitError(msg)
-    return np.asarray(scores)
+    return np.asarray(means[:, here])
 
 
 def _checked_sizes(x: ArrayLike) -> Array:
@@ -262,8 +253,13 @@ def _checked_sizes(x: ArrayLike) -> Array:
     return sizes
 
 
-def _checked_columns(scores: ArrayLike, n_sizes: int) -> _Columns:
-    """Check scores, and count the columns that lack one."""
+def _checked_columns(
+    scores: ArrayLike,
+    n_sizes: int,
+    levels: Mapping[str, ArrayLike] | None,
+    unit_weights: ArrayLike | None,
+) -> _Columns:
+    """Check scores, count the columns that lack one, and average units within members."""
     table = np.array(scores, np.float64)
     if table.ndim not in (2, 3) or len(table) != n_sizes:
         msg = (
@@ -271,8 +267,8 @@ def _checked_columns(scores: ArrayLike, n_sizes: int) -> _Columns:
             f"n_columns) or ({n_sizes}, n_columns, n_units)."
         )
         raise AlignmentError(msg)
-    has_units = table.ndim == 3
-    table = table if has_units else table[:, :, None]
+    table = table if table.ndim == 3 else table[:, :, None]
+    members = as_units(table.shape[2], levels, unit_weights).members()
     is_known = np.asarray(np.isfinite(table).all(axis=(0, 2)))
     if not is_known.all():
         msg = (
@@ -280,7 +276,7 @@ def _checked_columns(scores: ArrayLike, n_sizes: int) -> _Columns:
             "out: their asymptotes are NaN."
         )
         warnings.warn(msg, VoxscaleWarning, stacklevel=3)
-    return _Columns(table, is_known, has_units)
+    return _Columns(table @ members.shares.T, members, is_known)
 
 
 def _checked_groups(groups: ArrayLike | None, columns: _Columns) -> Array:

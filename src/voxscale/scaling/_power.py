@@ -13,6 +13,8 @@ from voxscale.errors import AlignmentError, FitError
 
 __all__ = ["SlopeComponents", "slope_components", "slope_interval_width", "slope_power"]
 
+_DESIGNS = ("crossed", "nested")
+
 
 @dataclass(frozen=True)
 class SlopeComponents:
@@ -25,16 +27,24 @@ class SlopeComponents:
     subject_sd : float
         Of subjects' true slopes; NaN where one subject tells nothing of it.
     story_sd : float
-        Of true slopes of stories, within a subject; NaN with one story of each subject.
+        Of true slopes of stories, within a subject; NaN with one story of each subject. In the
+        crossed design without what a story does alike in all subjects.
     size_sd : float
         Of one story's score at one size, about that story's own line; NaN with two sizes, which
         lie on a line whatever they are: it is then part of ``story_sd``.
+    shared_story_sd : float
+        Of what a story's slope has in common in all subjects; NaN in the nested design, where
+        it is part of ``story_sd``.
+    design : {"crossed", "nested"}
+        By which of the two analyses of variance this was found.
     """
 
     slope: float
     subject_sd: float
     story_sd: float
     size_sd: float
+    shared_story_sd: float = float("nan")
+    design: str = "nested"
 
 
 def slope_interval_width(
@@ -46,6 +56,7 @@ def slope_interval_width(
     subject_sd: float,
     story_sd: float,
     size_sd: float,
+    shared_story_sd: float = 0.0,
     level: float = 0.95,
 ) -> Array:
     """Compute the expected width of a slope's interval, in score per decade.
@@ -56,8 +67,9 @@ def slope_interval_width(
         Stories are test stories of each subject; sizes are evenly spaced in their logarithm.
     decades : float
         From the smallest size to the largest, as log10 of their ratio.
-    subject_sd, story_sd, size_sd : float
-        As in :class:`SlopeComponents`.
+    subject_sd, story_sd, size_sd, shared_story_sd : float
+        As in :class:`SlopeComponents`. What stories share over subjects is of no matter but with
+        one subject.
     level : float
 
     Returns
@@ -89,7 +101,7 @@ def slope_interval_width(
     array([0.0106, 0.0039])
     """
     error, freedom = _standard_error(
-        n_subjects, n_stories, n_sizes, decades, subject_sd, story_sd, size_sd
+        n_subjects, n_stories, n_sizes, decades, subject_sd, story_sd, size_sd, shared_story_sd
     )
     _check_level(level)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -109,6 +121,7 @@ def slope_power(
     subject_sd: float,
     story_sd: float,
     size_sd: float,
+    shared_story_sd: float = 0.0,
     level: float = 0.95,
 ) -> Array:
     """Compute how often the interval of such a slope will leave out 0.
@@ -117,7 +130,9 @@ def slope_power(
     ----------
     slope : float
         In score per decade: the population's, or with one subject that subject's own.
-    n_subjects, n_stories, n_sizes, decades, subject_sd, story_sd, size_sd, level
+    n_subjects, n_stories, n_sizes, decades, subject_sd, story_sd, size_sd
+        As in :func:`slope_interval_width`.
+    shared_story_sd, level
         As in :func:`slope_interval_width`.
 
     Returns
@@ -131,7 +146,7 @@ def slope_power(
         If a number is out of range.
     """
     error, freedom = _standard_error(
-        n_subjects, n_stories, n_sizes, decades, subject_sd, story_sd, size_sd
+        n_subjects, n_stories, n_sizes, decades, subject_sd, story_sd, size_sd, shared_story_sd
     )
     _check_level(level)
     known = (freedom > 0) & (error > 0)
@@ -143,7 +158,9 @@ def slope_power(
     return np.asarray(np.where(known, outside, certain))[()]
 
 
-def slope_components(x: ArrayLike, scores: ArrayLike) -> SlopeComponents:
+def slope_components(
+    x: ArrayLike, scores: ArrayLike, *, design: str = "crossed"
+) -> SlopeComponents:
     """Estimate what makes slopes differ, from the scores of stories.
 
     Parameters
@@ -152,10 +169,16 @@ def slope_components(x: ArrayLike, scores: ArrayLike) -> SlopeComponents:
         Sizes, positive, at least two different.
     scores : array of shape (n_sizes, n_subjects, n_stories)
         Finite.
+    design : {"crossed", "nested"}
+        "crossed": all subjects were tested on the same stories, in the same order of the last
+        axis. "nested": each on stories of its own; a crossed analysis is not wrong then, but
+        wastes degrees of freedom.
 
     Returns
     -------
     SlopeComponents
+        Of a single subject, or a single story, always of the nested design: there is nothing to
+        cross.
 
     Raises
     ------
@@ -163,17 +186,55 @@ def slope_components(x: ArrayLike, scores: ArrayLike) -> SlopeComponents:
         If scores do not have these three axes.
     FitError
         If there is no slope, or a score is not finite.
+    ValueError
+        If the design is unknown.
 
     Notes
     -----
-    Squares of a balanced analysis of variance set equal to their expectations; what comes out
-    below 0 is 0. What a size does alike in every story of every subject is no part of
-    ``size_sd``: all slopes share it.
+    Mean squares of slopes in a balanced analysis of variance, set equal to their expectations;
+    what comes out below 0 is 0. With n subjects, m stories, and S the sum of squares of the
+    decades about their mean:
+
+    - crossed, subjects × stories × residual: ``residual = story² + size² / S``, ``subjects =
+      residual + m subject²``, ``stories = residual + n shared²``; ``size²`` is what is left
+      about the lines once the means of subjects and of stories are taken off;
+    - nested: ``within = story² + size² / S``, ``subjects = within + m subject²``.
+
+    With stories in common the nested analysis would take what they share off the spread of
+    subjects, where it never was. What a size does alike in every story of every subject is no
+    part of ``size_sd``: all slopes share it.
 
     References
     ----------
-    Searle, Casella & McCulloch 1992, "Variance components", chapter 3.
+    Searle, Casella & McCulloch 1992, "Variance components", chapters 3 and 4.
     """
+    if design not in _DESIGNS:
+        msg = f"design {design!r} is unknown; choose one of {', '.join(_DESIGNS)}."
+        raise ValueError(msg)
+    table, decades = _checked_table(x, scores)
+    square = decades @ decades
+    slopes = np.tensordot(decades, table, axes=1) / square  # (n_subjects, n_stories)
+    left = table - table.mean(axis=0) - decades[:, None, None] * slopes
+    if min(slopes.shape) < 2:
+        design = "nested"
+    own, n_left = _own_scatter(left, design)
+    size = float((own**2).sum() / n_left) if n_left else float("nan")
+    from_sizes = 0.0 if np.isnan(size) else size / square
+    within, between, shared = _slope_variances(slopes, design)
+    n_stories = slopes.shape[1]
+    by_chance = (from_sizes if np.isnan(within) else within) / n_stories
+    return SlopeComponents(
+        slope=float(slopes.mean()),
+        subject_sd=_root(between - by_chance),
+        story_sd=_root(within - from_sizes),
+        size_sd=_root(size),
+        shared_story_sd=_root(shared - within / len(slopes)),
+        design=design,
+    )
+
+
+def _checked_table(x: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
+    """Check scores, and take decades of sizes about their mean."""
     sizes, table = np.asarray(x, np.float64), np.asarray(scores, np.float64)
     if table.ndim != 3 or sizes.shape != table.shape[:1]:
         msg = (
@@ -187,27 +248,33 @@ def slope_components(x: ArrayLike, scores: ArrayLike) -> SlopeComponents:
     if not np.isfinite(table).all():
         msg = "a score is not finite; leave its story out."
         raise FitError(msg)
-    n_sizes, n_subjects, n_stories = table.shape
-    decades = np.log10(sizes) - np.log10(sizes).mean()
-    square = decades @ decades
-    slopes = np.tensordot(decades, table, axes=1) / square  # (n_subjects, n_stories)
-    left = table - table.mean(axis=0) - decades[:, None, None] * slopes
+    return table, np.log10(sizes) - np.log10(sizes).mean()
+
+
+def _own_scatter(left: Array, design: str) -> tuple[Array, int]:
+    """Take off what many stories do alike at a size; and count degrees of freedom."""
+    n_sizes, n_subjects, n_stories = left.shape
     own = left - left.mean(axis=(1, 2), keepdims=True)
-    n_left = (n_sizes - 2) * (n_subjects * n_stories - 1)
-    size = float((own**2).sum() / n_left) if n_left else float("nan")
-    from_sizes = 0.0 if np.isnan(size) else size / square
-    within = float(slopes.var(axis=1, ddof=1).mean()) if n_stories > 1 else float("nan")
-    between = float(slopes.mean(axis=1).var(ddof=1)) if n_subjects > 1 else float("nan")
-    by_chance = (from_sizes if np.isnan(within) else within) / n_stories
-    return SlopeComponents(
-        slope=float(slopes.mean()),
-        subject_sd=_root(between - by_chance),
-        story_sd=_root(within - from_sizes),
-        size_sd=_root(size),
-    )
+    if design == "nested":
+        return own, (n_sizes - 2) * (n_subjects * n_stories - 1)
+    own = own - own.mean(axis=1, keepdims=True) - own.mean(axis=2, keepdims=True)
+    return own, (n_sizes - 2) * (n_subjects - 1) * (n_stories - 1)
 
 
-def _root(variance: float) -> float:
+def _slope_variances(slopes: Array, design: str) -> tuple[float, float, float]:
+    """Vary within subjects, between means of subjects, between means of stories; NaN if unknown."""
+    n_subjects, n_stories = slopes.shape
+    nan = float("nan")
+    between = float(slopes.mean(axis=1).var(ddof=1)) if n_subjects > 1 else nan
+    if design == "nested":
+        return float(slopes.var(axis=1, ddof=1).mean()) if n_stories > 1 else nan, between, nan
+    of_subjects, of_stories = (slopes.mean(axis=axis, keepdims=True) for axis in (1, 0))
+    rest = slopes - of_subjects - of_stories + slopes.mean()
+    residual = float((rest**2).sum() / ((n_subjects - 1) * (n_stories - 1)))
+    return residual, between, float(of_stories.var(ddof=1))
+
+
+def _root(variance: float | Array) -> float:
     return float(np.sqrt(max(variance, 0.0))) if np.isfinite(variance) else float("nan")
 
 
@@ -219,6 +286,7 @@ def _standard_error(
     subject_sd: float,
     story_sd: float,
     size_sd: float,
+    shared_story_sd: float,
 ) -> tuple[Array, Array]:
     """Compute the standard error of the mean slope, and its degrees of freedom (0: none)."""
     counts = np.broadcast_arrays(
@@ -228,7 +296,10 @@ def _standard_error(
         if not (values >= 1).all():
             msg = f"{name} holds {values.min():g}; expected 1 or more."
             raise ValueError(msg)
-    parts = {"subject_sd": subject_sd, "story_sd": story_sd, "size_sd": size_sd}
+    parts = {
+        "subject_sd": subject_sd, "story_sd": story_sd, "size_sd": size_sd,
+        "shared_story_sd": shared_story_sd,
+    }  # fmt: skip
     for name, sd in parts.items():
         if not 0 <= sd < np.inf:
             msg = f"{name} is {sd}; expected a standard deviation, 0 or more."
@@ -241,7 +312,8 @@ def _standard_error(
         square = decades**2 * sizes * (sizes + 1) / (12 * (sizes - 1))
         within = story_sd**2 + size_sd**2 / square
         one = subjects == 1
-        variance = np.where(one, within / stories, (subject_sd**2 + within / stories) / subjects)
+        alone = (shared_story_sd**2 + within) / stories
+        variance = np.where(one, alone, (subject_sd**2 + within / stories) / subjects)
     freedom = np.where(one, stories - 1, subjects - 1)
     return np.sqrt(variance), np.where(sizes > 1, freedom, 0)
 

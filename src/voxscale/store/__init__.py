@@ -3,7 +3,13 @@
 Files are written aside, forced to disk and renamed: what exists is complete.
 """
 
-from voxscale.store._aside import check_writable, folder_aside, remove_whole, write_aside
+from voxscale.store._aside import (
+    check_writable,
+    folder_aside,
+    remove_left,
+    remove_whole,
+    write_aside,
+)
 from voxscale.store._cache import cache_folder
 from voxscale.store._codecs import write_npy
 from voxscale.store._fit_store import FitStore
@@ -25,6 +31,7 @@ __all__ = [
     "hash_file",
     "key_of",
     "one_run",
+    "remove_left",
     "remove_whole",
     "write_aside",
     "write_npy",

@@ -18,6 +18,7 @@ __all__ = [
     "folder_aside",
     "lives",
     "machine_name",
+    "remove_left",
     "remove_whole",
     "told",
     "write_aside",
@@ -196,6 +197,21 @@ def _beside(path: Path) -> Path:
     mine = f".{path.name}.{machine_name()}."
     _remove_left(path.parent, mine)
     return path.with_name(f"{mine}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def remove_left(folder: str | Path) -> None:
+    """Remove what processes of this machine that were killed left in a folder and those below.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be removed.
+    """
+    folder = Path(folder)
+    begin = f".*.{machine_name()}."
+    with told(folder):
+        for holder in {left.parent for left in folder.rglob(f"{begin}*.tmp")}:
+            _remove_left(holder, begin)
 
 
 def _remove_left(folder: Path, begin: str) -> None:

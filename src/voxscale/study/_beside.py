@@ -14,16 +14,27 @@ from voxscale.errors import StoreError, VoxscaleWarning
 from voxscale.evaluate import StoryScores, VariancePartition, partition
 
 if TYPE_CHECKING:
+    from voxscale.study._cells import Cell
     from voxscale.study._results import Results
 
-__all__ = ["METRIC", "layer_scores", "partition_of", "score_name"]
+__all__ = ["METRIC", "layer_cells", "layer_scores", "partition_of", "score_name"]
 
 METRIC = "r2"
 
 
+def layer_cells(results: Results, subject: str) -> tuple[Cell, ...]:
+    """List the cells of a subject's layer sweep that differ in nothing else.
+
+    A grid of layers with fewer stories is a sweep over layers too: what stands where the study's
+    sweeps meet goes before it.
+    """
+    cells = results.sweep("layer", subject)
+    return tuple(cell for cell in cells if cell.reference) or cells
+
+
 def layer_scores(results: Results, subject: str, on: str) -> StoryScores:
     """Stack the scores of a subject's layer sweep, with the names of their stories."""
-    cells = results.sweep("layer", subject)
+    cells = layer_cells(results, subject)
     if not cells:
         msg = f"subject {subject!r}: no layer with all stories is done; run the study."
         raise StoreError(msg)

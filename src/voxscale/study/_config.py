@@ -321,15 +321,26 @@ class Study(SettingsTable):
     @field_validator("sweep")
     @classmethod
     def _of_known_models(cls, sweeps: tuple[Sweep, ...], info: ValidationInfo) -> Any:
+        features, contexts = info.data.get("features"), set(info.data.get("contexts") or ())
+        for sweep in sweeps:
+            contexts.update(sweep.contexts or ())
+        if features is not None and features.policy == "full" and len(contexts) > 1:
+            msg = (
+                'policy "full" reads a story from its start, whatever the context, so that '
+                f"contexts {sorted(contexts)} would all be the same; keep one of them"
+            )
+            raise ValueError(msg)
         known = info.data.get("models") or ()
-        for sweep in sweeps if known else ():
+        for number, sweep in enumerate(sweeps if known else (), start=1):
             of_table = tuple(sweep.layers) if isinstance(sweep.layers, dict) else sweep.models
             for one in (*(sweep.models or ()), *(of_table or ())):
                 if one not in known:
-                    msg = f"it names model {one!r}, which is not among {', '.join(known)}"
+                    msg = (
+                        f"grid {number} names model {one!r}, which is not among {', '.join(known)}"
+                    )
                     raise ValueError(msg)
             if sweep.models and of_table and set(sweep.models) != set(of_table):
-                msg = "its layers are those of other models than its models; name the same in both"
+                msg = f"grid {number} has layers of other models than its models; name the same"
                 raise ValueError(msg)
         return sweeps
 

@@ -48,7 +48,7 @@ def dense_array(
         msg = f"{what} is not among the fits of subject {chosen!r}; see results.select."
         raise ValueError(msg)
     labels = labels_of(results, cells)
-    dims = [*DIMS, *_needed(labels)]
+    dims = _dims(labels)
     coordinates = {dim: _ordered(labels[dim]) for dim in dims}
     values = _placed(results, name, cells, labels, coordinates)
     attrs = {"study": results.study.name, "subject": chosen}
@@ -86,10 +86,13 @@ def _placed(
     return values
 
 
-def _needed(labels: dict[str, Array]) -> list[str]:
-    """Name the further axes that it takes to tell cells apart."""
-    there = [dim for dim in _FURTHER if dim in labels]
-    return [dim for dim in there if len(set(map(_same, labels[dim]))) > 1]
+def _dims(labels: dict[str, Array]) -> list[str]:
+    """Choose what tells cells apart: hours that were asked for instead of numbers of stories."""
+    varied = {dim for dim in _FURTHER if dim in labels and len(set(map(_same, labels[dim]))) > 1}
+    dims = [dim for dim in DIMS if dim != "n_stories" or "asked_hours" not in varied]
+    dims += [dim for dim in _FURTHER if dim in varied]
+    places = list(zip(*(map(_same, labels[dim]) for dim in dims), strict=True))
+    return dims if len(set(places)) == len(places) else list(dict.fromkeys((*DIMS, *dims)))
 
 
 def _ordered(held: Array) -> Array:

@@ -67,7 +67,7 @@ class FamilyDesigns:
         if self._inputs.study.design.protocol is not None:
             return design_of(self._inputs, cell, self._store, self._shared[cell.subject], runs)
         self._enter(cell)
-        return np.vstack([self._block(cell, run)[1] for run in runs])
+        return np.vstack([self._block(cell, run) for run in runs])
 
     def training(self, cell: Cell) -> Array | Gram:
         """Make the design of a cell's training stories, with its products if they are at hand."""
@@ -89,14 +89,15 @@ class FamilyDesigns:
         if len(members) > 1 and self._has_room(members):
             self._products = self._multiplied(members)
 
-    def _block(self, cell: Cell, run: str) -> tuple[Signature, Array]:
-        """Make the rows of one run, once."""
+    def _block(self, cell: Cell, run: str) -> Array:
+        """Make the rows of one run; once where the family has products, which had room."""
         signature = signature_of(self._inputs.facts(cell.subject), run)
-        if signature not in self._blocks:
-            shared = self._shared[cell.subject]
-            block = design_of(self._inputs, cell, self._store, shared, [run])
+        if signature in self._blocks:
+            return self._blocks[signature]
+        block = design_of(self._inputs, cell, self._store, self._shared[cell.subject], [run])
+        if self._products is not None and signature not in self._places:
             self._blocks[signature] = block
-        return signature, self._blocks[signature]
+        return block
 
     def _place(self, cell: Cell, run: str) -> tuple[int, int]:
         """Return the first row of a run among all, and the one behind its last."""
@@ -104,25 +105,28 @@ class FamilyDesigns:
 
     def _has_room(self, members: Sequence[Cell]) -> bool:
         """Estimate what all runs take, by the width of the first."""
-        n_features = self._block(members[0], members[0].stories[0])[1].shape[1]
+        n_features = self._block(members[0], members[0].stories[0]).shape[1]
         n_rows: dict[Signature, int] = {}
         for cell in members:
             lengths = self._shared[cell.subject].lengths(cell.stories)
             for run, n_trs in lengths.items():
                 n_rows[signature_of(self._inputs.facts(cell.subject), run)] = n_trs
         n_trs = sum(n_rows.values())
-        blocks = _ITEMSIZE * n_trs * n_features
-        return bool(blocks + bytes_needed(n_trs, n_features, _ITEMSIZE) < self._room)
+        rows = _ITEMSIZE * n_trs * n_features  # joined, beside those that are multiplied
+        return bool(2 * rows + bytes_needed(n_trs, n_features, _ITEMSIZE) < self._room)
 
     def _multiplied(self, members: Sequence[Cell]) -> Gram:
         """Join the training runs of all members, and sum their products."""
-        first = 0
+        first, blocks = 0, []
         for cell in members:
+            facts = self._inputs.facts(cell.subject)
             for run in cell.stories:
-                signature, block = self._block(cell, run)
+                signature = signature_of(facts, run)
                 if signature not in self._places:
-                    self._places[signature] = first, first + len(block)
-                    first += len(block)
-        X = np.vstack([self._blocks[signature] for signature in self._places])
+                    blocks.append(self._block(cell, run))
+                    self._places[signature] = first, first + len(blocks[-1])
+                    first += len(blocks[-1])
+        X = np.vstack(blocks)
+        del blocks
         memory_gib = self._inputs.study.fit.memory_gib
         return Gram.of(X, device=self._device, memory_gib=memory_gib)

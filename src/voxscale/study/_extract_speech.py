@@ -97,7 +97,8 @@ device, dtype, batch_size
     Warns
     -----
     VoxscaleWarning
-        As `voxscale.DesignRecipe.downsample`, and `voxscale.data.check_run` where there are words.
+        As `voxscale.DesignRecipe.downsample`, and `voxscale.data.check_run` where there are words;
+        and once for each story whose TRs go on more than 30 s after its sound.
     """
     extractor = SpeechExtractor(
         model,

@@ -13,7 +13,6 @@ from voxscale.store import LayerStore, key_of
 from voxscale.study._cell_keys import min_context_of
 from voxscale.study._split import split_of
 from voxscale.study._stream import Grid, array_name, stream_story
-from voxscale.study._sweeps import layers_at
 
 if TYPE_CHECKING:
     from voxscale.study._cells import Cell
@@ -90,6 +89,13 @@ def recipe_of(study: Study) -> DesignRecipe:
 
 def feature_key(inputs: Inputs, facts: SubjectFacts, run: str, model: str, context: int) -> str:
     """Name the features of a run by everything that can change their numbers."""
+    place = (facts.subject, run, model, context)
+    if place not in inputs.feature_keys:
+        inputs.feature_keys[place] = _feature_key(inputs, facts, run, model, context)
+    return inputs.feature_keys[place]
+
+
+def _feature_key(inputs: Inputs, facts: SubjectFacts, run: str, model: str, context: int) -> str:
     recipe = recipe_of(inputs.study)
     return key_of(
         {
@@ -97,7 +103,7 @@ def feature_key(inputs: Inputs, facts: SubjectFacts, run: str, model: str, conte
             "extractor": dict(inputs.identity(model)),
             "words": facts.hashes[run]["words"],
             "tr_times": facts.hashes[run]["tr_times"],
-            "layers": layers_at(inputs.study, model, context),
+            "layers": inputs.layers_at(model, context),
             "context": context,
             "min_context": min_context_of(context),
             "lobes": recipe.lobes,
@@ -123,7 +129,7 @@ def passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[FeaturePass]:
             seen.add(key)
             target = Target(key, cell.subject, run, len(facts.tr_times[run]))
             words = str(facts.hashes[run]["words"])
-            layers = layers_at(inputs.study, cell.model, cell.context)
+            layers = inputs.layers_at(cell.model, cell.context)
             found = passes.get((cell.model, cell.context, words))
             before = () if found is None else found.targets
             passes[cell.model, cell.context, words] = FeaturePass(

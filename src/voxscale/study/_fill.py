@@ -45,6 +45,7 @@ def fill_features(inputs: Inputs, made: Plan, tell: Callable[[Progress], None]) 
         else:
             done[type(one)] += 1
             steps.end(one.label)
+    inputs.release(latest)
     return done[FeaturePass], done[SpeechPass]
 
 

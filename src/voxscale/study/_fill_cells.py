@@ -70,16 +70,18 @@ class Filling:
             for i, cell in enumerate(job.cells):
                 if i:
                     self._steps.start(cell.label)
-                self._fill_cell(cell, shared[cell.subject], fitted.get(cell), seconds)
+                self._fill_cell(cell, shared[cell.subject], fitted.pop(cell, None), seconds)
 
     def _fitted(
         self, job: Job, shared: Mapping[str, SubjectData], designs: FamilyDesigns
     ) -> dict[Cell, Fitted]:
         """Fit the cells of a job together; nothing where that fails, which each then tells."""
-        if job.cells[0].kind != "fit":
+        failed = {cell.subject for cell, _ in self.failed}
+        cells = [cell for cell in job.cells if cell.kind == "fit" and cell.subject not in failed]
+        if not cells:
             return {}
         try:
-            return fit_together(self._inputs, job.cells, shared, designs, self._device)
+            return fit_together(self._inputs, cells, shared, designs, self._device)
         except FATAL:
             raise
         except Exception:  # each is tried alone, and its own error is recorded

@@ -19,7 +19,7 @@ from voxscale.features import Extractor, SpeechExtractor, extractor
 from voxscale.store import hash_array, hash_file, key_of
 from voxscale.study._checks import blamed
 from voxscale.study._speech_inputs import need_sounds, speech_extractor
-from voxscale.study._sweeps import grids_of
+from voxscale.study._sweeps import Grid, grids_of, layers_at
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -94,6 +94,8 @@ class Inputs:
         self._facts: dict[str, SubjectFacts] = {}
         self._extractors: dict[str, Extractor] = {}
         self._identities: dict[str, Mapping[str, Any]] = {}
+        self._layers: dict[tuple[str, int], tuple[int, ...]] = {}
+        self.feature_keys: dict[tuple[str, str, str, int], str] = {}  # those named so far
         self._latest: tuple[str, Dataset] | None = None
         self.subjects = _subjects_of(study)
 
@@ -123,7 +125,7 @@ class Inputs:
         return found
 
     def _check_layers(self, model: str, n_layers: int) -> None:
-        for grid in grids_of(self.study):
+        for grid in self.grids:
             if max(grid.layers.get(model, (0,))) >= n_layers:
                 msg = (
                     f"{self.study.where('layers', grid.table)}{grid.label('layers')} "
@@ -131,6 +133,17 @@ class Inputs:
                     f"{n_layers - 1}; leave out those above."
                 )
                 raise ConfigError(msg)
+
+    @cached_property
+    def grids(self) -> tuple[Grid, ...]:
+        """The grids of the study."""
+        return tuple(grids_of(self.study))
+
+    def layers_at(self, model: str, context: int) -> tuple[int, ...]:
+        """Return the layers of a model that some cell needs at a context."""
+        if (model, context) not in self._layers:
+            self._layers[model, context] = layers_at(self.grids, model, context)
+        return self._layers[model, context]
 
     def release(self, model: str) -> None:
         """Let go of a model's weights; they are loaded again when asked for."""
@@ -189,7 +202,7 @@ class Inputs:
         if subject not in self._facts:
             dataset = self.dataset(subject)
             found = _facts_of(dataset, subject)
-            has_band = any("sound" in one for grid in grids_of(self.study) for one in grid.bands)
+            has_band = any("sound" in one for grid in self.grids for one in grid.bands)
             if self.study.baselines.sound or has_band or self.study.speech is not None:
                 sounds, no_sound = _hash_sounds(dataset)
                 if self.study.speech is not None and not sounds:

@@ -84,4 +84,9 @@ def _jobs(inputs: Inputs, cells: Sequence[Cell]) -> list[Job]:
         facts = inputs.facts(cell.subject)
         design = tuple(signature_of(facts, run) for run in cell.stories)
         families.setdefault(family_of(cell), {}).setdefault(design, []).append(cell)
-    return [Job(tuple(some)) for designs in families.values() for some in designs.values()]
+    return [
+        Job(tuple(some))
+        for designs in families.values()
+        # Each draw from its smallest set, whose products the next ones grow from.
+        for some in sorted(designs.values(), key=lambda some: (some[0].draw, some[0].n_stories))
+    ]

@@ -94,6 +94,7 @@ class Plan:
         subjects = list(dict.fromkeys(cell.subject for cell in self.cells))
         sizes = sorted({cell.n_stories for cell in self.cells if cell.kind != "between"})
         contexts = sorted({cell.context for cell in self.cells})
+        at = "" if study.sweep else f" (layer {study.reference_layer})"
         counts = Counter(one.context for one in self.passes)
         stories = ", ".join(f"{n} at context {context}" for context, n in counts.items())
         n_sounds = len(self.speech_passes)
@@ -102,8 +103,8 @@ class Plan:
             ("results", str(study.out)),
             ("data set", f"{study.dataset_name}: {', '.join(subjects)}"),
             *_models_of(study),
-            ("contexts", f"{_listed(contexts)} words (layer {study.reference_layer})"),
-            ("stories", f"{_listed(sizes)} to train on (layer {study.reference_layer})"),
+            ("contexts", f"{_listed(contexts)} words{at}"),
+            ("stories", f"{_listed(sizes)} to train on{at}"),
             ("cells", f"{len(self.cells)}: {len(self.done)} done, {len(self.missing)} to do"),
             (
                 "features",
@@ -115,9 +116,9 @@ class Plan:
             *(self.costs.rows() if self.costs else ()),
         ]
         if self.failed:
-            rows.insert(8, ("failed", f"{len(self.failed)}, to be tried again"))
+            rows.insert(_place(rows, "cells"), ("failed", f"{len(self.failed)}, to be tried again"))
         if study.speech:
-            rows.insert(4, ("speech", _windows_of(study.speech)))
+            rows.insert(_place(rows, "contexts") - 1, ("speech", _windows_of(study.speech)))
         if self.orphans:
             rows.append(("orphans", _of_orphans(self.orphans)))
         return "\n".join(f"{name:>9}  {text}" for name, text in rows)
@@ -128,6 +129,11 @@ _POLICIES = {
     "full": "; each from its start",
     "sentence": "; a window for every sentence of it",
 }
+
+
+def _place(rows: list[tuple[str, str]], name: str) -> int:
+    """Return the place behind a row."""
+    return [row for row, _ in rows].index(name) + 1
 
 
 def _models_of(study: Study) -> list[tuple[str, str]]:

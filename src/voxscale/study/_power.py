@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["POWER_AXES", "StoryScores", "story_scores_along"]
 
-_VALIDATION = ("mean_r_validation", "mean_cv_score")  # what chooses a model's layer, if finite
+_VALIDATION = ("mean_r_validation", "mean_cv_score")  # what chooses a model's layer: the first had
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,11 @@ class StoryScores:
 
     @property
     def components(self) -> SlopeComponents:
-        """What makes slopes differ, by :func:`voxscale.scaling.slope_components`."""
-        return slope_components(self.x, self.scores)
+        """What makes slopes differ, by :func:`voxscale.scaling.slope_components`.
+
+        Crossed: all subjects heard these stories.
+        """
+        return slope_components(self.x, self.scores, design="crossed")
 
     @property
     def decades(self) -> float:
@@ -65,8 +68,8 @@ def story_scores_along(
     found : Results
     axis : {"n_params", "hours", "context"}, optional
         Default: the first of these along which the study has two sizes. Models are taken at the
-        layer with the best validation or cross-validated score of each subject; draws of
-        training stories are averaged.
+        layer with the best validation score of each subject or, where some layer has none, the
+        best cross-validated one; draws of training stories are averaged.
     n_params : mapping of model to number, optional
         Of models that :func:`voxscale.features.model_facts` does not know.
 
@@ -77,7 +80,8 @@ def story_scores_along(
     Raises
     ------
     ConfigError
-        If the study has fewer than two sizes along the axis, or subjects share no test story.
+        If the study has fewer than two sizes along the axis, subjects share no test story, or
+        the layers of a model have no validation score to choose by.
     ValueError
         If the axis is unknown.
     """
@@ -101,9 +105,24 @@ def _by_model(found: Results) -> pd.DataFrame:
     rows = found.table[found.table["reference"]]
     usual = {cell.bands for cell in map(found.reference_or_none, found.subjects) if cell}
     rows = rows[rows["bands"].isin(usual)]
-    by_choice = rows[_VALIDATION[0]].fillna(rows[_VALIDATION[1]])
-    best = by_choice.fillna(-np.inf).groupby([rows["subject"], rows["model"]]).idxmax()
-    return rows.loc[best.to_numpy()].assign(size=lambda one: one["model"])
+    best = [_best_layer(layers) for _, layers in rows.groupby(["subject", "model"])]
+    return rows.loc[best].assign(size=lambda one: one["model"])
+
+
+def _best_layer(layers: pd.DataFrame) -> Any:
+    """Find the index of a model's best layer in a subject, by one measure for all its layers."""
+    if len(layers) == 1:
+        return layers.index[0]
+    for measure in _VALIDATION:
+        if np.isfinite(layers[measure].to_numpy(np.float64)).all():
+            return layers[measure].idxmax()
+    first = layers.iloc[0]
+    msg = (
+        f"the {len(layers)} layers of model {first['model']!r} in subject {first['subject']!r} do "
+        f"not all have a finite {' or '.join(_VALIDATION)}; a layer cannot be chosen without test "
+        "scores: run all layers with validation or cross-validation, or study one layer."
+    )
+    raise ConfigError(msg)
 
 
 def _by_hours(found: Results) -> pd.DataFrame:

@@ -149,7 +149,12 @@ def _made_of(results: Results) -> str:
     """Name what the files hold: cells done, and how numbers are made of their voxels."""
     keys = sorted(results.key(cell) for cell in (*results.cells, *results.beside))
     reducers = results.study.evaluate.reducers
-    return key_of({"format": FORMAT, "cells": keys, "reducers": reducers})
+    # What a cell is called may change while its numbers stay: its draw, the hours asked for.
+    names = sorted(
+        f"{results.key(cell)} {cell.draw} {cell.asked_hours} {'+'.join(results.axes(cell))}"
+        for cell in results.cells
+    )
+    return key_of({"format": FORMAT, "cells": keys, "names": names, "reducers": reducers})
 
 
 def _labels(values: Sequence[Any]) -> Array:

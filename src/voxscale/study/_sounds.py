@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxscale.data import audio_duration_s
+from voxscale.data._audio import check_as_it_is
 from voxscale.data._files import present
 from voxscale.errors import DataError
 from voxscale.features import SpeechExtractor
@@ -86,9 +87,11 @@ class Sounds:
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """The sha256 of each sound that is there."""
+        """The sha256 of each sound that can be used: neither ``absent`` nor ``unfit``."""
         return {
-            story: hash_file(self.paths[story]) for story in self.paths if story not in self.absent
+            story: hash_file(self.paths[story])
+            for story in self.paths
+            if story not in self.absent and story not in self.unfit
         }
 
     @cached_property
@@ -101,6 +104,23 @@ class Sounds:
             except DataError as error:
                 absent[story] = error
         return absent
+
+    @cached_property
+    def unfit(self) -> dict[str, DataError]:
+        """Sounds that would have to be resampled and must not, by their headers.
+
+        Those whose header cannot be read are left to the run.
+        """
+        if self.extractor.resamples:
+            return {}
+        unfit = {}
+        for story in self.paths:
+            if story not in self.absent and self.duration_s(story):
+                try:
+                    check_as_it_is(self.paths[story], self.extractor.hz)
+                except DataError as error:
+                    unfit[story] = error
+        return unfit
 
     def duration_s(self, story: str) -> float:
         """Say how long a sound is by its header, in seconds; see :func:`told_duration_s`."""
@@ -132,7 +152,7 @@ class Sounds:
         if not callable(progress) and progress is not None:
             msg = f"progress is {progress!r}; expected something that can be called, or None."
             raise TypeError(msg)
-        failed = dict(self.absent)
+        failed = {**self.absent, **self.unfit}
         n_done = len(self.paths) - len(missing) - len(failed)
         told = _Told(self, progress, n_done, missing)
         for story, parts in missing.items():

@@ -14,8 +14,9 @@ import numpy as np
 
 from voxscale.arrays import TRSeries
 from voxscale.data import check_heard, check_run
+from voxscale.data._dataset import SILENCE_S
 from voxscale.design import DesignRecipe
-from voxscale.errors import DataError
+from voxscale.errors import DataError, VoxscaleWarning
 from voxscale.store import LayerStore, check_writable, hash_array, key_of
 from voxscale.study._extract import _check_mapping, _times_of
 from voxscale.study._sounds import Sounds, SpeechProgress
@@ -127,16 +128,22 @@ class SpeechExtraction:
         ------
         DataError, AlignmentError, ValueError, TypeError, StoreError
             As :func:`extract_speech`; sounds that cannot be read are left to the run.
+
+        Warns
+        -----
+        VoxscaleWarning
+            Of TRs that go on more than 30 s after their sound, of stories that are there too.
         """
         missing = self.missing
-        if not missing:
-            return
-        for story in missing:
-            self._check_words(story)
-        self.sounds.extractor.load()
-        for story in missing:
-            self._check_trs(story)
-        check_writable(self._store.folder)
+        if missing:
+            for story in missing:
+                self._check_words(story)
+            self.sounds.extractor.load()
+            for story in missing:
+                self._check_trs(story)
+            check_writable(self._store.folder)
+        for story in self.keys:
+            self._warn_of_late_trs(story)
 
     def run(
         self, progress: Callable[[SpeechProgress], None] | None = None
@@ -190,6 +197,20 @@ class SpeechExtraction:
         with warnings.catch_warnings():  # the run itself will warn
             warnings.simplefilter("ignore")
             self._recipe.stream(plan.times, self._tr_times[story], story)
+
+    def _warn_of_late_trs(self, story: str) -> None:
+        """Say that TRs go on long after a sound, where features are 0."""
+        duration_s = self.sounds.duration_s(story)
+        if self._tr_times is None or not duration_s:
+            return
+        last_s = float(self._tr_times[story].max())
+        if last_s - duration_s > SILENCE_S:
+            msg = (
+                f"story {story!r}: its TRs go on to {last_s:.2f} s, the sound "
+                f"{self.sounds.paths[story].name} ends at {duration_s:.2f} s; features of TRs "
+                "after it are 0; check that both are of the same story, or leave these TRs out."
+            )
+            warnings.warn(msg, VoxscaleWarning, stacklevel=5)
 
     def _key(self, story: str, layer: int) -> str:
         fields = {

@@ -15,7 +15,7 @@ import numpy as np
 
 from voxscale.errors import DataError, StoreError, VoxscaleWarning
 from voxscale.features._models import short_name
-from voxscale.store import check_writable, key_of
+from voxscale.store import check_writable, key_of, remove_left
 from voxscale.study._npz_rows import NpzRows, key_in, read_npz, writing_npz
 from voxscale.study._sounds import Sounds, SpeechProgress
 from voxscale.study._speech_stream import Sink, hear
@@ -150,6 +150,7 @@ class SpeechNpz:
     def run(self, progress: Callable[[SpeechProgress], None] | None = None) -> dict[str, Path]:
         """Write what is missing, and return the path of each story's last layer.
 
+        What killed runs on this machine left half-written, in any layer, is removed.
         Sounds that cannot be used raise nothing: they are in ``failed``.
 
         Parameters
@@ -163,6 +164,7 @@ class SpeechNpz:
             As :meth:`check`; or if the disk is full.
         """
         self.check()
+        remove_left(self.folder)
         self.failed = self.sounds.run(self.missing, self._write, progress)
         return {
             story: self.path(story, _FINAL)

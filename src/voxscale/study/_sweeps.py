@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -73,22 +73,37 @@ def longest_context(study: Study) -> int:
 def grids_of(study: Study) -> list[Grid]:
     """List the study's own sweeps, which share one cell, and those that are asked for.
 
-    A sweep of the study over a single value gives way to one over the same axis that was asked
-    for: contexts, say, that were swept with fewer stories.
+    Of the grids over contexts, amounts of training data or bands alone, at the reference model
+    and layer, the first is the sweep over it, where the study's own is over a single value.
     """
-    asked = [_asked_for(study, sweep, i) for i, sweep in enumerate(study.sweep)]
-    taken = {grid.axes for grid in asked}
-    own = []
-    for grid in _star(study):
-        is_trivial = len(list(grid.points())) == 1 and grid.axes in taken
-        own.append(grid._replace(axes=()) if is_trivial else grid)
-    return [*own, *asked]
+    own = list(_star(study))
+    swept = {axis for grid in own if len(list(grid.points())) > 1 for axis in grid.axes}
+    asked = []
+    for number, sweep in enumerate(study.sweep):
+        grid = _asked_for(study, sweep, number)
+        if swept.intersection(grid.axes) or not _is_at_reference(study, grid):
+            grid = grid._replace(axes=())
+        swept.update(grid.axes)
+        asked.append(grid)
+    taken = {grid.axes for grid in asked if grid.axes}
+    return [*(one._replace(axes=()) if one.axes in taken else one for one in own), *asked]
 
 
-def layers_at(study: Study, model: str, context: int) -> tuple[int, ...]:
+def _is_at_reference(study: Study, grid: Grid) -> bool:
+    """Tell whether nothing but the one axis of a grid and its size differ from the reference."""
+    if grid.axes not in (("context",), ("n_stories",), ("bands",)):
+        return False
+    return (
+        grid.layers == {study.model: (study.reference_layer,)}
+        and (grid.axes == ("context",) or grid.contexts == (longest_context(study),))
+        and (grid.axes == ("bands",) or grid.bands == (study.default_bands,))
+    )
+
+
+def layers_at(grids: Iterable[Grid], model: str, context: int) -> tuple[int, ...]:
     """Return the layers of a model that some cell needs at a context."""
     found: set[int] = set()
-    for grid in grids_of(study):
+    for grid in grids:
         if model in grid.layers and context in grid.contexts:
             found.update(grid.layers[model])
     return tuple(sorted(found))

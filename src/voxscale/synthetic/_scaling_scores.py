@@ -21,6 +21,7 @@ def planted_scores(
     subject_sd: float = 0.0,
     story_sd: float = 0.0,
     size_sd: float = 0.0,
+    shared_story_sd: float = 0.0,
     seed: int = 0,
 ) -> Array:
     """Draw the score of each story of each subject at each size.
@@ -39,6 +40,9 @@ def planted_scores(
         its subject's.
     size_sd : float
         Standard deviation of one score about its story's own line.
+    shared_story_sd : float
+        Standard deviation of what a story adds to the slope of every subject: above 0, stories
+        are the same for all subjects (crossed with them); at 0, each subject's own (nested).
     seed : int
 
     Returns
@@ -48,11 +52,15 @@ def planted_scores(
     """
     decades = np.log10(np.asarray(sizes, np.float64) / sizes[0])
     scores = np.empty((len(decades), n_subjects, n_stories))
+    shared = [
+        shared_story_sd * np.random.default_rng([seed, 0, 0, 1 + story]).standard_normal()
+        for story in range(n_stories)
+    ]
     for subject in range(n_subjects):
         own = slope + subject_sd * np.random.default_rng([seed, subject]).standard_normal()
         for story in range(n_stories):
             rng = np.random.default_rng([seed, subject, 1 + story])
-            tilt = own + story_sd * rng.standard_normal()
+            tilt = own + shared[story] + story_sd * rng.standard_normal()
             about = size_sd * rng.standard_normal(len(decades))
             scores[:, subject, story] = intercept + tilt * decades + about
     return scores

@@ -1,0 +1,168 @@
+"""The grids in a study's tables: layers by sizes, and models or contexts by hours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from voxscale.reports._sweep_points import (
+    amounts,
+    chooses,
+    facts_of,
+    hours_of_amounts,
+    stories_of,
+)
+
+if TYPE_CHECKING:
+    from voxscale.study import Results
+
+__all__ = ["LayerGrid", "layer_grids", "size_grid", "study_rows"]
+
+_FEWEST = 2  # layers at a size, and sizes, that make a grid of layers
+_FEWEST_SIZES = 3  # of both axes of a grid of sizes
+
+
+class LayerGrid(NamedTuple):
+    """Scores of layers at sizes, of each subject.
+
+    ``table`` has columns subject, model, layer, depth, label, size, r, validation, is_chosen.
+    """
+
+    name: str
+    table: Any
+    xlabel: str
+    by: str  # "layer" or "depth"
+
+    @property
+    def mean(self) -> Any:
+        """Mean over subjects, of the layers that all of them have."""
+        n_subjects = self.table["subject"].nunique()
+        groups = self.table.groupby(["size", self.by, "label"], as_index=False)
+        whole = groups.agg(r=("r", "mean"), validation=("validation", "mean"), n=("r", "size"))
+        whole = whole[whole["n"] == n_subjects].drop(columns="n")
+        return whole.rename(columns={self.by: "layer"})
+
+
+def study_rows(results: Results) -> Any:
+    """Take the cells of the usual feature spaces, with the amount of data in words."""
+    table = results.table.assign(amount=amounts(results.table))
+    return table[table["bands"] == results.study.default_bands]
+
+
+def layer_grids(results: Results) -> list[LayerGrid]:
+    """Find grids of layers by hours, contexts and models; two layers at two sizes or more."""
+    study, rows = results.study, study_rows(results)
+    longest, is_all = max(study.contexts), rows["amount"] == "all"
+    own, at_longest = rows["model"] == study.model, rows["context"] == longest
+    by_hours = rows[own & at_longest]
+    by_hours = by_hours.assign(size=hours_of_amounts(by_hours), label="")
+    by_context = rows[own & is_all].assign(size=lambda one: one["context"] * 1.0, label="")
+    found = [
+        _layer_grid(results, "hours", by_hours, "training data (hours)", "layer"),
+        _layer_grid(results, "context", by_context, "context (words at most)", "layer"),
+        _layer_grid(results, "model", _by_model(rows[at_longest & is_all]), "model", "depth"),
+    ]
+    return [grid for grid in found if grid is not None]
+
+
+def _by_model(rows: Any) -> Any:
+    """Keep models of known size, and say how deep their layers lie."""
+    facts = {model: facts_of(model) for model in rows["model"].unique()}
+    known = {model: one for model, one in facts.items() if one is not None}
+    rows = rows[rows["model"].isin(list(known))]
+    facts_of_rows = [known[model] for model in rows["model"]]
+    deepest = np.array([one.n_layers - 1 for one in facts_of_rows], dtype=np.float64)
+    return rows.assign(
+        size=np.array([one.n_params for one in facts_of_rows], dtype=np.float64),
+        label=[model.rpartition("/")[2] for model in rows["model"]],
+        depth=rows["layer"].to_numpy() / deepest,
+    )
+
+
+def _layer_grid(results: Results, name: str, rows: Any, xlabel: str, by: str) -> LayerGrid | None:
+    n_layers = rows.groupby("size")["layer"].nunique()
+    sizes = n_layers.index[n_layers >= _FEWEST]
+    if len(sizes) < _FEWEST:
+        return None
+    rows = rows[rows["size"].isin(sizes)]
+    rows = rows if "depth" in rows else rows.assign(depth=np.nan)
+    keys = ["subject", "model", "layer", "depth", "label", "size"]
+    table = rows.groupby(keys, as_index=False, sort=False, dropna=False).agg(
+        r=("mean_r", "mean"), validation=(chooses(results.study), "mean")
+    )
+    best = table.dropna(subset=["validation"]).groupby(["subject", "size"])["validation"].idxmax()
+    table["is_chosen"] = table.index.isin(best)
+    return LayerGrid(name, table, xlabel, by)
+
+
+def size_grid(results: Results, axis: str) -> Any:
+    """Take the scores of a grid of models, or contexts, by hours.
+
+    Each model, or context, stands at its best layer by validation, chosen anew for each subject
+    and amount of data among the layers that all its amounts have.
+
+    Parameters
+    ----------
+    results : Results
+    axis : {"model", "context"}
+
+    Returns
+    -------
+    DataFrame or None
+        Index ``size`` and ``hours``, columns ``subject`` and ``story``: mean_r, averaged over
+        draws, of those subjects' stories that have every point. None where there are fewer than
+        three sizes by three amounts.
+    """
+    study, rows = results.study, study_rows(results)
+    if axis == "model":
+        rows = rows[rows["context"] == max(study.contexts)]
+        facts = {model: facts_of(model) for model in rows["model"].unique()}
+        sizes = {model: float(one.n_params) for model, one in facts.items() if one is not None}
+        rows = rows[rows["model"].isin(list(sizes))]
+    else:
+        rows = rows[rows["model"] == study.model]
+        sizes = {context: float(context) for context in rows["context"].unique()}
+    rows = _trimmed(_with_common_layers(rows, axis), axis)
+    if not len(rows):
+        return None
+    chosen = _best(rows, axis, chooses(study))
+    stories = stories_of(results, chosen)
+    sizes_of_rows = stories[axis].map(sizes).astype(np.float64)
+    stories = stories.assign(size=sizes_of_rows, hours=hours_of_amounts(stories))
+    units = stories.pivot_table(
+        index=["size", "hours"], columns=["subject", "story"], values="mean_r", dropna=False
+    )
+    units = units.dropna(axis="index", how="all").dropna(axis="columns", how="any")
+    return units if units.shape[1] else None
+
+
+def _with_common_layers(rows: Any, axis: str) -> Any:
+    """Keep, of each model or context, the layers that were done with the most amounts of data.
+
+    Otherwise a point would be the best of more layers than its neighbours.
+    """
+    counts = rows.groupby([axis, "layer"])["amount"].transform("nunique")
+    rows = rows[counts == counts.groupby(rows[axis]).transform("max")]
+    n_layers = rows.groupby(axis)["layer"].transform("nunique")
+    return rows[rows.groupby([axis, "amount"])["layer"].transform("nunique") == n_layers]
+
+
+def _trimmed(rows: Any, axis: str) -> Any:
+    """Leave out what has fewer than three partners, until all have."""
+    while len(rows):
+        amounts_of = rows.groupby(axis)["amount"].transform("nunique")
+        values_of = rows.groupby("amount")[axis].transform("nunique")
+        kept = (amounts_of >= _FEWEST_SIZES) & (values_of >= _FEWEST_SIZES)
+        if kept.all():
+            break
+        rows = rows[kept]
+    return rows
+
+
+def _best(rows: Any, axis: str, chooses: str) -> Any:
+    """Keep each subject's best layer at each point, by the mean of its draws."""
+    point = ["subject", axis, "amount"]
+    scores = rows.groupby([*point, "layer"], as_index=False)[chooses].mean().dropna()
+    best = scores.loc[scores.groupby(point)[chooses].idxmax(), [*point, "layer"]]
+    return rows.merge(best, on=[*point, "layer"])

@@ -1,0 +1,144 @@
+"""The laws of a study's sweeps: fitted, compared, and tested for a bend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.reports._law_words import is_straight
+from voxscale.scaling import (
+    Bending,
+    LawComparison,
+    ScalingLaw,
+    bending,
+    compare_laws,
+    fit_scaling_law,
+)
+
+if TYPE_CHECKING:
+    from voxscale.reports._reading import Material
+
+__all__ = ["Ceiling", "Sweep", "Worth", "ceiling_of", "fitted_sweep", "worth"]
+
+
+class Ceiling(NamedTuple):
+    """The mean noise ceiling of voxels, and what it is about."""
+
+    value: float
+    stories: tuple[str, ...]
+    n_with: int
+    n_voxels: int
+
+
+class Sweep(NamedTuple):
+    """A sweep with its laws; ``units`` has scores (n_sizes, n_units) by subject and story."""
+
+    axis: str
+    what: str
+    points: Any
+    units: Any
+    n_left: int
+    comparison: LawComparison
+    bend: Bending | None
+
+    @property
+    def law(self) -> ScalingLaw:
+        """The law that the comparison chose."""
+        return self.comparison.law
+
+    @property
+    def line(self) -> ScalingLaw:
+        """The log-linear law, which there always is."""
+        law = self.comparison.rows[0].law
+        return self.comparison.law if law is None else law
+
+    @property
+    def subjects(self) -> list[str]:
+        """Subjects that have a score at every size."""
+        return list(dict.fromkeys(self.units.columns.get_level_values("subject")))
+
+    @property
+    def n_stories(self) -> int:
+        """How many test stories there are, whoever heard them."""
+        return int(self.units.columns.get_level_values("story").nunique())
+
+    @property
+    def member_scores(self) -> Mapping[str, Array]:
+        """Mean over stories of each subject, (n_sizes,); empty where there is one subject."""
+        if len(self.subjects) < 2:
+            return {}
+        return {one: self.units[one].mean(axis=1).to_numpy() for one in self.subjects}
+
+
+class Worth(NamedTuple):
+    """What ten times one size is worth in another; NaN where it is not defined, with the reason."""
+
+    factor: float
+    low: float
+    high: float
+    why_not: str = ""
+
+
+def ceiling_of(material: Material) -> Ceiling | None:
+    """Average the noise ceiling over voxels that have one, then over subjects."""
+    known = [maps for maps in material.maps if np.isfinite(maps.cc_max).any()]
+    if not known:
+        return None
+    means = [float(np.nanmean(maps.cc_max.astype(np.float64))) for maps in known]
+    stories = tuple(dict.fromkeys(run for maps in known for run in maps.ceiling_runs))
+    n_with = sum(int(np.isfinite(maps.cc_max).sum()) for maps in known)
+    n_voxels = sum(len(maps.cc_max) for maps in known)
+    return Ceiling(float(np.mean(means)), stories, n_with, n_voxels)
+
+
+def fitted_sweep(axis: str, what: str, points: Any, ceiling: float | None) -> Sweep | str:
+    """Fit the laws of a sweep, or say why there is none."""
+    n_sizes = points["size"].nunique()
+    if n_sizes < 2:
+        one = {"n_stories": "size", "context": "context"}.get(axis, "model of known size")
+        done = f"No {one} is" if n_sizes == 0 else f"Only one {one} is"
+        return f"{done} done, so no law can be fitted."
+    units = points.pivot_table(
+        index="size", columns=["subject", "story"], values="mean_r", aggfunc="mean", dropna=False
+    ).dropna(axis="columns", how="all")
+    complete = units.dropna(axis="index", how="all").dropna(axis="columns", how="any")
+    if complete.shape[0] < 2 or not complete.shape[1]:
+        return "no test story has a score at two sizes or more, so no law can be fitted."
+    x = complete.index.to_numpy(dtype=np.float64)
+    scores, levels = complete.to_numpy(), levels_of(complete)
+    comparison = compare_laws(x, scores, ceiling=ceiling, levels=levels)
+    bend = bending(x, scores, levels=levels) if len(x) > 2 else None
+    n_left = units.shape[1] - complete.shape[1]
+    return Sweep(axis, what, points, complete, n_left, comparison, bend)
+
+
+def levels_of(units: Any) -> dict[str, Any]:
+    """Label units by their subject and story; subjects count the same."""
+    return {name: units.columns.get_level_values(name).to_numpy() for name in ("subject", "story")}
+
+
+def worth(sweep: Sweep, hours: Sweep) -> Worth:
+    """Compute what ten times the size of a sweep is worth in hours, by their lines.
+
+    Members that only one of the two has are left out, so that slopes go in pairs.
+    """
+    for one in (sweep, hours):
+        if len(one.line.x) > 2 and not is_straight(one.line):
+            return Worth(np.nan, np.nan, np.nan, f"{one.what} has no straight line")
+    shared = sweep.units.columns.intersection(hours.units.columns)
+    if not len(shared):
+        return Worth(np.nan, np.nan, np.nan, "no test story of a subject is in both")
+    top, bottom = (_line(one, shared) for one in (sweep, hours))
+    factor = top.exchange(bottom)
+    if not np.isfinite(factor):
+        return Worth(np.nan, np.nan, np.nan, "scores do not rise with the hours")
+    return Worth(factor, *top.exchange_interval(bottom))
+
+
+def _line(sweep: Sweep, shared: Any) -> ScalingLaw:
+    units = sweep.units[shared]
+    x = units.index.to_numpy(dtype=np.float64)
+    return fit_scaling_law(x, units.to_numpy(), levels=levels_of(units))

@@ -1,0 +1,254 @@
+"""What a page says of the laws of a study's sweeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.reports._law_words import (
+    described_members,
+    described_slope,
+    is_straight,
+    line_fit,
+    size_text,
+)
+from voxscale.reports._tables import Table, as_text, plural, with_minus
+
+if TYPE_CHECKING:
+    from voxscale.reports._size_laws import Ceiling, Sweep, Worth
+    from voxscale.scaling import LawRow, Needed
+
+__all__ = [
+    "about_ceiling",
+    "factor_text",
+    "in_short",
+    "laws_table",
+    "told_of_law",
+    "told_of_needs",
+    "told_of_sweep",
+    "told_of_worth",
+]
+
+FEW_MEMBERS = 10  # below which an interval rests on few
+SHARES = (0.5, 0.75, 0.9)  # of the ceiling
+MOST_TIMES = 1e4  # a larger factor is not a number that anyone could act on
+
+_UNITS = {"n_stories": "{} h", "context": "{} words", "model": "{} parameters"}
+_OF_TEN = {"context": "context", "model": "parameters"}
+# Which way each size is told apart in the laws' table.
+_COLUMNS = (
+    "sweep", "law", "parameters", "AICc", "weight", "error at the largest size",
+    "at the two largest", "chosen",
+)  # fmt: skip
+
+
+def in_short(sweep: Sweep) -> str:
+    """Say the slope, what its interval rests on, and how well a line describes the points."""
+    line = sweep.line
+    told = described_slope(line, unit="test story")
+    if line.interval_over is not None:
+        few = ", too few to rest much on" if line.n_members < FEW_MEMBERS else ""
+        told += f" (over {described_members(line)}{few})"
+    if len(line.x) > 2:
+        told += f", R² of the line {as_text(line_fit(line).r2)}"
+    return told + ("" if is_straight(line) else ": not a straight line over this range")
+
+
+def told_of_sweep(sweep: Sweep) -> str:
+    """Say how fast scores grow, per decade and per doubling, and what that rests on."""
+    line = sweep.line
+    low, high = line.slope_per_doubling_interval
+    doubling = with_minus(f"{line.slope_per_doubling:+.4f}")
+    ends = "" if math.isnan(low) else with_minus(f", {low:+.4f} to {high:+.4f}")
+    told = f"{in_short(sweep)}. Per doubling: {doubling}{ends}. {_sizes(sweep)}"
+    if len(line.x) == 2:
+        told += " Two sizes cannot show whether the line is straight."
+    if sweep.n_left:
+        stories = plural(sweep.n_left, "story", "stories")
+        told += f" Left out for want of a size: {stories} of a subject."
+    return told
+
+
+def _sizes(sweep: Sweep) -> str:
+    line = sweep.line
+    what = "models" if sweep.axis == "model" else "sizes"
+    worst = ""
+    if len(line.x) > 2:
+        _, residual, x = line_fit(line)
+        worst = f", largest residual {as_text(residual, 4)} at {size_text(x)}"
+    subjects = plural(len(sweep.subjects), "subject")
+    return f"{len(line.x)} {what}, mean over {subjects}{worst}."
+
+
+def told_of_law(sweep: Sweep) -> str:
+    """Say which law was chosen, why, and whether the curve bends."""
+    law = sweep.law
+    judged = [row for row in sweep.comparison.rows if math.isfinite(row.aicc)]
+    why = sweep.comparison.why
+    if len(judged) == 1:
+        why = f"{judged[0].kind}: the only one that so few sizes can judge by AICc"
+    told = f"Law of {sweep.what}: {why}"
+    ends = law.exponent_interval
+    if not math.isnan(law.exponent):
+        told += f"; its exponent is {law.exponent:.2f}{_ends(ends)}"
+    told += "."
+    bend = sweep.bend
+    if bend is None or math.isnan(bend.p_value):
+        return told
+    verdict = {
+        "bends down": "The curve bends down",
+        "bends up": "The curve bends up",
+    }.get(bend.verdict, "The curve is straight within error")
+    change = with_minus(f"{bend.curvature:+.4f}")
+    low, high = (with_minus(f"{end:+.4f}") for end in bend.interval)
+    return (
+        f"{told} {verdict}: its slope per decade changes by {change} each decade "
+        f"({100 * bend.level:g} % interval {low} to {high}, p = {bend.p_value:.2g})."
+    )
+
+
+def _ends(ends: tuple[float, float]) -> str:
+    if math.isnan(ends[0]):
+        return ""
+    return f" ({ends[0]:.2f} to {'∞' if math.isinf(ends[1]) else f'{ends[1]:.2f}'})"
+
+
+def about_ceiling(ceiling: Ceiling) -> str:
+    """Say what the ceiling is a mean of, and how it can be compared."""
+    stories = ", ".join(repr(story) for story in ceiling.stories)
+    return (
+        f"The noise ceiling is {ceiling.value:.3f}, the mean of cc_max over the "
+        f"{ceiling.n_with:,} of {ceiling.n_voxels:,} voxels that have one, in the repeated test "
+        f"stories alone ({stories}). The curves are means over all voxels with a score and over "
+        "all test stories, so that they would end somewhat below it."
+    )
+
+
+def told_of_needs(sweep: Sweep, ceiling: Ceiling) -> str:
+    """Say which size would be needed for shares of the ceiling, by the law that was chosen."""
+    law = sweep.law
+    parts = []
+    for share in SHARES:
+        found = law.needed(share, ceiling=ceiling.value)
+        parts.append(f"{100 * share:g} % ({found.score:.3f}) {_needed(sweep, found)}")
+    return (
+        f"Needed of {sweep.what} for shares of the noise ceiling, by the law that was chosen: "
+        f"{'; '.join(parts)}."
+    )
+
+
+def _needed(sweep: Sweep, found: Needed) -> str:
+    first, last = float(sweep.law.x.min()), float(sweep.law.x.max())
+    unit = _UNITS[sweep.axis]
+    if not found.is_reached:
+        return "is not reached by this law"
+    if found.x > MOST_TIMES * last:
+        return f"is not reached within {MOST_TIMES:,.0f} times the largest size"
+    if found.x < first:
+        return f"is reached below the smallest size, {unit.format(size_text(first))}"
+    told = f"at {unit.format(size_text(found.x))}"
+    low, high = found.interval
+    if not math.isnan(low):
+        top = "∞" if high > MOST_TIMES * last else size_text(high)
+        bottom = "0" if low < first / MOST_TIMES else size_text(low)
+        told += f" ({100 * found.level:g} % interval {bottom} to {top})"
+    if found.x > last:
+        told += f", {size_text(found.x / last)} times the largest size that was measured"
+    return told
+
+
+def told_of_worth(sweep: Sweep, hours: Sweep, found: Worth) -> str:
+    """Say what ten times a size is worth in hours, or why that is not defined."""
+    what, level = _OF_TEN[sweep.axis], sweep.line.level
+    if found.why_not:
+        return (
+            f"What ten times the {what} would be worth in hours of training data is not defined: "
+            f"{found.why_not}."
+        )
+    told = (
+        f"Within these ranges, ten times the {what} brings as much as {factor_text(found.factor)} "
+        "times the hours of training data"
+    )
+    if math.isnan(found.low):
+        return f"{told} (no interval: one test story).{_where(sweep, hours)}"
+    if found.low == 0 and math.isinf(found.high):
+        return (
+            f"{told}, but its {100 * level:g} % interval has no end: the slope with hours is not "
+            f"surely different from 0.{_where(sweep, hours)}"
+        )
+    ends = f"{factor_text(found.low)} to {factor_text(found.high)}"
+    return f"{told} ({100 * level:g} % interval {ends}).{_where(sweep, hours)}"
+
+
+def _where(*sweeps: Sweep) -> str:
+    """Say where an exchange by straight lines holds, if one of them surely bends."""
+    bent = [one.what for one in sweeps if one.bend and one.bend.verdict.startswith("bends")]
+    if not bent:
+        return ""
+    told = " and ".join(bent)
+    return f" The curve against {told} bends, so that this holds in mid-range alone."
+
+
+def factor_text(factor: float) -> str:
+    """Write a factor with two digits; one that nobody could act on, as more than so much.
+
+    Examples
+    --------
+    >>> factor_text(3.16), factor_text(4512.0), factor_text(2e6)
+    ('3.2', '4,500', 'more than 10,000')
+    """
+    if factor > MOST_TIMES:
+        return f"more than {MOST_TIMES:,.0f}"
+    return f"{factor:.2g}" if factor < 100 else f"{float(f'{factor:.2g}'):,.0f}"
+
+
+def laws_table(sweeps: Sequence[Sweep]) -> Table:
+    """Tabulate every law of every sweep, the chosen one and why others could not be fitted."""
+    import pandas as pd
+
+    rows, numbers = [], []
+    for sweep in sweeps:
+        for row in sweep.comparison.rows:
+            is_chosen = row.kind == sweep.comparison.chosen
+            numbers.append(_numbers(sweep, row, is_chosen=is_chosen))
+            if row.law is None:
+                continue
+            held = [as_text(one, 4) for one in row.held_out]
+            rows.append(
+                (sweep.what, row.kind, as_text(row.n_parameters), as_text(row.aicc, 1),
+                 _weight(row.weight), *held, "yes" if is_chosen else "")
+            )  # fmt: skip
+    note = (
+        "Laws of the mean scores, where there are enough sizes. Weight: share of the support by "
+        "AICc, which needs two or three sizes more than the law has parameters. Errors: root mean "
+        "square, at the largest sizes, of the law fitted without them. Chosen: the fewest "
+        "parameters among those whose AICc is within 2 of the smallest. The file has laws that "
+        "could not be fitted too, with the reason."
+    )
+    return Table(_COLUMNS, rows, note, "size-laws", pd.DataFrame(numbers))
+
+
+def _weight(weight: float) -> str:
+    return f"{weight:.2f}" if not math.isnan(weight) else "–"
+
+
+def _numbers(sweep: Sweep, row: LawRow, *, is_chosen: bool) -> dict[str, Any]:
+    law = row.law
+    told: dict[str, Any] = {
+        "sweep": sweep.axis, "kind": row.kind, "is_chosen": is_chosen, "reason": row.reason,
+        "n_parameters": row.n_parameters, "rss": row.rss, "aicc": row.aicc, "weight": row.weight,
+        "held_out_1": row.held_out[0], "held_out_2": row.held_out[1],
+    }  # fmt: skip
+    names = ("intercept", "slope", "exponent", "asymptote", "coefficient", "break_x",
+             "slope_before", "slope_after")  # fmt: skip
+    told |= {name: np.nan if law is None else getattr(law, name) for name in names}
+    for name in ("slope", "exponent", "asymptote"):
+        ends = (np.nan, np.nan) if law is None else getattr(law, f"{name}_interval")
+        told |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+    if law is not None:
+        told |= {"interval_over": law.interval_over, "n_members": law.n_members}
+        told |= {"level": law.level, "n_sizes": len(law.x)}
+    return told

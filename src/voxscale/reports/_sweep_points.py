@@ -1,0 +1,139 @@
+"""Scores along the sweeps of a study, from its tables alone: no array of a cell is read."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxscale.features import ModelFacts, known_models, model_facts
+from voxscale.features._packaged import PACKAGED
+
+if TYPE_CHECKING:
+    from voxscale.study import Results, Study
+
+__all__ = [
+    "amounts",
+    "best_layers",
+    "chooses",
+    "facts_of",
+    "hours_of_amounts",
+    "model_points",
+    "same_place",
+    "stories_of",
+    "sweep_points",
+]
+
+_COLUMNS = ["subject", "story", "context", "n_stories", "hours", "draw", "mean_r"]
+_CELL = ["subject", "model", "layer", "context", "bands", "n_stories", "draw", "key"]
+# What stays the same along a sweep.
+_FIXED = {
+    "context": ["model", "layer", "bands", "amount"],
+    "n_stories": ["model", "layer", "context", "bands"],
+    "model": ["context", "bands", "amount"],
+}
+_SWEPT = {"context": "context", "n_stories": "amount", "model": "model"}
+
+
+def sweep_points(results: Results, axis: str) -> Any:
+    """List the mean score of every draw along a sweep, for each subject and test story.
+
+    Parameters
+    ----------
+    results : Results
+    axis : {"context", "n_stories"}
+
+    Returns
+    -------
+    DataFrame
+        Columns ``subject``, ``story``, ``context``, ``n_stories``, ``hours``, ``draw`` and
+        ``mean_r``, the mean over voxels with a score; ``size``, where a point lies: its
+        context, or the mean hours of all draws of one size and of all subjects; and ``key``. Of
+        several sweeps over the axis, the one through the cell where the study's sweeps meet.
+    """
+    table = same_place(results, axis)
+    points = stories_of(results, table)
+    words = points["context"].astype(np.float64)
+    sizes = words if axis == "context" else hours_of_amounts(points)
+    return points.assign(size=sizes)[[*_COLUMNS, "size", "key"]]
+
+
+def model_points(results: Results) -> Any:
+    """List the same of each model of known size, at each subject's best layer by validation.
+
+    Returns
+    -------
+    DataFrame
+        Columns as of :func:`sweep_points`, with ``model`` and ``layer``; the size is the model's
+        number of parameters.
+    """
+    table = same_place(results, "model")
+    facts = {model: facts_of(model) for model in table["model"].unique()}
+    sizes = {model: float(one.n_params) for model, one in facts.items() if one is not None}
+    known = table[table["model"].isin(list(sizes))]
+    chosen = best_layers(known, results.study, ["subject", "model"])
+    points = stories_of(results, chosen)
+    n_params = points["model"].map(sizes).astype(np.float64)
+    return points.assign(size=n_params)[[*_COLUMNS, "model", "layer", "size", "key"]]
+
+
+def same_place(results: Results, axis: str) -> Any:
+    """Take the rows of one sweep: where the study's own sweeps meet, or the one with most sizes."""
+    table = results.table.assign(amount=amounts(results.table))
+    table = table[table[f"in_{axis}_sweep"]]
+    if not len(table):
+        return table
+    groups = [rows for _, rows in table.groupby(_FIXED[axis], sort=False)]
+    n_sizes = [rows[_SWEPT[axis]].nunique() for rows in groups]
+    at_centre = [bool(rows["reference"].any()) for rows in groups]
+    ranks = [(n > 1 and centre, n) for n, centre in zip(n_sizes, at_centre, strict=True)]
+    return groups[ranks.index(max(ranks))]
+
+
+def amounts(table: Any) -> Any:
+    """Say in words how much training data was asked for: "2.5 h", "3" stories, or "all"."""
+    everything = table[table["reference"]].groupby("subject")["n_stories"].max()
+    is_all = table["n_stories"] == table["subject"].map(everything)
+    return np.where(
+        table["asked_hours"].notna(),
+        table["asked_hours"].astype(str) + " h",
+        np.where(is_all, "all", table["n_stories"].astype(str)),
+    )
+
+
+def hours_of_amounts(points: Any) -> Any:
+    """Average the hours of the points that were asked for in the same words."""
+    return points.groupby("amount")["hours"].transform("mean").astype(np.float64)
+
+
+def best_layers(table: Any, study: Study, by: list[str]) -> Any:
+    """Keep the row of the layer with the best validation score in each group."""
+    known = table.dropna(subset=[chooses(study)])
+    return known.loc[known.groupby(by, sort=False)[chooses(study)].idxmax()]
+
+
+def chooses(study: Study) -> str:
+    """Name the column of the score that chooses layers: it knows no test story."""
+    return "mean_r_validation" if study.validation_stories else "mean_cv_score"
+
+
+def facts_of(model: str) -> ModelFacts | None:
+    """Look a model up in the tables of models; None where they do not have it."""
+    return model_facts(model) if model in PACKAGED or model.lower() in _names() else None
+
+
+@cache
+def _names() -> set[str]:
+    ids = [*known_models("language"), *known_models("speech")]
+    short = [one.rpartition("/")[2].lower() for one in ids]
+    return {one.lower() for one in ids} | {one for one in short if short.count(one) == 1}
+
+
+def stories_of(results: Results, table: Any) -> Any:
+    """Take the scores of each test story of some cells, with their amounts of data.
+
+    A key is no name of a cell: it is made of contents, which two models may share.
+    """
+    stories = results.story_table.drop(columns="hours")
+    return stories.merge(table[[*_CELL, "hours", "amount"]], on=_CELL, validate="many_to_one")
