@@ -33,6 +33,25 @@ def test_the_table_of_laws_is_that_of_the_program():
     assert rows == {name: str(kind.least_sizes) for name, kind in KINDS.items()}
 
 
+def test_the_tables_of_choices_and_of_harder_studies_are_what_was_measured():
+    results = PAGE.parents[1] / "benchmarks" / "results"
+    harder = [
+        f"| {one['study']['name']} | {name} | "
+        + " | ".join(f"{100 * one[by][name]['coverage']:.1f}" for by in ("t", "percentile", "bca"))
+        + f" | {one['t'][name]['median_width']:.3g} | {100 * one['t'][name]['endless']:.1f} |"
+        for one in json.loads((results / "scaling_coverage_harder.json").read_text())["results"]
+        for name in one["truth"]
+    ]
+    cells = {}
+    for one in json.loads((results / "scaling_choice.json").read_text())["results"]:
+        ours, aicc = (100 * one[rule][one["kind"]] for rule in ("chosen", "by_aicc_alone"))
+        cells.setdefault((one["n_sizes"], one["scatter"]), []).append(f"{ours:.0f} ({aicc:.0f})")
+    choices = [f"| {n} | {scatter} | {' | '.join(c)} |" for (n, scatter), c in cells.items()]
+    assert min(len(harder), len(choices)) > 10
+    for rows in (harder, choices):
+        assert "\n".join(rows) in PAGE.read_text()
+
+
 def test_the_table_of_coverage_is_what_was_measured():
     path = PAGE.parents[1] / "benchmarks" / "results" / "scaling_coverage.json"
     rows = [

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from voxscale.arrays import Array
 from voxscale.scaling._evidence import Evidence, Quantity
 from voxscale.scaling._exchange import exchange_at, exchange_interval
-from voxscale.scaling._extrapolation import Extrapolation, Needed, extrapolate, needed, told
+from voxscale.scaling._extrapolation import Extrapolation, Needed, extrapolate, needed
+from voxscale.scaling._law_text import told
 from voxscale.scaling._predictions import prediction_interval
 
 __all__ = ["ScalingLaw"]

@@ -106,11 +106,12 @@ def compare_laws(
 ) -> LawComparison:
     """Fit several kinds of law to the same scores, and choose one.
 
-    Candidates are the laws whose AICc is within 2 of the smallest, and those for whose AICc
-    there are too few sizes. Of these the one is chosen that errs least at the two largest sizes
-    when fitted without them (at the largest, where two cannot be left out of every candidate);
-    or one with fewer parameters whose error is not larger by more than a tenth, or than twice
-    the scatter of the sizes about the best. ``why`` says where the two criteria disagree.
+    Candidates are the laws whose AICc is within 2 of the smallest; all laws, where there are too
+    few sizes for the AICc of one of them. Of these the one is chosen that errs least at the two
+    largest sizes when fitted without them (at the largest, where two cannot be left out of every
+    candidate); or one with fewer parameters whose error is not larger by more than a tenth, or
+    than twice the scatter of the sizes about the best. ``why`` says where the two
+    criteria disagree.
 
     Parameters
     ----------
@@ -220,7 +221,8 @@ def _weighed(rows: list[LawRow]) -> tuple[LawRow, ...]:
 def _choice(rows: list[LawRow], n_points: int) -> tuple[str, str]:
     judged = [row for row in rows if np.isfinite(row.aicc)]
     least = min((row.aicc for row in judged), default=float("nan"))
-    candidates = [row for row in rows if not row.aicc > least + _AS_GOOD]
+    all_judged = len(judged) == len(rows)
+    candidates = [row for row in rows if not all_judged or row.aicc <= least + _AS_GOOD]
     chosen, why = _by_held_out(candidates, n_points)
     beaten = [row for row in judged if row.aicc == least and row is not chosen]
     if beaten:
