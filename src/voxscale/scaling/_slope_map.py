@@ -203,7 +203,7 @@ def _member_lines(maps: Array, members: Members, log_x: Array, kept: Array) -> A
 
 
 def _codes(labels: ArrayLike, n: int, name: str) -> tuple[tuple[object, ...], Array]:
-    """Number labels in the order of their first appearance."""
+    """Give labels numbers, in the order of their first appearance."""
     values = np.asarray(labels)
     if values.shape != (n,):
         msg = f"{name} have shape {values.shape}; expected ({n},), a label for each slope's column."
