@@ -32,6 +32,10 @@ def test_the_page_on_surfaces_runs():
     shown = np.isfinite(hours)
     there = surface.predict({"n_params": sizes[shown], "hours": hours[shown]})
     np.testing.assert_allclose(there, 0.34)
+    voxels, regions = names["voxels"], names["regions"]
+    np.testing.assert_allclose(voxels.slopes, np.linspace(0.01, 0.03, 40), atol=0.01)
+    assert regions.groups == ("AC", "PFC")
+    assert regions.differences[0] < 0 < regions.differences[1]
     law = names["law"]
     assert (law.exponent_low < [0.15, 0.25]).all()
     assert (law.exponent_high > [0.15, 0.25]).all()

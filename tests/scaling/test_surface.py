@@ -1,6 +1,7 @@
 """Surfaces over several sizes: planted ones are found, and found as other ways find them."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -290,16 +291,113 @@ def test_a_score_that_does_not_bend_has_no_asymptote(rng):
             + 1e-3 * rng.standard_normal((16, 5)),
         )  # fmt: skip
     assert surface.exponents["n_params"] == 0
-    assert math.isnan(surface.asymptote)
-    assert math.isnan(surface.coefficients["n_params"])
-    assert np.isnan(surface.exponent_intervals["n_params"]).all()
+    assert surface.asymptote == surface.coefficients["n_params"] == math.inf
+    assert np.isnan(surface.coefficient_intervals["n_params"]).all()
+    assert np.isfinite(surface.coefficient_intervals["hours"]).all()
+    low, high = surface.asymptote_interval
+    assert (low, high) == (surface.interval({"n_params": 1e11, "hours": 14.0})[0], math.inf)
+    low, high = surface.exponent_intervals["n_params"]
+    assert 0 == low <= high < 0.1
     assert np.isfinite(surface.exponent_intervals["hours"]).all()
     assert np.isfinite(surface.interval({"n_params": 1e12, "hours": 3.0})).all()
     with pytest.raises(ValueError, match="no asymptote to take a share of; give ceiling="):
         surface.needed("hours", share=0.5, at={"n_params": 1e9})
     step = np.where(BRAIN["n_params"] > 1e8, 0.3, 0.1) - 0.1 * BRAIN["hours"] ** -0.7
     with pytest.warns(VoxscaleWarning, match="'n_params' ends at 4: only its smallest size"):
-        fit_scaling_surface(BRAIN, step)
+        surface = fit_scaling_surface(BRAIN, step[:, None] + 1e-3 * rng.standard_normal((16, 5)))
+    low, high = surface.exponent_intervals["n_params"]
+    assert 0 < low <= 4 < high == math.inf
+
+
+def test_ends_of_opposite_axes_leave_the_asymptote_open(rng):
+    fall = 0.001 * BRAIN["n_params"] ** 0.2 - 0.02 * BRAIN["hours"] ** 0.5
+    with pytest.warns(VoxscaleWarning, match="ends at 0"):
+        surface = fit_scaling_surface(BRAIN, fall[:, None] + 1e-3 * rng.standard_normal((16, 5)))
+    assert list(surface.exponents.values()) == [0, 0]
+    assert math.isnan(surface.asymptote)
+    assert surface.asymptote_interval == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.03])
+def test_intervals_of_exponents_near_0_hold_them(exponent):
+    """Of 150 data sets each; about half of the exponents of a line end at 0."""
+    rng = np.random.default_rng(11)
+    v = np.log(BRAIN["n_params"] / 1e9)
+    grown = 0.02 * (v if exponent == 0 else -np.expm1(-exponent * v) / exponent)
+    n_held, n_ended = 0, 0
+    for _ in range(150):
+        units = (grown - 0.1 * BRAIN["hours"] ** -0.7)[:, None]
+        units = units + 0.01 * rng.standard_normal((16, 6))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", VoxscaleWarning)
+            surface = fit_scaling_surface(BRAIN, units)
+        low, high = surface.exponent_intervals["n_params"]
+        n_held += low <= exponent <= high
+        n_ended += surface.exponents["n_params"] == 0
+    assert n_ended > 0
+    assert n_held / 150 > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 150)
+
+
+def test_draws_without_asymptote_leave_an_interval():
+    units = (0.02 * np.log(BRAIN["n_params"]) - 0.1 * BRAIN["hours"] ** -0.7)[:, None]
+    units = units + 0.03 * np.random.default_rng(0).standard_normal((16, 6))
+    surface = fit_scaling_surface(BRAIN, units, interval="percentile", n_bootstrap=200)
+    exponents = surface._uncertainty.draws[:, 3]
+    assert 5 < (exponents == 0).sum() < 100
+    for low, high in (surface.asymptote_interval, surface.coefficient_intervals["n_params"]):
+        assert 0 < low < high == math.inf
+
+
+@pytest.mark.parametrize("kind", ["additive-power", "log-linear", "log-linear-interaction"])
+def test_an_extrapolation_tells_the_error_at_the_largest_size_left_out(rng, kind):
+    x = grid(n_params=np.geomspace(1e7, 1e11, 5), hours=np.array([1.0, 2, 5, 14, 30]))
+    units = correlations(x)[:, None] + 0.003 * rng.standard_normal((25, 6))
+    surface = fit_scaling_surface(x, units, kind=kind)
+    at = {"n_params": 1e12, "hours": 0.5}
+    found = surface.extrapolate(at)
+    assert found.value == surface.predict(at)
+    assert found.interval == surface.interval(at)
+    assert found.decades_beyond == pytest.approx({"n_params": 1, "hours": math.log10(0.5)})
+    for axis, error in found.held_out_errors.items():
+        kept = x[axis] < x[axis].max()
+        some = fit_scaling_surface(
+            {name: one[kept] for name, one in x.items()}, units[kept], kind=kind
+        )
+        rest = {name: one[~kept] for name, one in x.items()}
+        assert error == pytest.approx((some.predict(rest) - units[~kept].mean(axis=1)).mean())
+    text = str(found)
+    assert text.startswith("at n_params = 1e+12, hours = 0.5\n")
+    assert f"{found.value:.4g}, 95 % interval of the surface {found.interval[0]:.4g} to" in text
+    assert "n_params 1 decades beyond the fitted sizes; fitted without the largest, 1 dec" in text
+    assert "hours 0.3 decades below the fitted sizes" in text
+    assert f"errs by {found.held_out_errors['hours']:+.4g}" in text
+    with pytest.raises(ValueError, match=r"x has shape \(2,\); expected one number"):
+        surface.extrapolate({"n_params": [1e9, 1e10], "hours": 1.0})
+
+
+def test_an_extrapolation_without_sizes_to_spare_says_so():
+    two = grid(n_params=np.array([1e8, 1e9]), hours=np.array([1.0, 2.0, 4.0]))
+    found = fit_scaling_surface(two, line(two), kind="log-linear").extrapolate(
+        {"n_params": 5e8, "hours": 2.0}
+    )
+    assert math.isnan(found.held_out_errors["n_params"])
+    assert found.held_out_errors["hours"] == pytest.approx(0, abs=1e-12)
+    assert "n_params within the fitted sizes; too few sizes or points to leave" in str(found)
+
+
+def test_a_surface_in_words(rng):
+    units = correlations(BRAIN)[:, None] + 0.002 * rng.standard_normal((16, 8))
+    surface = fit_scaling_surface(BRAIN, units, levels={"story": list("aabbccdd")})
+    text = str(surface)
+    assert text.startswith(
+        "additive-power: asymptote - sum of coefficient · x^-exponent, 16 points"
+    )
+    low, high = surface.exponent_intervals["hours"]
+    assert f"exponent of hours {surface.exponents['hours']:.4g}, {low:.4g} to {high:.4g}" in text
+    assert text.endswith("95 % intervals over 4 stories")
+    alone = str(fit_scaling_surface(BRAIN, line(BRAIN, 0.01), kind="log-linear-interaction"))
+    assert "  interaction 0.01\n  no interval: no level has two members" in alone
+    assert "asymptote" not in alone
 
 
 def test_points_that_leave_a_parameter_open_are_refused():

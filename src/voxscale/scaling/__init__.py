@@ -19,6 +19,7 @@ from voxscale.scaling._power import (
 from voxscale.scaling._selection import LawComparison, LawRow, compare_laws
 from voxscale.scaling._slope_map import SlopeMap, slope_map
 from voxscale.scaling._surface import ScalingSurface
+from voxscale.scaling._surface_extrapolation import SurfaceExtrapolation
 from voxscale.scaling._surface_uncertainty import Estimate
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ScalingSurface",
     "SlopeComponents",
     "SlopeMap",
+    "SurfaceExtrapolation",
     "bending",
     "best_relative_depth",
     "block_scores",

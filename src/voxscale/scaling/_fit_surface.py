@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import index
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from voxscale.arrays import Array
 from voxscale.errors import FitError, VoxscaleWarning
 from voxscale.scaling._surface import ScalingSurface
+from voxscale.scaling._surface_bounds import bound_intervals
 from voxscale.scaling._surface_forms import FORMS, Form
 from voxscale.scaling._surface_members import Measured, complete_units
 from voxscale.scaling._surface_points import axes_of, check_points
@@ -172,21 +173,42 @@ def _uncertainty(
     """Learn how sure the parameters are, in the way that was asked for."""
     means, weights = measured.mean, measured.members.weights
     if interval == "residual":
-        gain, n_free = form.sensitivity(log_x, means, parameters)
-        freedom = len(means) - n_free
+        freedom = len(means) - form.sensitivity(log_x, means, parameters).n_free
         if freedom < 1:
             return Uncertainty(level)
         residual = means - form.curve(parameters, log_x)
-        return Uncertainty(level, gain @ gain.T * (residual @ residual) / freedom, freedom)
+        variance = (residual @ residual) / freedom
+        return _by_t(
+            form, log_x, means, parameters, lambda gain: gain @ gain.T * variance, level, freedom
+        )
     if measured.members.level is None:
         return Uncertainty(level)
     if interval == "percentile":
         draws = measured.draws(index(n_bootstrap), seed)
         return Uncertainty(level, draws=form.refit(log_x, draws, parameters))
     apart = measured.curves - means[:, None]
-    influence = form.sensitivity(log_x, means, parameters).gain @ apart
-    covariance = influence * (weights**2 / (1 - weights)) @ influence.T
-    return Uncertainty(level, covariance, len(weights) - 1)
+
+    def covariance_of(gain: Array) -> Array:
+        influence = gain @ apart
+        return np.asarray(influence * (weights**2 / (1 - weights)) @ influence.T)
+
+    return _by_t(form, log_x, means, parameters, covariance_of, level, len(weights) - 1)
+
+
+def _by_t(
+    form: Form,
+    log_x: Array,
+    means: Array,
+    parameters: Array,
+    covariance_of: Callable[[Array], Array],
+    level: float,
+    freedom: int,
+) -> Uncertainty:
+    """Turn what parameters answer to scores into intervals by Student's t."""
+    gain = form.sensitivity(log_x, means, parameters).gain
+    sure = Uncertainty(level, covariance_of(gain), freedom)
+    ends = bound_intervals(form, log_x, means, parameters, covariance_of, sure.reach)
+    return sure._replace(bounded=ends)
 
 
 def _warn_of_bounds(names: list[str], parameters: Array) -> None:

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.scaling import _surface_answers as answers
+from voxscale.scaling._surface_bounds import endless_interval
+from voxscale.scaling._surface_extrapolation import SurfaceExtrapolation, extrapolate, told
 from voxscale.scaling._surface_forms import FORMS, Form
-from voxscale.scaling._surface_projection import LARGEST_EXPONENT
 from voxscale.scaling._surface_readings import OfAxis, OfParameters, Reading
 from voxscale.scaling._surface_uncertainty import Estimate, Uncertainty
 
@@ -87,12 +88,20 @@ class ScalingSurface:
 
     @property
     def asymptote(self) -> float:
-        """Score where all axes are without end; NaN where an exponent is 0, and in other kinds."""
+        """Score where all axes are without end: infinite at an exponent of 0; NaN in other kinds.
+
+        NaN as well where one axis without end raises the score and another lowers it.
+        """
         return float(self._reading.asymptote(self._parameters))
 
     @property
     def asymptote_interval(self) -> tuple[float, float]:
-        """Ends of the asymptote's interval."""
+        """Ends of the asymptote's interval.
+
+        By t, of an infinite one, from the interval of the surface at its largest sizes on.
+        """
+        if self.form.has_exponents and not np.isfinite(self.asymptote) and not self._is_drawn:
+            return endless_interval(self)
         return self._ends(self._reading.asymptote)
 
     @property
@@ -102,25 +111,27 @@ class ScalingSurface:
 
     @property
     def exponent_intervals(self) -> dict[str, tuple[float, float]]:
-        """Ends of each exponent's interval; NaN by Student's t where it is 0 or 4."""
+        """Ends of each exponent's interval: from 0 on where it is 0, to inf where it is 4."""
         if not self.form.has_exponents:
             return {}
-        is_free = {
-            axis: self._uncertainty.draws is not None or 0 < value < LARGEST_EXPONENT
-            for axis, value in self.exponents.items()
-        }
         ends = self._ends_by_axis(self._reading.exponent)
-        return {axis: ends[axis] if is_free[axis] else (np.nan, np.nan) for axis in self.axes}
+        if self._is_drawn or self._uncertainty.bounded is None:
+            return ends
+        bounded = zip(self.axes, self._uncertainty.bounded.tolist(), strict=True)
+        return {axis: ends[axis] if np.isnan(low) else (low, high) for axis, (low, high) in bounded}
 
     @property
     def coefficients(self) -> dict[str, float]:
-        """Coefficient of each axis, in ``asymptote - coefficient · x^-exponent``."""
+        """Coefficient of each axis, in ``asymptote - coefficient · x^-exponent``; or infinite."""
         return self._by_axis(self._reading.coefficient) if self.form.has_exponents else {}
 
     @property
     def coefficient_intervals(self) -> dict[str, tuple[float, float]]:
-        """Ends of each coefficient's interval; by Student's t on the scale of its logarithm."""
-        if not self.form.has_exponents or self._uncertainty.draws is not None:
+        """Ends of each coefficient's interval; by Student's t on the scale of its logarithm.
+
+        By t, NaN where the coefficient is infinite: where the exponent is 0.
+        """
+        if not self.form.has_exponents or self._is_drawn:
             return self._ends_by_axis(self._reading.coefficient) if self.form.has_exponents else {}
         ends = self._ends_by_axis(self._reading.log_coefficient)
         signs = {axis: float(np.sign(value)) for axis, value in self.coefficients.items()}
@@ -305,7 +316,34 @@ class ScalingSurface:
         """
         return answers.contours(self, axis, other, scores, at or {}, n)
 
+    def extrapolate(self, x: Mapping[str, float]) -> SurfaceExtrapolation:
+        """Predict one point, beyond the fitted ones or between them, with all that speaks of it.
+
+        Parameters
+        ----------
+        x : mapping of every axis to a number
+
+        Returns
+        -------
+        SurfaceExtrapolation
+            With the interval, and with the error that the surface makes at the largest size of
+            each axis if it is fitted without it. Its ``str()`` tells them together.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`predict`, or if a size is not one number.
+        """
+        return extrapolate(self, x)
+
+    def __str__(self) -> str:
+        return told(self)
+
     # ----------------------------------------------------------------------------------------
+
+    @property
+    def _is_drawn(self) -> bool:
+        return self._uncertainty.draws is not None
 
     def _log(self, x: Mapping[str, ArrayLike]) -> Array:
         """Logarithms about the center, (..., n_axes)."""

@@ -62,6 +62,10 @@ class Form(ABC):
     def sensitivity(self, log_x: Array, scores: Array, parameters: Array) -> Sensitivity:
         """Differentiate the fit."""
 
+    @abstractmethod
+    def free_gain(self, log_x: Array, parameters: Array) -> Array:
+        """Solve for a step of all parameters, bounds or not: (n_parameters, n_points)."""
+
 
 class Linear(Form):
     """A plane over the logarithms, with the products of pairs of axes or without."""
@@ -107,7 +111,10 @@ class Linear(Form):
             return np.asarray(np.where(slope == 0, np.nan, rest / slope))
 
     def sensitivity(self, log_x: Array, scores: Array, parameters: Array) -> Sensitivity:
-        return Sensitivity(np.linalg.pinv(self._basis(log_x)), len(parameters))
+        return Sensitivity(self.free_gain(log_x, parameters), len(parameters))
+
+    def free_gain(self, log_x: Array, parameters: Array) -> Array:
+        return np.asarray(np.linalg.pinv(self._basis(log_x)))
 
 
 class AdditivePower(Form):
@@ -154,9 +161,7 @@ class AdditivePower(Form):
         n_points, n_axes = log_x.shape
         factors, exponents = parameters[1 : 1 + n_axes], parameters[1 + n_axes :]
         slope = power_term_slope(log_x, exponents)
-        first = np.concatenate(
-            [np.ones((n_points, 1)), power_term(log_x, exponents), factors * slope], axis=1
-        )
+        first = self._tangent(log_x, parameters)
         residual = scores - self.curve(parameters, log_x)
         square = first.T @ first
         for axis in range(n_axes):
@@ -175,6 +180,20 @@ class AdditivePower(Form):
         gain[is_free] = np.linalg.pinv(scaled, rcond=1e-14) @ (first[:, is_free] / scale).T
         gain[is_free] /= scale[:, None]
         return Sensitivity(gain, int(is_free.sum()))
+
+    def free_gain(self, log_x: Array, parameters: Array) -> Array:
+        first = self._tangent(log_x, parameters)
+        scale = np.sqrt((first**2).sum(axis=0))
+        scale = np.where(scale > 0, scale, 1.0)
+        return np.asarray(np.linalg.pinv(first / scale, rcond=1e-12) / scale[:, None])
+
+    def _tangent(self, log_x: Array, parameters: Array) -> Array:
+        n_points, n_axes = log_x.shape
+        factors, exponents = parameters[1 : 1 + n_axes], parameters[1 + n_axes :]
+        slope = power_term_slope(log_x, exponents)
+        return np.concatenate(
+            [np.ones((n_points, 1)), power_term(log_x, exponents), factors * slope], axis=1
+        )
 
 
 # A row per kind of surface.

@@ -40,21 +40,33 @@ def axes_of(x: Mapping[str, ArrayLike]) -> dict[str, Array]:
     return axes
 
 
-def check_points(axes: Mapping[str, Array], log_x: Array, form: Form, kind: str) -> None:
+def check_points(
+    axes: Mapping[str, Array], log_x: Array, form: Form, kind: str, *, n_sizes: int | None = None
+) -> None:
     """Refuse points that leave a parameter of the surface open, saying what to add.
+
+    Parameters
+    ----------
+    axes : mapping of axis to array of shape (n_points,)
+    log_x : array of shape (n_points, n_axes)
+    form : Form
+    kind : str
+    n_sizes : int, optional
+        Different sizes that each axis needs. Default: those of the form.
 
     Raises
     ------
     FitError
     """
+    least = form.n_sizes if n_sizes is None else n_sizes
     for name, values in axes.items():
         n_different = np.unique(np.log10(values)).size
-        if n_different < form.n_sizes:
+        if n_different < least:
             needs = "an exponent needs" if form.has_exponents else "a slope needs"
             else_ = ", or use kind='log-linear'" if form.has_exponents and n_different > 1 else ""
             msg = (
                 f"axis {name!r} has {n_different} different size(s); {needs} at least "
-                f"{form.n_sizes}: add sizes of {name!r}{else_}."
+                f"{least}: add sizes of {name!r}{else_}."
             )
             raise FitError(msg)
     n_points, n_needed = len(log_x), form.n_parameters(len(axes))

@@ -32,11 +32,11 @@ class Reading(NamedTuple):
         return np.asarray(parameters[..., 1 + len(self.log_center) + axis])
 
     def left_to_gain(self, parameters: Array, axis: int) -> Array:
-        """Coefficient at the center: what the axis has left to give there."""
-        exponent = self.exponent(parameters, axis)
+        """Coefficient at the center: what the axis has left to give there; endless at 0."""
+        exponent, factor = self.exponent(parameters, axis), parameters[..., 1 + axis]
         is_bent = exponent > 0
-        factor = np.where(is_bent, parameters[..., 1 + axis], np.nan)
-        return np.asarray(factor / np.where(is_bent, exponent, 1.0))
+        endless = np.where(factor == 0, 0.0, np.copysign(np.inf, factor))
+        return np.asarray(np.where(is_bent, factor / np.where(is_bent, exponent, 1.0), endless))
 
     def coefficient(self, parameters: Array, axis: int) -> Array:
         """Coefficient of an axis in its own unit."""
@@ -49,12 +49,13 @@ class Reading(NamedTuple):
         return np.asarray(np.log(np.where(size > 0, size, np.nan)))
 
     def asymptote(self, parameters: Array) -> Array:
-        """Score without end on any axis; NaN where there is none."""
+        """Score without end on any axis; NaN without one, and where ends of axes are opposite."""
         total = np.array(parameters[..., 0])
         if not FORMS[self.kind].has_exponents:
             return np.full_like(total, np.nan)
         for axis in range(len(self.log_center)):
-            total = total + self.left_to_gain(parameters, axis)
+            with np.errstate(invalid="ignore"):
+                total = total + self.left_to_gain(parameters, axis)
         return total
 
     def slope(self, parameters: Array, axis: int) -> Array:

@@ -36,6 +36,7 @@ class Uncertainty(NamedTuple):
     covariance: Array | None = None  # (n_parameters, n_parameters)
     freedom: float = np.nan
     draws: Array | None = None  # (n_draws, n_parameters)
+    bounded: Array | None = None  # (n_axes, 2): intervals of exponents that are at a bound
 
     @property
     def is_known(self) -> bool:
@@ -68,7 +69,9 @@ class Uncertainty(NamedTuple):
         total = np.zeros_like(function(parameters))
         for direction in errors.T:
             step = _STEP * direction
-            total = total + ((function(parameters + step) - function(parameters - step)) / 2) ** 2
+            with np.errstate(invalid="ignore"):  # infinite on both sides
+                change = function(parameters + step) - function(parameters - step)
+            total = total + (change / 2) ** 2
         return np.sqrt(total) / _STEP
 
     def where_zero(
