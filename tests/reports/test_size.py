@@ -79,10 +79,11 @@ def test_one_test_story_of_one_subject_has_neither_a_band_nor_a_word_of_one(plan
     section = section_of(planted_results, subjects=("s0",), stories=("x",))
     (drawing,) = section.drawings
     assert "Band" not in drawing.caption
-    assert "Hatched" not in drawing.caption
+    assert "Hatched: where it expects the score of one new size" in drawing.caption
     assert "no interval: one test story of one subject has no spread" in drawing.caption
     for ax in drawing.figure.axes:
-        assert not ax.collections
+        (hatched,) = ax.collections  # of the scatter about the law alone; there is no other band
+        assert hatched.get_hatch()
         texts = [text.get_text() for text in ax.get_legend().get_texts()]
         assert "(no interval: one test story)" in " ".join(texts)
 
@@ -224,7 +225,7 @@ def test_sizes_that_are_not_there_are_said_in_a_sentence(planted_results):
     assert "parameters" not in told
     told = said(section_of(planted_results, amounts=(2, 4), contexts=(32,)))
     assert "Two sizes cannot show whether the line is straight." in told
-    assert "too few points for AICc" in told
+    assert "log-linear: the only law" in told
 
 
 def test_the_curve_is_kept_as_numbers_and_told_from_what_lies_beyond(planted_results):
