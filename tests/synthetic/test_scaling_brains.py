@@ -169,3 +169,32 @@ def test_what_cannot_be_planted_is_refused():
         coloured_noise(3, 3, np.random.default_rng(0), color="pink")
     with pytest.raises(ValueError, match="autocorrelation is 1"):
         coloured_noise(3, 3, np.random.default_rng(0), autocorrelation=1)
+
+
+@pytest.mark.parametrize("color", ["ar1", "white", "1/f"])
+def test_smooth_noise_is_shared_by_neighbours_and_keeps_variance_and_colour(color):
+    brains = ScalingBrains(SIZES, n_train=1, n_trs=4000, signal_share=(0, 0), noise=color)
+    plain = brains.responses(0)["train-01"].values
+    smooth = replace(brains, noise_smoothness=0.5).responses(0)["train-01"].values
+    assert abs(smooth.var(axis=0).mean() - plain.var(axis=0).mean()) < 0.05
+
+    def lag_1(noise):
+        return (noise[1:] * noise[:-1]).mean() / (noise**2).mean()
+
+    assert lag_1(smooth) == pytest.approx(lag_1(plain), abs=0.03)
+    correlations = np.corrcoef(smooth.T)
+    distance = np.linalg.norm(brains.places[:, None] - brains.places, axis=2)
+    near = correlations[distance == 3]
+    assert 0.3 < near.mean() < 0.5  # a voxel 3 mm away has nearly all of the smooth half
+    assert abs(np.corrcoef(plain.T)[distance == 3].mean()) < 0.02
+    assert near.mean() > 2 * abs(correlations[distance > 25].mean())
+
+
+def test_smooth_noise_moves_no_other_number():
+    brains = ScalingBrains(SIZES, n_subjects=1, n_train=1, n_trs=50, noise_smoothness=0.3)
+    again = replace(brains, n_train=2, n_repeats=2).responses(0)["train-01"].values
+    np.testing.assert_array_equal(brains.responses(0)["train-01"].values, again)
+    first, second = brains.trials(0)["test-01"][:2]
+    assert abs(np.corrcoef(first.values.ravel(), second.values.ravel())[0, 1]) < 0.9
+    with pytest.raises(ValueError, match=r"noise_smoothness is 1\.5; expected a share"):
+        replace(brains, noise_smoothness=1.5)

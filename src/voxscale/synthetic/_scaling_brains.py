@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +21,7 @@ __all__ = ["BrainTruth", "PlantedLaw", "ScalingBrains"]
 
 _HRF_S = 30.0
 _VOXEL_MM = 3.0
+_N_NOISE_MAPS = 8
 # What each stream of random numbers is for: each has a seed of its own, so that drawing more of
 # one thing changes no other.
 _LATENTS, _VIEW, _UNSEEN, _MAPS, _PERSON, _NOISE = range(6)
@@ -125,6 +127,9 @@ class ScalingBrains:
     noise : {"ar1", "white", "1/f"}
     autocorrelation : float
         Of "ar1".
+    noise_smoothness : float
+        Share of the noise's variance that neighbouring voxels have in common, on smooth maps of
+        the subject with time courses of each run. At 0 the noise of voxels is independent.
     seed : int
 
     Examples
@@ -154,6 +159,7 @@ class ScalingBrains:
     hrf_sd_s: float = 0.0
     noise: str = "ar1"
     autocorrelation: float = 0.4
+    noise_smoothness: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -165,6 +171,9 @@ class ScalingBrains:
             raise ValueError(msg)
         if not 0 <= self.unreachable < 1:
             msg = f"unreachable is {self.unreachable}; expected a share from 0 to below 1."
+            raise ValueError(msg)
+        if not 0 <= self.noise_smoothness <= 1:
+            msg = f"noise_smoothness is {self.noise_smoothness}; expected a share from 0 to 1."
             raise ValueError(msg)
         if self.noise not in COLORS:
             msg = f"noise {self.noise!r} is unknown; choose one of {', '.join(COLORS)}."
@@ -300,11 +309,23 @@ class ScalingBrains:
 
     def _heard(self, subject: int, key: tuple[int, int], repeat: int) -> Array:
         share = self._shares(subject)
-        rng = np.random.default_rng([self.seed, _NOISE, subject, *key, repeat])
-        noise = coloured_noise(
-            self.n_trs, len(share), rng, color=self.noise, autocorrelation=self.autocorrelation
-        )
+        noise = self._noise(subject, key, repeat, len(share))
         return np.asarray(np.sqrt(share) * self._signal(subject, key) + np.sqrt(1 - share) * noise)
+
+    def _noise(self, subject: int, key: tuple[int, int], repeat: int, n_voxels: int) -> Array:
+        """Draw noise of variance 1, (n_trs, n_voxels), of which a share is smooth over voxels."""
+        options: dict[str, Any] = {"color": self.noise, "autocorrelation": self.autocorrelation}
+        stream = [self.seed, _NOISE, subject, *key, repeat]
+        own = coloured_noise(self.n_trs, n_voxels, np.random.default_rng(stream), **options)
+        if self.noise_smoothness == 0:
+            return own
+        rng = np.random.default_rng([self.seed, _MAPS, subject, 2])
+        maps = _smooth_maps(self.places, _N_NOISE_MAPS, self.smoothness_mm, rng)
+        maps = maps / np.linalg.norm(maps, axis=0)
+        rng = np.random.default_rng([*stream, 1])
+        common = coloured_noise(self.n_trs, _N_NOISE_MAPS, rng, **options) @ maps
+        share = self.noise_smoothness
+        return np.asarray(np.sqrt(1 - share) * own + np.sqrt(share) * common)
 
     def _series(self, values: Array, story: str) -> TRSeries:
         return TRSeries(values, story, self.n_taps - 1)
