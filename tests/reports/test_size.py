@@ -75,11 +75,11 @@ def test_ten_subjects_are_not_called_few(planted_results):
     assert "too few to rest" not in told
 
 
-def test_one_test_story_of_one_subject_has_neither_a_band_nor_a_word_of_one(planted_results):
+def test_one_test_story_of_one_subject_has_no_interval_but_scatter(planted_results):
     section = section_of(planted_results, subjects=("s0",), stories=("x",))
     (drawing,) = section.drawings
     assert "Band" not in drawing.caption
-    assert "Hatched: where it expects the score of one new size" in drawing.caption
+    assert "as far as sizes scatter about the law." in drawing.caption
     assert "no interval: one test story of one subject has no spread" in drawing.caption
     for ax in drawing.figure.axes:
         (hatched,) = ax.collections  # of the scatter about the law alone; there is no other band

@@ -53,7 +53,9 @@ def test_kinds_that_cannot_be_fitted_are_told_with_the_reason(rng):
     assert "give ceiling=" in reasons["saturating"]
     assert reasons["power"] == "AICc needs 6 points or more"
     assert found.chosen == "log-linear"
-    assert found.why == "log-linear: the smallest error at the two largest sizes, left out"
+    assert found.why == (
+        "log-linear: the smallest error at the two largest sizes, left out; too few points for AICc"
+    )
     assert "needs at least 5" in str(found)
     assert np.isnan(found.rows[3].aicc)
     with pytest.raises(FitError, match="a slope needs at least two"):

@@ -141,9 +141,10 @@ def _caption(sweeps: list[Sweep], panels: list[LawPanel]) -> str:
             "Dotted, beyond the last point: what the law bets on for half a decade more, where "
             "nothing was measured."
         )
+        differ = any(sweep.law.interval_over is not None for sweep in sweeps)
         parts.append(
-            "Hatched: where it expects the score of one new size, as far as sizes scatter about "
-            "the law and, where there are several, members differ."
+            "Hatched: where it expects the score of one new size, as far as sizes scatter "
+            "about the law" + (" and members differ." if differ else ".")
         )
     if any(panel.ceiling is not None for panel in panels):
         parts.append("Dashed: the noise ceiling, a mean over voxels that have one.")

@@ -88,7 +88,7 @@ def told_of_law(sweep: Sweep) -> str:
     law = sweep.law
     judged = [row for row in sweep.comparison.rows if math.isfinite(row.aicc)]
     why = sweep.comparison.why
-    if len(judged) == 1:
+    if len(judged) == sum(row.law is not None for row in sweep.comparison.rows) == 1:
         why = f"{judged[0].kind}: the only one that so few sizes can judge by AICc"
     told = f"Law of {sweep.what}: {why}"
     ends = law.exponent_interval

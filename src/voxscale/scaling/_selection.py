@@ -224,6 +224,8 @@ def _choice(rows: list[LawRow], n_points: int) -> tuple[str, str]:
     all_judged = len(judged) == len(rows)
     candidates = [row for row in rows if not all_judged or row.aicc <= least + _AS_GOOD]
     chosen, why = _by_held_out(candidates, n_points)
+    if not judged:
+        why += "; too few points for AICc"
     beaten = [row for row in judged if row.aicc == least and row is not chosen]
     if beaten:
         by = "has none" if np.isnan(chosen.aicc) else f"is larger by {chosen.aicc - least:.2g}"
