@@ -6,10 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from voxscale import plugins
 from voxscale.errors import ConfigError
+from voxscale.features.echo import Echo
 from voxscale.scaling import slope_components
 from voxscale.study import Study, results, run, story_scores_along
 from voxscale.synthetic import planted_scores
+
+
+class Shallow(Echo):
+    n_layers = 2
+
+    @property
+    def identity(self):
+        return {"model": "shallow"}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +66,7 @@ def models(scores, layers=(3, 6)):
                 cell = {"subject": f"s{subject}", "model": f"m{model}", "key": key}
                 rows.append(
                     cell
-                    | {"reference": True, "bands": "language", "mean_r_validation": np.nan}
+                    | {"in_model_sweep": True, "mean_r_validation": np.nan}
                     | {"mean_cv_score": float(layer)}
                 )
                 for story, r in enumerate(scores[model, subject]):
@@ -128,3 +138,36 @@ def test_without_two_sizes_there_is_no_slope(found):
         story_scores_along(found, "n_params")
     with pytest.raises(ValueError, match="axis 'layer' is unknown; choose one of n_params, hours"):
         story_scores_along(found, "layer")
+
+
+def test_models_of_a_real_study_are_sizes(tiny, tmp_path):
+    plugins.register("extractors", "shallow", Shallow)
+    path = tiny.write_study(tmp_path, training_stories='["all"]', contexts="[32]")
+    many = (
+        'models = ["shallow", "echo"]\nmodel = "echo"\nlayers = { echo = [1, 2], shallow = [0, 1] }'
+    )
+    text = path.read_text().replace('model = "echo"\nlayers = [0, 1, 2]', many)
+    path.write_text(text)
+    study = Study.from_toml(path)
+    run(study, progress=False, device="cpu")
+    found = results(study)
+    along = story_scores_along(found, "n_params", n_params={"shallow": 1e3, "echo": 1e6})
+    assert along.x.tolist() == [1e3, 1e6]
+    table = found.table.set_index(["subject", "model", "layer"])["mean_cv_score"]
+    for j, subject in enumerate(along.subjects):
+        for i, model in enumerate(("shallow", "echo")):
+            best = table.loc[subject, model].idxmax()
+            (cell,) = [
+                c for c in found.sweep("model", subject) if (c.model, c.layer) == (model, best)
+            ]
+            np.testing.assert_allclose(along.scores[i, j], found.meta(cell)["mean_r_by_story"])
+
+
+def test_hours_and_stories_of_one_number_are_two_sizes(tiny, tmp_path):
+    grid = "\n[[sweep]]\ntraining_stories = [1]\n"
+    path = tiny.write_study(tmp_path, tiny.STUDY + grid, layers="[2]")
+    text = path.read_text().replace("training_stories = [1, 2, 3]", 'hours = [0.05, "all"]')
+    study = Study.from_toml(path.with_name("tiny.toml")) if path.write_text(text) else None
+    run(study, progress=False, device="cpu")
+    along = story_scores_along(results(study), "hours")
+    assert len(along.x) == 2  # the grid is beside the sweep of hours

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from voxscale.reports._sweep_points import (
-    amounts,
     chooses,
     facts_of,
     hours_of_amounts,
     stories_of,
 )
+from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:
     from voxscale.study import Results

@@ -9,12 +9,12 @@ import numpy as np
 
 from voxscale.features import ModelFacts, known_models, model_facts
 from voxscale.features._packaged import PACKAGED
+from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:
     from voxscale.study import Results, Study
 
 __all__ = [
-    "amounts",
     "best_layers",
     "chooses",
     "facts_of",
@@ -89,17 +89,6 @@ def same_place(results: Results, axis: str) -> Any:
     at_centre = [bool(rows["reference"].any()) for rows in groups]
     ranks = [(n > 1 and centre, n) for n, centre in zip(n_sizes, at_centre, strict=True)]
     return groups[ranks.index(max(ranks))]
-
-
-def amounts(table: Any) -> Any:
-    """Say in words how much training data was asked for: "2.5 h", "3" stories, or "all"."""
-    everything = table[table["reference"]].groupby("subject")["n_stories"].max()
-    is_all = table["n_stories"] == table["subject"].map(everything)
-    return np.where(
-        table["asked_hours"].notna(),
-        table["asked_hours"].astype(str) + " h",
-        np.where(is_all, "all", table["n_stories"].astype(str)),
-    )
 
 
 def hours_of_amounts(points: Any) -> Any:

@@ -12,6 +12,7 @@ from voxscale.arrays import Array
 from voxscale.errors import ConfigError
 from voxscale.features import model_facts
 from voxscale.scaling import SlopeComponents, slope_components
+from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,9 +103,7 @@ def story_scores_along(
 
 def _by_model(found: Results) -> pd.DataFrame:
     """Take each subject's best layer of each model, all stories, the longest context."""
-    rows = found.table[found.table["reference"]]
-    usual = {cell.bands for cell in map(found.reference_or_none, found.subjects) if cell}
-    rows = rows[rows["bands"].isin(usual)]
+    rows = found.table[found.table["in_model_sweep"]]
     best = [_best_layer(layers) for _, layers in rows.groupby(["subject", "model"])]
     return rows.loc[best].assign(size=lambda one: one["model"])
 
@@ -126,13 +125,13 @@ def _best_layer(layers: pd.DataFrame) -> Any:
 
 
 def _by_hours(found: Results) -> pd.DataFrame:
-    rows = found.table[found.table["in_n_stories_sweep"]]
-    return rows.assign(size=rows["asked_hours"].fillna(rows["n_stories"]))
+    table = found.table.assign(size=amounts(found.table))
+    return table[table["in_n_stories_sweep"]].sort_values("hours")
 
 
 def _by_context(found: Results) -> pd.DataFrame:
     rows = found.table[found.table["in_context_sweep"]]
-    return rows.assign(size=rows["context"])
+    return rows.assign(size=rows["context"]).sort_values("context")
 
 
 # A row per axis: which cells lie along it, with a column that names their size.

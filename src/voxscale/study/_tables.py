@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voxscale.arrays import Array
 from voxscale.study._sweeps import AXES
 
 if TYPE_CHECKING:
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
 
     from voxscale.study._results import Results
 
-__all__ = ["COLUMNS", "block_table", "cell_table", "one_subject", "side_by_side", "story_table"]
+__all__ = [
+    "COLUMNS",
+    "amounts",
+    "block_table",
+    "cell_table",
+    "one_subject",
+    "side_by_side",
+    "story_table",
+]
 
 _OF_CELL = ("subject", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw")
 _FROM_META = (
@@ -47,6 +56,17 @@ def cell_table(results: Results) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"asked_hours": np.float64})
+
+
+def amounts(table: pd.DataFrame) -> Array:
+    """Say in words how much training data was asked for: "2.5 h", "3" stories, or "all"."""
+    everything = table[table["reference"]].groupby("subject")["n_stories"].max()
+    is_all = table["n_stories"] == table["subject"].map(everything)
+    return np.where(
+        table["asked_hours"].notna(),
+        table["asked_hours"].astype(str) + " h",
+        np.where(is_all, "all", table["n_stories"].astype(str)),
+    )
 
 
 def story_table(results: Results) -> pd.DataFrame:
