@@ -331,7 +331,7 @@ class ScalingBrains:
         drive = known * self._latents(_LATENTS, key)
         if known < 1:
             drive = drive + np.sqrt(1 - known**2) * self._latents(_UNSEEN, key)
-        return drive
+        return np.asarray(drive)
 
     def _known(self, subject: int) -> float:
         """Correlation of what models can know with the signal of a subject."""
