@@ -198,3 +198,24 @@ def test_smooth_noise_moves_no_other_number():
     assert abs(np.corrcoef(first.values.ravel(), second.values.ravel())[0, 1]) < 0.9
     with pytest.raises(ValueError, match=r"noise_smoothness is 1\.5; expected a share"):
         replace(brains, noise_smoothness=1.5)
+
+
+def test_exponents_may_vary_over_subjects(plenty):
+    """A fit with plenty of data reaches each subject's own law, within 0.03 in every voxel."""
+    brains = replace(plenty, exponent_sd=0.05, unreachable=0.0)
+    truths = [brains.truth(subject) for subject in range(2)]
+    shifts = [truth.exponents[0] - 0.15 for truth in truths]
+    assert abs(shifts[0] - shifts[1]) > 0.01
+    for truth, shift in zip(truths, shifts, strict=True):
+        law = fit_pooled_law(SIZES, truth.reach, truth.region)
+        np.testing.assert_allclose(law.exponents, np.add([0.15, 0.25], shift), rtol=1e-6)
+    planted = truths[1].attainable(brains.n_repeats)
+    found = np.array([found_correlations(brains, 1, size) for size in SIZES])
+    assert np.abs(found - planted).max() < 0.03
+    assert np.abs(planted - plenty.truth(1).attainable(4)).max() > 0.01
+    assert brains.signal(0, "test-01").var() == pytest.approx(1, abs=0.05)
+
+
+def test_exponents_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=r"exponent_sd is -1; expected a standard deviation"):
+        ScalingBrains(SIZES, exponent_sd=-1)

@@ -122,6 +122,10 @@ class ScalingBrains:
     unreachable : float
         A subject's share of signal that no model of any size knows is drawn evenly between 0
         and this; it lowers asymptote and coefficient alike.
+    exponent_sd : float
+        Standard deviation of exponents over subjects, who agree at the geometric mean of the
+        sizes. Above 0 a subject's signal holds some of what each model of ``sizes`` errs by, so
+        that other sizes have no such law, and responses depend on which sizes there are.
     hrf_sd_s : float, in seconds
         Standard deviation of the peak of the haemodynamic response over subjects.
     noise : {"ar1", "white", "1/f"}
@@ -156,6 +160,7 @@ class ScalingBrains:
     signal_share: tuple[float, float] = (0.1, 0.5)
     smoothness_mm: float = 12.0
     unreachable: float = 0.0
+    exponent_sd: float = 0.0
     hrf_sd_s: float = 0.0
     noise: str = "ar1"
     autocorrelation: float = 0.4
@@ -165,6 +170,9 @@ class ScalingBrains:
     def __post_init__(self) -> None:
         for law in self.laws:
             law.reach(self.sizes)
+        if not 0 <= self.exponent_sd < np.inf:
+            msg = f"exponent_sd is {self.exponent_sd}; expected a standard deviation, 0 or more."
+            raise ValueError(msg)
         low, high = self.signal_share
         if not 0 <= low <= high <= 1:
             msg = f"signal_share is {self.signal_share}; expected least and most, within 0 … 1."
@@ -212,12 +220,10 @@ class ScalingBrains:
             the story no longer matters (``first_tr``). Join both by TR number.
         """
         reach = np.repeat([float(law.reach(size)) for law in self.laws], self.n_latents)
-        bits = int(np.float64(size).view(np.uint64))
         views = {}
         for name, key in self._stories(_KINDS):
             latents = self._latents(_LATENTS, key)
-            blur = np.random.default_rng([self.seed, _VIEW, *key, bits])
-            other = blur.standard_normal(latents.shape)
+            other = self._error(size, key)
             views[name] = TRSeries(reach * latents + np.sqrt(1 - reach**2) * other, name, 0)
         return views
 
@@ -237,7 +243,8 @@ class ScalingBrains:
 
     def truth(self, subject: int) -> BrainTruth:
         """Tell what was planted in a subject."""
-        laws = [self.laws[i] for i in self._region]
+        own = self._own_laws(subject)
+        laws = [own[i] for i in self._region]
         known = self._known(subject)
         return BrainTruth(
             signal_share=self._shares(subject),
@@ -272,6 +279,60 @@ class ScalingBrains:
         shape = (self.n_taps - 1 + self.n_trs, len(self.laws) * self.n_latents)
         return np.random.default_rng([self.seed, stream, *key]).standard_normal(shape)
 
+    def _error(self, size: float, key: tuple[int, int]) -> Array:
+        """Draw what a model of that size takes for latents and is not, of the latents' shape."""
+        shape = (self.n_taps - 1 + self.n_trs, len(self.laws) * self.n_latents)
+        bits = int(np.float64(size).view(np.uint64))
+        return np.random.default_rng([self.seed, _VIEW, *key, bits]).standard_normal(shape)
+
+    def _own_laws(self, subject: int) -> list[PlantedLaw]:
+        """Turn the laws about the geometric mean of the sizes, by the subject's exponent."""
+        if self.exponent_sd == 0:
+            return list(self.laws)
+        rng = np.random.default_rng([self.seed, _PERSON, subject, 2])
+        shift = self.exponent_sd * rng.standard_normal()
+        center = float(np.exp(np.log(np.asarray(self.sizes, np.float64)).mean()))
+        return [
+            PlantedLaw(law.asymptote, law.coefficient * center**shift, law.exponent + shift)
+            for law in self.laws
+        ]
+
+    def _loads(self, subject: int) -> Array:
+        """Load a subject's drive on latents, and on the error of each size: (1 + n_sizes, n_laws).
+
+        With a on latents and b on the errors, a model of reach r correlates with the drive by
+        a·r + b·sqrt(1 - r²), which is the subject's law; a leaves the least variance.
+        """
+        known = self._known(subject)
+        reach = np.stack([law.reach(self.sizes) for law in self.laws], axis=1)
+        wanted = known * np.stack([law.reach(self.sizes) for law in self._own_laws(subject)], 1)
+        rest = np.maximum(1 - reach**2, 1e-12)
+        latent = (wanted * reach / rest).sum(axis=0) / (1 + (reach**2 / rest).sum(axis=0))
+        loads = np.concatenate([latent[None], (wanted - latent * reach) / np.sqrt(rest)])
+        if (loads**2).sum(axis=0).max() > 1:
+            msg = (
+                f"subject {subject} would know more than there is; choose a smaller exponent_sd "
+                f"than {self.exponent_sd}, or lower asymptotes."
+            )
+            raise ValueError(msg)
+        return np.asarray(loads)
+
+    def _drive(self, subject: int, key: tuple[int, int]) -> Array:
+        """Draw what drives a subject's responses, of unit variance, of the latents' shape."""
+        if self.exponent_sd > 0:
+            loads = np.repeat(self._loads(subject), self.n_latents, axis=1)
+            drive = loads[0] * self._latents(_LATENTS, key)
+            for load, size in zip(loads[1:], self.sizes, strict=True):
+                drive = drive + load * self._error(size, key)
+            return np.asarray(
+                drive + np.sqrt(1 - (loads**2).sum(axis=0)) * self._latents(_UNSEEN, key)
+            )
+        known = self._known(subject)
+        drive = known * self._latents(_LATENTS, key)
+        if known < 1:
+            drive = drive + np.sqrt(1 - known**2) * self._latents(_UNSEEN, key)
+        return np.asarray(drive)
+
     def _known(self, subject: int) -> float:
         """Correlation of what models can know with the signal of a subject."""
         share = self.unreachable * np.random.default_rng([self.seed, _PERSON, subject]).random()
@@ -299,11 +360,7 @@ class ScalingBrains:
         return np.asarray(low + (high - low) / (1 + np.exp(-2 * smooth)))
 
     def _signal(self, subject: int, key: tuple[int, int]) -> Array:
-        known, weights = self._known(subject), self._weights(subject)
-        drive = known * self._latents(_LATENTS, key)
-        if known < 1:
-            drive = drive + np.sqrt(1 - known**2) * self._latents(_UNSEEN, key)
-        driven = drive @ weights
+        driven = self._drive(subject, key) @ self._weights(subject)
         windows = np.lib.stride_tricks.sliding_window_view(driven, self.n_taps, axis=0)
         return np.asarray(windows @ self._kernel(subject)[::-1])
 
