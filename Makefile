@@ -35,6 +35,12 @@ bench: $(VENV)/bench.installed
 	$(BIN)/python benchmarks/unique_test.py
 	$(BIN)/python benchmarks/balanced_unions.py
 	$(BIN)/python benchmarks/ceilings.py
+	$(BIN)/python benchmarks/scaling_laws.py
+	$(BIN)/python benchmarks/scaling_coverage.py
+	$(BIN)/python benchmarks/scaling_choice.py
+	$(BIN)/python benchmarks/surface_coverage.py
+	$(BIN)/python benchmarks/power_defaults.py
+	$(BIN)/python benchmarks/study_of_1000.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
