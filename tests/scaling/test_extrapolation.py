@@ -272,3 +272,20 @@ def test_an_exchange_with_what_does_not_rise_or_levels_off():
     assert falling.exchange(broken, at=(10.0, 1000.0)) == pytest.approx(10**-0.4)
     steep = fit_scaling_law(x, 0.9 - 0.1 * np.log10(x))
     assert np.isnan(steep.exchange(broken, at=(10.0, 1000.0)))
+
+
+def test_the_interval_of_two_members_has_no_spikes_between_the_sizes():
+    """A steep power law of two subjects with three stories each, whose exponent is little known."""
+    x = np.array([2.0, 8, 32, 128, 512])
+    scores = np.array([
+        [0.1132, 0.0725, 0.0794, 0.1235, 0.0771, 0.0880],
+        [0.1952, 0.1170, 0.1227, 0.1974, 0.1194, 0.1237],
+        [0.1949, 0.1207, 0.1265, 0.1981, 0.1244, 0.1289],
+        [0.1977, 0.1208, 0.1289, 0.2025, 0.1248, 0.1319],
+        [0.1989, 0.1216, 0.1303, 0.2044, 0.1263, 0.1323],
+    ])  # fmt: skip
+    levels = {"subject": ["s1"] * 3 + ["s2"] * 3}
+    law = fit_scaling_law(x, scores, kind="power", levels=levels)
+    low, high = law.interval(np.geomspace(2, 512, 60))
+    assert (law.predict(2.0) - 0.1 < low).all()
+    assert (high < law.predict(512.0) + 0.1).all()

@@ -1,9 +1,10 @@
 """Intervals of what a law predicts, at a size or in the end.
 
-Of a power law, every candidate score is tested. For each exponent there is a contrast that predicts
-the score and is blind, to first order, to an error of that exponent. Members who would move the
-score to the candidate would move the exponent with it: the contrast is that of the exponent which
-they would have then. The candidate belongs where its contrast, over members, agrees with it.
+Among the sizes, intervals of a power law are by derivatives. Beyond them every candidate score is
+tested. For each exponent there is a contrast that predicts the score and is blind, to first order,
+to an error of that exponent. Members who would move the score to the candidate would move the
+exponent with it: the contrast is that of the exponent which they would have then. The candidate
+belongs where its contrast, over members, agrees with it.
 """
 
 from __future__ import annotations
@@ -32,8 +33,17 @@ def prediction_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
     """Compute the interval of the law at each x, of shape (n_x,); at inf, of the asymptote."""
     form = evidence.form
     if _is_tested(evidence):
-        ends = np.array([_by_candidates(evidence, float(one)) for one in x]).reshape(-1, 2)
-        return ends[:, 0], ends[:, 1]
+        # Among the sizes the law is nearly linear in its scores, and a derivative will do; the
+        # test may hold candidates that are far off there, of two members above all.
+        within = _is_within(evidence, x)
+        low, high = np.empty(len(x)), np.empty(len(x))
+        if within.any():
+            low[within], high[within] = evidence.interval(
+                lambda parameters: form.predict(parameters, x[within, None])
+            )
+        for i in np.flatnonzero(~within):
+            low[i], high[i] = _by_candidates(evidence, float(x[i]))
+        return low, high
     if np.isinf(x).all():
         low, high = evidence.interval(form.asymptote)
         return np.atleast_1d(low), np.atleast_1d(high)
@@ -57,7 +67,19 @@ def agrees(evidence: Evidence, score: float, x: Array, share: float = 0.0) -> Ar
         return np.asarray((low <= score) & (score <= high))
     most = t_critical(len(evidence.members.weights) - 1, evidence.level)
     candidate = np.array([score])
-    return np.array([_test(evidence, float(one), share)[0](candidate)[0] <= most for one in x])
+    tested = np.ones(len(x), dtype=bool) if share else ~_is_within(evidence, x)
+    agree = np.empty(len(x), dtype=bool)
+    for i in np.flatnonzero(tested):
+        agree[i] = _test(evidence, float(x[i]), share)[0](candidate)[0] <= most
+    if not tested.all():
+        low, high = prediction_interval(evidence, x[~tested])
+        agree[~tested] = (low <= score) & (score <= high)
+    return agree
+
+
+def _is_within(evidence: Evidence, x: Array) -> Array:
+    """Tell which x lie among the sizes."""
+    return np.asarray((x >= evidence.x.min()) & (x <= evidence.x.max()))
 
 
 def _is_tested(evidence: Evidence) -> bool:
