@@ -256,7 +256,8 @@ def stream_and_tell(model: str, device: str, dtype: str, n_words: int) -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         stream_story(
-            extractor, story, range(loaded.n_layers), [Grid("story", "story", tr_times)],
+            extractor, story,
+            [Grid(dict.fromkeys(range(loaded.n_layers), "story"), "story", tr_times)],
             LayerStore(folder), DesignRecipe(), min_context=256, max_context=512, meta={},
         )  # fmt: skip
     seconds = time.perf_counter() - started

@@ -167,10 +167,10 @@ def test_scores_are_listed_with_what_they_are(file, tmp_path):
     invoke("run", file)
     told = invoke("results", file, "--subject", "s2")
     assert told.exit_code == 0
-    heading, *rows = told.stdout.splitlines()
+    same, heading, *rows = told.stdout.splitlines()
     for column in ("metric", "unit", "stories", "reducer", "value", "n_voxels"):
-        assert column in heading
-    assert all(row.split()[0] == "s2" for row in rows)
+        assert column in f"{same} {heading}"
+    assert same.startswith("all rows: subject s2, ")
     path = tmp_path / "scores.csv"
     assert invoke("results", file, "--csv", path).stdout.strip() == str(path)
     table = pd.read_csv(path)
@@ -203,7 +203,9 @@ def test_scores_can_be_chosen_and_go_to_standard_output(file, tmp_path):
     path = tmp_path / "scores.csv"
     invoke("results", file, "--where", where, "--csv", path)
     pd.testing.assert_frame_equal(pd.read_csv(path), table)
-    assert len(invoke("results", file, "--where", where).stdout.splitlines()) == len(table) + 1
+    same, head, *rows = invoke("results", file, "--where", where).stdout.splitlines()
+    assert same.startswith("all rows: ")
+    assert len(rows) == len(table)
     nothing = invoke("results", file, "--where", "layer == 99")
     assert nothing.stdout == "no score is like that.\n"
     wrong = invoke("results", file, "--where", "layers == 2")

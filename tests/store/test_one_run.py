@@ -99,3 +99,11 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(StoreError, match="permission denied"), one_run(tmp_path):
         pass
+
+
+def test_a_lock_that_is_not_ours_to_take_tells_nothing(tmp_path, monkeypatch):
+    with one_run(tmp_path):
+        with pytest.raises(StoreError, match="another run"):
+            check_idle(tmp_path)
+        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        check_idle(tmp_path)

@@ -14,12 +14,13 @@ from sklearn.linear_model import Ridge
 
 from voxscale import plugins
 from voxscale.design import delay, lanczos, zscore
-from voxscale.errors import ConfigError, StoreError, VoxscaleWarning
+from voxscale.errors import ConfigError, DataError, StoreError, VoxscaleWarning
 from voxscale.evaluate import ceiling_intervals, choose_best, position_features, r2
 from voxscale.features import sound_features, word_rate
 from voxscale.features.echo import Echo
 from voxscale.fit import RidgeCV, Stacking
-from voxscale.study import Study, plan, results, run
+from voxscale.store import hash_file
+from voxscale.study import Study, orphans, plan, prune, results, run
 from voxscale.study._baselines import _first_rows, _scaled
 from voxscale.study._stacking_cell import stacking_folds
 
@@ -437,11 +438,33 @@ def test_sound_is_a_baseline_where_every_run_has_audio(tiny, tmp_path, monkeypat
     np.testing.assert_allclose(sum(made.parts.values()), made.total, atol=1e-6)
     sounds = sound_features(tmp_path / "x.wav", n_mels=8)
     assert sounds.values.shape[1] == 9
+    heard = {
+        one["run"]: one["sound"]
+        for one in found.meta(found.beside_cell("baselines", "s1"))["inputs"]
+    }
+    assert heard == {run: hash_file(tmp_path / f"{run}.wav") for run in heard}
+    assert "sound" not in found.meta(found.cells[0])["inputs"][0]
     before = {cell.kind: key for cell, key in plan(study).keys.items()}
     waveform, rate = soundfile.read(tmp_path / "x.wav")
     soundfile.write(tmp_path / "x.wav", waveform[::-1], rate)
     after = {cell.kind: key for cell, key in plan(study).keys.items()}
     assert {kind for kind in before if before[kind] != after[kind]} == {"baselines"}
+
+
+def test_what_was_made_of_a_sound_that_broke_is_not_pruned(tiny, tmp_path, monkeypatch):
+    change = with_audio(tmp_path)
+    plugged(tiny, monkeypatch, change)
+    study = study_of(tiny, tmp_path, **SMALL, sound="true", stack="false")
+    run(study, progress=False, device="cpu")
+    (tmp_path / "b.wav").write_text("no sound")
+    with warnings.catch_warnings():  # told by whoever looks at it
+        warnings.simplefilter("ignore", VoxscaleWarning)
+        assert any("baselines" in one.what for one in orphans(study).items)
+        with pytest.raises(DataError, match=r"'s1': run 'b': .* Nothing is removed: mend the"):
+            prune(study)
+        assert any("baselines" in one.what for one in orphans(study).items)
+    (tmp_path / "b.wav").unlink()
+    assert len(orphans(study)) == 0  # the data set writes it anew
 
 
 @pytest.mark.parametrize(

@@ -174,9 +174,7 @@ def test_a_cross_validation_that_cannot_be(study, cv, match):
 
 def test_a_protocol_is_that_of_the_model_and_the_design(study):
     ours, published = plan(study()), plan(study(delays='[1, 2]\nprotocol = "huth2023"'))
-    assert not {one.targets[0].key for one in ours.passes} & {
-        one.targets[0].key for one in published.passes
-    }
+    assert not {one.keys for one in ours.passes} & {one.keys for one in published.passes}
     assert not set(ours.keys.values()) & set(published.keys.values())
     assert len(fill(published.study).computed) == len(published.cells)
 
@@ -184,9 +182,7 @@ def test_a_protocol_is_that_of_the_model_and_the_design(study):
 def test_a_plugin_takes_the_protocol_of_the_design_alone(study):
     made = study(model='"echo"', delays='[1, 2]\nprotocol = "huth2023"')
     ours = plan(study(model='"echo"'))
-    assert [one.targets[0].key for one in plan(made).passes] == [
-        one.targets[0].key for one in ours.passes
-    ]
+    assert [one.targets[0].key for one in plan(made).passes] == [one.keys for one in ours.passes]
     assert len(fill(made).computed) == len(ours.cells)
 
 
@@ -195,9 +191,7 @@ def test_a_plugin_takes_the_protocol_of_the_design_alone(study):
 )
 def test_how_a_model_is_read_is_part_of_every_key(study, setting):
     ours, other = plan(study()), plan(study(stack=f"false\n[features]\n{setting}"))
-    assert not {one.targets[0].key for one in ours.passes} & {
-        one.targets[0].key for one in other.passes
-    }
+    assert not {one.keys for one in ours.passes} & {one.keys for one in other.passes}
     assert not set(ours.keys.values()) & set(other.keys.values())
     assert len(fill(other.study).computed) == len(other.cells)
 

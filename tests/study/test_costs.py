@@ -42,14 +42,14 @@ def test_fits_cost_what_their_estimator_plans(study, tiny):
 
 def test_tokens_cost_two_operations_for_each_weight(study):
     inputs = Inputs(study)
-    target = Target("key", "s1", "a", 60)
-    passes = {FeaturePass("echo", 32, (1,), f"w{i}", (target,)): n for i, n in enumerate((70, 30))}
+    target = Target("s1", "a", 60, ((1, "key"),))
+    passes = {FeaturePass("echo", 32, f"w{i}", (target,)): n for i, n in enumerate((70, 30))}
     made = make_plan(inputs)
     made = costs.costs_of(inputs, type(made)(**{**vars(made), "passes": tuple(passes)}), passes)
     of_model = next(one for one in made.terms if one.what == "echo at context 32")
-    n_weights = 12 * 2 * 8**2  # two blocks of width 8
-    assert of_model.flop == 2 * n_weights * 100
-    assert of_model.n_bytes == 4 * n_weights
+    of_block = 12 * 8**2  # of width 8; the first of two is run, and both are in memory
+    assert of_model.flop == 2 * of_block * 100
+    assert of_model.n_bytes == 4 * 2 * of_block
     assert made.n_uncounted == 0
 
 

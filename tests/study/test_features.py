@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,32 @@ def test_each_story_runs_once_at_each_context(inputs):
     assert {one.context: one.layers for one in passes} == {32: (0, 1, 2), 4: (2,)}
 
 
+def test_a_story_runs_for_the_layers_that_its_cells_read(tiny, tmp_path):
+    text = tiny.STUDY + "\n[[sweep]]\nlayers = [0]\ncontexts = [4, 8]\ntraining_stories = [1]\n"
+    made = Inputs(Study.from_toml(tiny.write_study(tmp_path, text)))
+    cells = cells_in(made)
+    (alone,) = {cell.stories for cell in cells if cell.context == 8}
+    layers = {(p.context, p.targets[0].run): p.layers for p in passes_for(made, cells)}
+    assert {layers[32, run] for run in "abcxy"} == {(0, 1, 2)}
+    assert {run for context, run in layers if context == 8} == {*alone, "x", "y"}
+    assert {layers[8, run] for run in (*alone, "x", "y")} == {(0,)}
+    assert {run: layers[4, run] for run in "abcxy"} == {
+        run: (0, 2) if run in (*alone, "x", "y") else (2,) for run in "abcxy"
+    }
+
+
+def test_what_is_computed_beside_the_fits_reads_its_own_layers(tiny, tmp_path):
+    path = tiny.write_study(tmp_path, tiny.BESIDE, layers="[0, 1, 2]")
+    path.write_text(path.read_text() + "compare_layers = [0, 1]\n")
+    made = Inputs(Study.from_toml(path))
+    of_kind = {cell.kind: passes_for(made, [cell]) for cell in cells_in(made)}
+    layers = {kind: {one.layers for one in found} for kind, found in of_kind.items()}
+    layers.pop("fit")
+    assert layers == {
+        "ceiling": set(), "baselines": {(2,)}, "stacking": {(0, 1, 2)}, "comparison": {(0, 1)},
+    }  # fmt: skip
+
+
 def test_subjects_who_heard_the_same_share_everything(inputs):
     both = [*cells_in(inputs, "s1"), *cells_in(inputs, "s2")]
     assert passes_for(inputs, both) == passes_for(inputs, cells_in(inputs))
@@ -77,6 +104,43 @@ def test_only_what_is_missing_is_listed(inputs, store):
     assert missing_passes(passes, store) == passes[1:]
 
 
+def test_another_layer_runs_alone(tiny, tmp_path, store):
+    before = Inputs(Study.from_toml(tiny.write_study(tmp_path, layers="[0, 2]")))
+    for one in passes_for(before, cells_in(before)):
+        compute_pass(before, one, store)
+    after = Inputs(Study.from_toml(tiny.write_study(tmp_path)))
+    missing = missing_passes(passes_for(after, cells_in(after)), store)
+    assert {(one.context, one.layers) for one in missing} == {(32, (1,))}
+    assert sorted(one.targets[0].run for one in missing) == list("abcxy")
+    kept = {key: store.meta(key) for key in store.keys()}  # noqa: SIM118 - a store is no mapping
+    for one in missing:
+        compute_pass(after, one, store)
+    assert missing_passes(passes_for(after, cells_in(after)), store) == []
+    assert {key: store.meta(key) for key in kept} == kept
+
+
+def test_a_layer_that_one_run_lacks_is_written_for_that_run_alone(inputs, store):
+    shifted = {run: times + 1 for run, times in inputs.facts("s2").tr_times.items()}
+    other = {run: dict(one) for run, one in inputs.facts("s2").hashes.items()}
+    for one in other.values():
+        one["tr_times"] = "shifted"
+    inputs._facts["s2"] = replace(inputs.facts("s2"), hashes=other, tr_times=shifted)
+    cells = [*cells_in(inputs, "s1"), *cells_in(inputs, "s2")]
+    one = next(made for made in passes_for(inputs, cells) if made.context == 32)
+    compute_pass(inputs, one, store)
+    arrays = {key: store.get(key, f"layer_{layer}") for layer, key in one.keys}
+    (_, lost), (_, other_lost) = one.targets[0].keys[1], one.targets[1].keys[2]
+    for key in (lost, other_lost):
+        shutil.rmtree(store.path(key))
+    (again,) = missing_passes([one], store)
+    assert [target.keys for target in again.targets] == [((1, lost),), ((2, other_lost),)]
+    compute_pass(inputs, again, store)
+    for layer, key in one.keys:
+        np.testing.assert_array_equal(store.get(key, f"layer_{layer}"), arrays[key])
+        assert store.names(key) == [f"layer_{layer}"]
+        assert store.meta(key)["layers"] == [layer]
+
+
 def test_the_same_words_on_other_trs_run_once_but_are_two_files(inputs):
     facts = inputs.facts("s1")
     other = {run: dict(one) for run, one in inputs.facts("s2").hashes.items()}
@@ -87,35 +151,43 @@ def test_the_same_words_on_other_trs_run_once_but_are_two_files(inputs):
     assert len(passes) == 10
     for one in passes:
         assert [target.subject for target in one.targets] == ["s1", "s2"]
-        run = one.targets[0].run
-        assert one.targets[0].key == feature_key(inputs, facts, run, "echo", one.context)
-        assert one.targets[1].key != one.targets[0].key
+        first, second = one.targets
+        assert first.keys == tuple(
+            (layer, feature_key(inputs, facts, first.run, "echo", one.context, layer))
+            for layer in one.layers
+        )
+        assert not {key for _, key in first.keys} & {key for _, key in second.keys}
 
 
 @pytest.mark.parametrize(
     "replaced",
-    [{"layers": "[1, 2]"}, {"contexts": "[4, 33]"}, {"delays": "[1]\nnormalize = true"}],
+    [{"contexts": "[4, 33]"}, {"delays": "[1]\nnormalize = true"}],
 )
 def test_what_changes_features_changes_their_key(inputs, tiny, tmp_path, replaced):
     other = Inputs(Study.from_toml(tiny.write_study(tmp_path, **replaced)))
     context = max(other.study.contexts)
-    assert feature_key(other, other.facts("s1"), "a", "echo", context) != (
-        feature_key(inputs, inputs.facts("s1"), "a", "echo", 32)
+    assert feature_key(other, other.facts("s1"), "a", "echo", context, 2) != (
+        feature_key(inputs, inputs.facts("s1"), "a", "echo", 32, 2)
     )
 
 
-@pytest.mark.parametrize("replaced", [{"delays": "[1]"}, {"trim": "[1, 1]"}, {"alphas": "[1.0]"}])
+@pytest.mark.parametrize(
+    "replaced", [{"delays": "[1]"}, {"trim": "[1, 1]"}, {"alphas": "[1.0]"}, {"layers": "[1, 2]"}]
+)
 def test_what_comes_after_features_does_not(inputs, tiny, tmp_path, replaced):
     other = Inputs(Study.from_toml(tiny.write_study(tmp_path, **replaced)))
-    assert feature_key(other, other.facts("s1"), "a", "echo", 32) == (
-        feature_key(inputs, inputs.facts("s1"), "a", "echo", 32)
+    assert feature_key(other, other.facts("s1"), "a", "echo", 32, 2) == (
+        feature_key(inputs, inputs.facts("s1"), "a", "echo", 32, 2)
     )
 
 
 def test_features_that_failed_say_why(inputs, store):
     cell = cells_in(inputs)[0]
-    key = feature_key(inputs, inputs.facts("s1"), "a", "echo", 32)
+    key = feature_key(inputs, inputs.facts("s1"), "a", "echo", 32, cell.layer)
     store.fail(key, {}, RuntimeError("out of memory"))
-    match = r"features of story 'a' at context 32 .* \(RuntimeError: out of memory\); see .*failed"
+    match = (
+        r"features of layer 0 of story 'a' at context 32 .* "
+        r"\(RuntimeError: out of memory\); see .*failed"
+    )
     with pytest.raises(FitError, match=match):
         read_features(inputs, store, cell, ("a",))

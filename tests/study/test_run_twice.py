@@ -93,3 +93,18 @@ def test_a_run_with_nothing_to_do_takes_no_lock(file, monkeypatch):
     run(study, progress=False, device="cpu")
     monkeypatch.setattr(running, "one_run", None)
     assert run(study, progress=False, device="cpu").computed == ()
+
+
+def test_files_that_are_written_anew_are_written_under_the_lock(file, monkeypatch):
+    study = Study.from_toml(file)
+    run(study, progress=False, device="cpu")
+    (study.out / "scores.parquet").unlink()
+    monkeypatch.setattr(running, "one_run", refused)
+    with pytest.raises(StoreError, match="by another run"):
+        run(study, progress=False, device="cpu")
+    assert not (study.out / "scores.parquet").exists()
+
+
+def refused(folder):
+    message = f"{folder} is being filled by another run"
+    raise StoreError(message)

@@ -11,7 +11,7 @@ from voxscale.study import Study
 from voxscale.study._cell_keys import cell_key
 from voxscale.study._cells import cells_of, draw_orders, training_pool
 from voxscale.study._inputs import SubjectFacts
-from voxscale.study._sweeps import grids_of, layers_at
+from voxscale.study._sweeps import grids_of
 
 STORIES = tuple("abcdefgh")
 N_TRS = {story: 100 + 40 * i for i, story in enumerate(STORIES)}  # of 2 s each
@@ -116,8 +116,6 @@ def test_models_have_layers_of_their_own():
     assert all(c.reference == (c.model == "b" and c.n_stories == 8) for c in cells)
     few = {(c.model, c.layer, c.n_stories) for c in cells if c.n_stories < 8}
     assert few == {(model, layer, n) for model, layer in (("a", 3), ("b", 1)) for n in (1, 4)}
-    assert layers_at(grids_of(made), "a", 32) == (0, 3)
-    assert layers_at(grids_of(made), "b", 32) == (0, 1, 2)
 
 
 def test_bands_without_language_stand_at_the_reference_once():
@@ -132,13 +130,6 @@ def test_bands_without_language_stand_at_the_reference_once():
     assert silent[0].label == "s1, position, 8 stories"
     other = next(cell for cell in cells if cell.bands == "language")
     assert not other.reference  # the study's own has word rate beside it
-
-
-def test_layers_of_a_grid_are_read_with_those_of_the_study():
-    made = study(sweep=[{"layers": [0], "contexts": [4]}, {"layers": [2], "contexts": [4, 32]}])
-    assert layers_at(grids_of(made), "echo", 4) == (0, 2)
-    assert layers_at(grids_of(made), "echo", 32) == (0, 1, 2)
-    assert layers_at(grids_of(made), "echo", 8) == ()
 
 
 def test_subjects_who_heard_the_same_train_on_the_same():

@@ -19,6 +19,7 @@ _SHOWN = (
     "subject", "kind", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw",
     "what", "on", "metric", "unit", "stories", "reducer", "value", "n_voxels",
 )  # fmt: skip
+_NUMBERS = ("value", "n_voxels")
 _STDOUT = "-"
 
 
@@ -82,8 +83,13 @@ def _check(subject: str, known: tuple[str, ...]) -> None:
 
 
 def _as_text(table: pd.DataFrame) -> str:
+    """Write a row for each score; what is the same in all of them is said once."""
     if table.empty:
         return "no score is like that."
-    shown = table[list(_SHOWN)].copy()
+    shown = table[list(_SHOWN)].astype(object)
     shown["value"] = [f"{value:.4f}" for value in shown["value"]]
-    return str(shown.to_string(index=False))
+    shown = shown.where(shown.notna(), "")
+    same = [name for name in _SHOWN if name not in _NUMBERS and shown[name].nunique() == 1]
+    told = [f"{name} {shown[name].iloc[0]}" for name in same if shown[name].iloc[0] != ""]
+    rows = str(shown.drop(columns=same).to_string(index=False))
+    return f"all rows: {', '.join(told)}\n{rows}" if told else rows

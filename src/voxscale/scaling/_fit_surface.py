@@ -14,10 +14,11 @@ from voxscale.errors import FitError, VoxscaleWarning
 from voxscale.scaling._surface import ScalingSurface
 from voxscale.scaling._surface_bounds import bound_intervals
 from voxscale.scaling._surface_forms import FORMS, Form
-from voxscale.scaling._surface_members import Measured, complete_units
+from voxscale.scaling._surface_members import Measured
 from voxscale.scaling._surface_points import axes_of, check_points
 from voxscale.scaling._surface_projection import LARGEST_EXPONENT
 from voxscale.scaling._surface_uncertainty import Uncertainty
+from voxscale.scaling._units import complete_units
 
 __all__ = ["fit_scaling_surface"]
 
@@ -117,7 +118,10 @@ def fit_scaling_surface(
         msg = f"kind {kind!r} is for two axes but x has {len(axes)}; use 'log-linear'."
         raise ValueError(msg)
     n_points = len(next(iter(axes.values())))
-    measured = complete_units(scores, n_points, levels, unit_weights)
+    complete, units, n_left_out = complete_units(
+        scores, n_points, levels, unit_weights, "the axes have"
+    )
+    measured = Measured(complete, units, units.members(), n_left_out)
     log_x = np.log(np.stack(list(axes.values()), axis=1))
     log_x -= log_x.mean(axis=0)
     check_points(axes, log_x, form, kind)

@@ -16,7 +16,7 @@ from voxscale.scaling._evidence import METHODS, Evidence
 from voxscale.scaling._form import Form
 from voxscale.scaling._kinds import KINDS, Kind, are_equal, check_sizes
 from voxscale.scaling._law import ScalingLaw
-from voxscale.scaling._units import Units, as_units
+from voxscale.scaling._units import complete_units
 from voxscale.scaling._varpro import fit_curves
 
 __all__ = ["fit_scaling_law", "refuse_equal", "row_of", "sizes_of"]
@@ -153,7 +153,9 @@ def fit_scaling_law(
         raise ValueError(msg)
     abscissa = sizes_of(x)
     check_sizes(row, abscissa)
-    complete, units, n_left_out = _complete_units(scores, len(abscissa), levels, unit_weights)
+    complete, units, n_left_out = complete_units(
+        scores, len(abscissa), levels, unit_weights, "x has", "; for maps see slope_map and law_map"
+    )
     if over is not None and over not in units.names:
         msg = f"over is {over!r}; expected one of the levels: {', '.join(units.names)}."
         raise ValueError(msg)
@@ -238,37 +240,3 @@ def sizes_of(x: ArrayLike) -> Array:
         )
         raise FitError(msg)
     return values
-
-
-def _complete_units(
-    scores: ArrayLike,
-    n_points: int,
-    levels: Mapping[str, ArrayLike] | None,
-    unit_weights: ArrayLike | None,
-) -> tuple[Array, Units, int]:
-    """Keep the units that have a score at every point, and count the others."""
-    table = np.array(scores, dtype=np.float64)
-    shape = table.shape
-    if table.ndim not in (1, 2) or len(table) != n_points:
-        msg = (
-            f"scores have shape {shape} but x has {n_points} points; expected ({n_points},) or "
-            f"({n_points}, n_units); for maps see slope_map and law_map."
-        )
-        raise AlignmentError(msg)
-    table = table[:, None] if table.ndim == 1 else table
-    units = as_units(table.shape[1], levels, unit_weights)
-    complete = np.asarray(np.isfinite(table).all(axis=0))
-    n_left_out = int((~complete).sum())
-    if not complete.any():
-        msg = (
-            f"none of the {table.shape[1]} unit(s) has a finite score at all {n_points} points; "
-            "nothing is left to fit: leave out the points that are missing everywhere."
-        )
-        raise FitError(msg)
-    if n_left_out:
-        msg = (
-            f"{n_left_out} of {table.shape[1]} units lack a finite score at some point and are "
-            "left out."
-        )
-        warnings.warn(msg, VoxscaleWarning, stacklevel=3)
-    return table[:, complete], units.kept(complete), n_left_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, FitError, VoxscaleWarning
 
-__all__ = ["EQUALLY", "Members", "Units", "as_units"]
+__all__ = ["EQUALLY", "Members", "Units", "as_units", "complete_units"]
 
 EQUALLY = "subject"  # the level whose members count the same
 # What it is called by mistake: its members would count by their units, and nothing would tell.
@@ -178,3 +179,61 @@ def as_units(
         msg = f"levels[{innermost!r}] has the name of the units themselves; leave it out."
         raise ValueError(msg)
     return Units((*names, innermost), tuple(labels), weights, np.arange(n_units))
+
+
+def complete_units(
+    scores: ArrayLike,
+    n_points: int,
+    levels: Mapping[str, ArrayLike] | None,
+    unit_weights: ArrayLike | None,
+    points_of: str,
+    hint: str = "",
+) -> tuple[Array, Units, int]:
+    """Keep the units that have a score at every point, and count the others.
+
+    Parameters
+    ----------
+    scores : array of shape (n_points,) or (n_points, n_units)
+    n_points : int
+    levels, unit_weights
+        As in :func:`voxscale.scaling.fit_scaling_law`.
+    points_of, hint : str
+        What has the points, as an error says it ("x has"), and what it adds.
+
+    Returns
+    -------
+    scores : array of shape (n_points, n_complete), float64
+    units : Units
+    n_left_out : int
+
+    Raises
+    ------
+    AlignmentError
+        If there is not a row for each point, or a label and a weight for each unit.
+    FitError
+        If no unit is complete.
+    """
+    table = np.array(scores, dtype=np.float64)
+    if table.ndim not in (1, 2) or len(table) != n_points:
+        msg = (
+            f"scores have shape {table.shape} but {points_of} {n_points} points; expected "
+            f"({n_points},) or ({n_points}, n_units){hint}."
+        )
+        raise AlignmentError(msg)
+    table = table[:, None] if table.ndim == 1 else table
+    units = as_units(table.shape[1], levels, unit_weights)
+    complete = np.asarray(np.isfinite(table).all(axis=0))
+    n_left_out = int((~complete).sum())
+    if not complete.any():
+        msg = (
+            f"none of the {table.shape[1]} unit(s) has a finite score at all {n_points} points; "
+            "nothing is left to fit: leave out the points that are missing everywhere."
+        )
+        raise FitError(msg)
+    if n_left_out:
+        msg = (
+            f"{n_left_out} of {table.shape[1]} units lack a finite score at some point and are "
+            "left out."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=3)
+    return table[:, complete], units.kept(complete), n_left_out

@@ -52,13 +52,16 @@ def one_run(folder: str | Path) -> Iterator[None]:
 def check_idle(folder: str | Path) -> None:
     """Find out whether a run holds a folder, which need not exist; nothing is written.
 
+    A lock that is not ours to take tells nothing, and whoever wants to write meets it again.
+
     Raises
     ------
     StoreError
         If one does; says which, since when, and what to do.
     """
     folder = Path(folder)
-    if (folder / _LOCK).is_file():
+    lock = folder / _LOCK
+    if lock.is_file() and os.access(lock, os.W_OK):
         with told(folder):
             _taken(folder).release()
 

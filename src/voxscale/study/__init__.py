@@ -5,6 +5,7 @@ and writes results.
 """
 
 from voxscale.study._cells import Cell
+from voxscale.study._collect import results
 from voxscale.study._config import Study
 from voxscale.study._extract import LanguageExtraction, extract_language, read_extracted
 from voxscale.study._extract_speech import (
@@ -18,7 +19,7 @@ from voxscale.study._plan import Plan, Status, plan, status
 from voxscale.study._power import POWER_AXES, StoryScores, story_scores_along
 from voxscale.study._progress import Progress, duration
 from voxscale.study._prune import orphans, prune
-from voxscale.study._results import Results, results
+from voxscale.study._results import Results
 from voxscale.study._run import RunSummary, run
 from voxscale.study._settings import (
     AlphaRange,

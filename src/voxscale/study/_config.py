@@ -37,6 +37,7 @@ from voxscale.study._settings import (
     base_of,
     from_base,
     in_order,
+    one_amount,
     sorted_layers,
 )
 from voxscale.study._toml import TABLES, explain, line_of, read_study_file
@@ -260,10 +261,7 @@ class Study(SettingsTable):
     @field_validator("hours")
     @classmethod
     def _hours_or_stories(cls, hours: Any, info: ValidationInfo) -> Any:
-        if hours is not None and info.data.get("training_stories") is not None:
-            msg = "training_stories says already how much to train on; give one of the two"
-            raise ValueError(msg)
-        return hours
+        return one_amount(hours, info)
 
     @field_validator("subjects", "validation_stories")
     @classmethod

@@ -135,33 +135,34 @@ def _passes(
     inputs: Inputs, made: Plan, n_tokens: Mapping[FeaturePass, int]
 ) -> tuple[list[Term], int]:
     """Count the passes of each model and context as one term."""
-    tokens: dict[tuple[str, int], int] = {}
+    flop: dict[tuple[str, int], float] = {}
+    n_bytes: dict[tuple[str, int], int] = {}
     n_unknown = len(made.speech_passes)
-    for one in made.passes:
-        if one in n_tokens:
-            place = one.model, one.context
-            tokens[place] = tokens.get(place, 0) + n_tokens[one]
-        else:
-            n_unknown += 1
-    terms = []
     itemsize = _BYTES[inputs.study.features.dtype]
-    for (model, context), n in tokens.items():
-        n_weights = _n_weights(inputs, model)
-        if n_weights is None:
+    for one in made.passes:
+        shape = _shape_of(inputs, one.model)
+        if one not in n_tokens or shape is None:
             n_unknown += 1
             continue
-        what = f"{model} at context {context}"
-        terms.append(Term(what, _FLOP_PER_WEIGHT * n_weights * n, itemsize * n_weights))
+        n_blocks, of_block = shape
+        n_run = min(n_blocks, max((1, *one.layers)))  # those above the highest layer are not
+        place = one.model, one.context
+        flop[place] = flop.get(place, 0.0) + _FLOP_PER_WEIGHT * n_run * of_block * n_tokens[one]
+        n_bytes[place] = itemsize * n_blocks * of_block
+    terms = [
+        Term(f"{model} at context {context}", flop[model, context], n_bytes[model, context])
+        for model, context in flop
+    ]
     return terms, n_unknown
 
 
-def _n_weights(inputs: Inputs, model: str) -> int | None:
-    """Estimate the weights that every token meets, by the usual shape of a block."""
+def _shape_of(inputs: Inputs, model: str) -> tuple[int, int] | None:
+    """Return the blocks of a model, and the weights of one by the usual shape."""
     found = inputs.extractor(model)
     n_layers, n_dims = (getattr(found, name, None) for name in ("n_layers", "n_dims"))
     if n_layers is None or n_dims is None:
         return None
-    return int(_OF_ONE_BLOCK * (n_layers - 1) * n_dims**2)
+    return n_layers - 1, _OF_ONE_BLOCK * n_dims**2
 
 
 def _fits(inputs: Inputs, made: Plan) -> tuple[list[Term], int]:

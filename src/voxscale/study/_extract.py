@@ -281,15 +281,14 @@ class LanguageExtraction:
         meta = dict(self.settings)
         if self._keep_words:
             meta |= {"words": list(transcript.words), "word_times": transcript.times.tolist()}
+        keys = dict.fromkeys([*self._layers, *self._extras], self.keys[story])
         stream_story(
             self._model,
             transcript,
-            self._layers,
-            [Grid(self.keys[story], story, tr_times)],
+            [Grid(keys, story, tr_times)],
             self._store,
             self._recipe,
             meta=meta,
-            extras=self._extras,
             keep_words=self._keep_words,
             told=told,
             **self._sizes,

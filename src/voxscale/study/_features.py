@@ -1,4 +1,4 @@
-"""Features at TR rate, computed once for each story and context and kept."""
+"""Features at TR rate: a group for each story, context and layer, computed once."""
 
 from __future__ import annotations
 
@@ -25,32 +25,34 @@ __all__ = [
     "check_computed",
     "compute_pass",
     "feature_key",
+    "lacking",
+    "missing_passes",
     "passes_for",
     "read_features",
     "recipe_of",
 ]
 
-RECIPE = 2  # raised by hand whenever stored features would differ
+RECIPE = 3  # raised by hand whenever stored features would differ
 
 
 @dataclass(frozen=True)
 class Target:
-    """One file of features: a story on the TRs of one run.
+    """Where the layers of a story or sound go: the TRs of one run.
 
     Parameters
     ----------
-    key : str
-        Its name in the store.
     subject, run : str
         A subject whose run it is; others who heard the same on the same TRs share it.
     n_trs : int
         TRs of the whole run.
+    keys : tuple of (int, str)
+        Layers, and what each is called in the store.
     """
 
-    key: str
     subject: str
     run: str
     n_trs: int
+    keys: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,26 @@ class FeaturePass:
     ----------
     model : str
     context : int
-    layers : tuple of int
     words : str
         Hash of the transcript.
     targets : tuple of Target
+        One for each grid of TRs.
     """
 
     model: str
     context: int
-    layers: tuple[int, ...]
     words: str
     targets: tuple[Target, ...]
+
+    @property
+    def keys(self) -> tuple[tuple[int, str], ...]:
+        """All layers that it computes, and what each is called."""
+        return tuple(pair for target in self.targets for pair in target.keys)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that it computes."""
+        return tuple(sorted({layer for layer, _ in self.keys}))
 
     @property
     def label(self) -> str:
@@ -87,15 +98,19 @@ def recipe_of(study: Study) -> DesignRecipe:
     )
 
 
-def feature_key(inputs: Inputs, facts: SubjectFacts, run: str, model: str, context: int) -> str:
-    """Name the features of a run by everything that can change their numbers."""
-    place = (facts.subject, run, model, context)
+def feature_key(
+    inputs: Inputs, facts: SubjectFacts, run: str, model: str, context: int, layer: int
+) -> str:
+    """Name a layer's features of a run by everything that can change their numbers."""
+    place = (facts.subject, run, model, context, layer)
     if place not in inputs.feature_keys:
-        inputs.feature_keys[place] = _feature_key(inputs, facts, run, model, context)
+        inputs.feature_keys[place] = _feature_key(inputs, facts, run, model, context, layer)
     return inputs.feature_keys[place]
 
 
-def _feature_key(inputs: Inputs, facts: SubjectFacts, run: str, model: str, context: int) -> str:
+def _feature_key(
+    inputs: Inputs, facts: SubjectFacts, run: str, model: str, context: int, layer: int
+) -> str:
     recipe = recipe_of(inputs.study)
     return key_of(
         {
@@ -103,7 +118,7 @@ def _feature_key(inputs: Inputs, facts: SubjectFacts, run: str, model: str, cont
             "extractor": dict(inputs.identity(model)),
             "words": facts.hashes[run]["words"],
             "tr_times": facts.hashes[run]["tr_times"],
-            "layers": inputs.layers_at(model, context),
+            "layer": layer,
             "context": context,
             "min_context": min_context_of(context),
             "lobes": recipe.lobes,
@@ -115,37 +130,53 @@ def _feature_key(inputs: Inputs, facts: SubjectFacts, run: str, model: str, cont
 
 def passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[FeaturePass]:
     """List what must go through the model so that the cells have their features."""
-    passes: dict[tuple[str, int, str], FeaturePass] = {}
-    seen: set[str] = set()
+    grids: dict[tuple[str, int, str], dict[str, tuple[str, str]]] = {}  # of TRs: subject and run
+    keys: dict[tuple[str, int, str, str], dict[int, str]] = {}
     for cell in cells:
-        if cell.kind in ("ceiling", "between") or not cell.has_language:
-            continue
         facts = inputs.facts(cell.subject)
         held = split_of(inputs.study, facts).validation
-        for run in (*cell.stories, *held, *facts.test):
-            key = feature_key(inputs, facts, run, cell.model, cell.context)
-            if key in seen:
-                continue
-            seen.add(key)
-            target = Target(key, cell.subject, run, len(facts.tr_times[run]))
-            words = str(facts.hashes[run]["words"])
-            layers = inputs.layers_at(cell.model, cell.context)
-            found = passes.get((cell.model, cell.context, words))
-            before = () if found is None else found.targets
-            passes[cell.model, cell.context, words] = FeaturePass(
-                cell.model, cell.context, layers, words, (*before, target)
-            )
-    return sorted(passes.values(), key=lambda one: inputs.study.models.index(one.model))
+        for layer in _layers_of(inputs.study, cell):
+            for run in (*cell.stories, *held, *facts.test):
+                words, times = (str(facts.hashes[run][one]) for one in ("words", "tr_times"))
+                place = cell.model, cell.context, words
+                grids.setdefault(place, {}).setdefault(times, (cell.subject, run))
+                key = feature_key(inputs, facts, run, cell.model, cell.context, layer)
+                keys.setdefault((*place, times), {})[layer] = key
+
+    def target(place: tuple[str, int, str], times: str) -> Target:
+        subject, run = grids[place][times]
+        n_trs = len(inputs.facts(subject).tr_times[run])
+        return Target(subject, run, n_trs, tuple(sorted(keys[*place, times].items())))
+
+    passes = [
+        FeaturePass(*place, tuple(target(place, times) for times in some))
+        for place, some in grids.items()
+    ]
+    return sorted(passes, key=lambda one: inputs.study.models.index(one.model))
+
+
+def _layers_of(study: Study, cell: Cell) -> tuple[int, ...]:
+    """Return the layers of its model that a cell reads."""
+    if cell.kind in ("ceiling", "between") or not cell.has_language:
+        return ()
+    if cell.kind == "stacking":
+        return study.layers_of(cell.model)
+    return study.evaluate.compare_layers if cell.kind == "comparison" else (cell.layer,)
 
 
 def missing_passes(passes: Iterable[FeaturePass], store: LayerStore) -> list[FeaturePass]:
-    """Keep what is not in the store."""
-    absent = []
-    for one in passes:
-        targets = tuple(target for target in one.targets if target.key not in store)
-        if targets:
-            absent.append(replace(one, targets=targets))
-    return absent
+    """Keep the layers that are not in the store."""
+    left = [replace(one, targets=lacking(one.targets, store)) for one in passes]
+    return [one for one in left if one.targets]
+
+
+def lacking(targets: Iterable[Target], store: LayerStore) -> tuple[Target, ...]:
+    """Keep of some targets the layers that are not in the store."""
+    left = (
+        replace(one, keys=tuple(pair for pair in one.keys if pair[1] not in store))
+        for one in targets
+    )
+    return tuple(one for one in left if one.keys)
 
 
 def compute_pass(inputs: Inputs, one: FeaturePass, store: LayerStore) -> None:
@@ -154,20 +185,15 @@ def compute_pass(inputs: Inputs, one: FeaturePass, store: LayerStore) -> None:
     stream_story(
         inputs.extractor(one.model),
         inputs.facts(first.subject).transcripts[first.run],
-        one.layers,
         [
-            Grid(target.key, target.run, inputs.facts(target.subject).tr_times[target.run])
+            Grid(dict(target.keys), target.run, inputs.facts(target.subject).tr_times[target.run])
             for target in one.targets
         ],
         store,
         recipe_of(inputs.study),
         min_context=min_context_of(one.context),
         max_context=one.context,
-        meta={
-            "context": one.context,
-            "layers": one.layers,
-            "extractor": dict(inputs.identity(one.model)),
-        },
+        meta={"context": one.context, "extractor": dict(inputs.identity(one.model))},
     )
 
 
@@ -184,8 +210,9 @@ def read_features(
     facts = inputs.facts(cell.subject)
     features = {}
     for run in runs:
-        key = feature_key(inputs, facts, run, cell.model, cell.context)
-        check_computed(store, key, f"the features of story {run!r} at context {cell.context}")
+        key = feature_key(inputs, facts, run, cell.model, cell.context, cell.layer)
+        what = f"layer {cell.layer} of story {run!r} at context {cell.context}"
+        check_computed(store, key, f"the features of {what}")
         values = store.get(key, array_name(cell.layer))
         features[run] = TRSeries(values, run, 0, facts.tr_times[run])
     return features

@@ -60,4 +60,8 @@ def _named(one: FeaturePass | SpeechPass) -> list[tuple[str, dict[str, Any]]]:
     """List what a pass makes: names in the store, and what a record of failure says of them."""
     if isinstance(one, SpeechPass):
         return [(key, {"run": one.run, "speech_layer": layer}) for layer, key in one.keys]
-    return [(target.key, {"run": target.run, "context": one.context}) for target in one.targets]
+    return [
+        (key, {"run": target.run, "context": one.context, "layer": layer})
+        for target in one.targets
+        for layer, key in target.keys
+    ]

@@ -19,7 +19,7 @@ from voxscale.features import Extractor, SpeechExtractor, extractor
 from voxscale.store import hash_array, hash_file, key_of
 from voxscale.study._checks import blamed
 from voxscale.study._speech_inputs import need_sounds, speech_extractor
-from voxscale.study._sweeps import Grid, grids_of, layers_at
+from voxscale.study._sweeps import Grid, grids_of
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
@@ -94,8 +94,7 @@ class Inputs:
         self._facts: dict[str, SubjectFacts] = {}
         self._extractors: dict[str, Extractor] = {}
         self._identities: dict[str, Mapping[str, Any]] = {}
-        self._layers: dict[tuple[str, int], tuple[int, ...]] = {}
-        self.feature_keys: dict[tuple[str, str, str, int], str] = {}  # those named so far
+        self.feature_keys: dict[tuple[str, str, str, int, int], str] = {}  # those named so far
         self._latest: tuple[str, Dataset] | None = None
         self.subjects = _subjects_of(study)
 
@@ -138,12 +137,6 @@ class Inputs:
     def grids(self) -> tuple[Grid, ...]:
         """The grids of the study."""
         return tuple(grids_of(self.study))
-
-    def layers_at(self, model: str, context: int) -> tuple[int, ...]:
-        """Return the layers of a model that some cell needs at a context."""
-        if (model, context) not in self._layers:
-            self._layers[model, context] = layers_at(self.grids, model, context)
-        return self._layers[model, context]
 
     def release(self, model: str) -> None:
         """Let go of a model's weights; they are loaded again when asked for."""

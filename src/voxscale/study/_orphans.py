@@ -119,7 +119,7 @@ def find_orphans(
     results, features : Store, LayerStore
     """
     cells = tuple(cells)
-    needed = {one.key for made in passes_for(inputs, cells) for one in made.targets}
+    needed = {key for made in passes_for(inputs, cells) for _, key in made.keys}
     needed |= {key for made in speech_passes_for(inputs, cells) for _, key in made.keys}
     return Orphans((*_of_store(results, "result", keys), *_of_store(features, "features", needed)))
 

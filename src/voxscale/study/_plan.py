@@ -258,8 +258,7 @@ def status(study: Study) -> Status:
         failures.append((cell, f"{failure.get('error', '')}: {first}"))
     ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items() if counts}
     features = feature_store(study)
-    keys = [target.key for one in made.passes for target in one.targets]
-    keys += [key for one in made.speech_passes for _, key in one.keys]
+    keys = [key for one in (*made.passes, *made.speech_passes) for _, key in one.keys]
     n_failed_features = sum(features.failure_path(key).is_file() for key in keys)
     return Status(made, ordered, tuple(failures), n_failed_features)
 
@@ -349,7 +348,7 @@ def _bytes_needed(
     for one in passes:
         n_dims = getattr(inputs.extractor(one.model), "n_dims", None)
         is_exact &= n_dims is not None
-        needed += 4 * len(one.layers) * (n_dims or 0) * sum(t.n_trs for t in one.targets)
+        needed += 4 * (n_dims or 0) * sum(len(t.keys) * t.n_trs for t in one.targets)
     return needed, is_exact
 
 

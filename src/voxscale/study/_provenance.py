@@ -59,12 +59,23 @@ def _inputs_of(inputs: Inputs, cell: Cell) -> list[dict[str, Any]]:
     facts = inputs.facts(cell.subject)
     if cell.kind != "between":
         runs = (*cell.stories, *split_of(inputs.study, facts).validation, *facts.test)
-        return [facts.inputs_of(run) for run in runs]
+        sounds = facts.sounds if _hears(inputs, cell) else {}
+        heard = {run: {"sound": sounds[run]} if sounds else {} for run in runs}
+        return [{**facts.inputs_of(run), **heard[run]} for run in runs]
     return [
         {"subject": subject, **inputs.facts(subject).inputs_of(run)}
         for subject in inputs.subjects
         for run in facts.test
     ]
+
+
+def _hears(inputs: Inputs, cell: Cell) -> bool:
+    """Tell whether sound has a part in a cell's numbers."""
+    if cell.kind == "fit":
+        return "sound" in cell.bands.split("+")
+    beside = "sound" in inputs.study.baselines.spaces
+    is_mixed = cell.kind == "stacking" and inputs.study.speech is not None
+    return is_mixed or (beside and cell.kind in ("baselines", "product", "stacking"))
 
 
 def _version(package: str) -> str | None:

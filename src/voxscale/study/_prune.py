@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from voxscale.errors import DataError
 from voxscale.store import one_run, remove_whole
 from voxscale.study._inputs import Inputs
 from voxscale.study._orphans import Orphans, find_orphans
@@ -37,10 +38,7 @@ def orphans(study: Study) -> Orphans:
     ConfigError, DataError, StoreError
         As :func:`voxscale.study.status`.
     """
-    inputs = Inputs(study)
-    made = make_plan(inputs)
-    keys = made.keys.values()
-    return find_orphans(inputs, made.cells, keys, cell_store(study), feature_store(study))
+    return _orphans_of(Inputs(study))
 
 
 def prune(study: Study, *, confirm: Callable[[Orphans], bool] | None = None) -> Orphans:
@@ -64,6 +62,9 @@ def prune(study: Study, *, confirm: Callable[[Orphans], bool] | None = None) -> 
     ------
     ConfigError
         As :func:`voxscale.study.status`; or if the folder does not say that it is this study's.
+    DataError
+        If sound that the study asks for cannot be read: what was made of it would seem to be left
+        over.
     StoreError
         If a run is filling the folder, or something cannot be removed.
     """
@@ -71,9 +72,28 @@ def prune(study: Study, *, confirm: Callable[[Orphans], bool] | None = None) -> 
         return Orphans()
     check_owned(study)
     with one_run(study.out):
-        found = orphans(study)
+        inputs = Inputs(study)
+        _check_sounds(inputs)
+        found = _orphans_of(inputs)
         if not found or not (confirm is None or confirm(found)):
             return Orphans()
         for one in found.items:
             remove_whole(one.path)
     return found
+
+
+def _orphans_of(inputs: Inputs) -> Orphans:
+    made = make_plan(inputs)
+    stores = cell_store(inputs.study), feature_store(inputs.study)
+    return find_orphans(inputs, made.cells, made.keys.values(), *stores)
+
+
+def _check_sounds(inputs: Inputs) -> None:
+    """Refuse to judge cells of sound while some of it is missing."""
+    for subject in inputs.subjects:
+        if reason := inputs.facts(subject).no_sound:
+            msg = (
+                f"subject {subject!r}: {reason}; what was made of its sound would be taken for "
+                "left over. Nothing is removed: mend the sound, or leave it out of the study."
+            )
+            raise DataError(msg)

@@ -14,9 +14,8 @@ from voxscale.store import Store
 from voxscale.study._beside import layer_scores, partition_of
 from voxscale.study._cells import Cell
 from voxscale.study._dense import dense_array
-from voxscale.study._inputs import Inputs
-from voxscale.study._plan import Plan, cell_store, make_plan
-from voxscale.study._saved import is_saved, save_results
+from voxscale.study._plan import cell_store
+from voxscale.study._saved import save_results, saved_scores
 from voxscale.study._score_table import score_table
 from voxscale.study._sweeps import AXES
 from voxscale.study._tables import block_table, cell_table, side_by_side, story_table
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from voxscale.evaluate import BestModels, StoryScores, VariancePartition
     from voxscale.study._config import Study
 
-__all__ = ["Results", "keep_saved", "results"]
+__all__ = ["Results"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,9 +346,11 @@ class Results:
         language"…) ``on`` which stories, by which ``metric``, in which ``unit``; ``stories``
         ("concatenated", or "by_story": each alone, then their mean); the ``value``, its
         ``reducer`` over voxels, and how many voxels it rests on. Reducers are those of
-        ``[evaluate]``; see :data:`voxscale.evaluate.REDUCERS`.
+        ``[evaluate]``; see :data:`voxscale.evaluate.REDUCERS`. Read from ``scores.parquet`` where
+        that is about just these cells, made of the arrays of all cells otherwise.
         """
-        return score_table(self)
+        held = saved_scores(self)
+        return score_table(self) if held is None else held
 
     def layer_scores(self, subject: str, on: Literal["validation", "test"]) -> StoryScores:
         """Return the scores of the layer sweep, with the names of their stories.
@@ -486,53 +487,3 @@ class Results:
             msg = f"{cell.label} is not a cell of study {self.study.name!r}; see results.cells."
             raise StoreError(msg)
         return self._keys[cell]
-
-
-def results(study: Study) -> Results:
-    """Collect what a study has computed so far.
-
-    Parameters
-    ----------
-    study : Study
-
-    Returns
-    -------
-    Results
-
-    Raises
-    ------
-    StoreError
-        If nothing is done yet, everything failed, or a result is damaged.
-    ConfigError, DataError
-        As :func:`voxscale.plan`.
-    """
-    inputs = Inputs(study)
-    made: Plan = make_plan(inputs)
-    if not made.done and made.failed:
-        msg = (
-            f"study {study.name!r} has no results in {study.out}: every cell that was tried "
-            f"({len(made.failed)}) failed; see why with voxscale status."
-        )
-        raise StoreError(msg)
-    if not any(cell.kind == "fit" for cell in made.done):
-        msg = f"study {study.name!r} has no results in {study.out}; run it first: voxscale run."
-        raise StoreError(msg)
-    return _collected(inputs, made)
-
-
-def keep_saved(inputs: Inputs, *, is_changed: bool) -> None:
-    """Write the files of a study's results, where they are not about what is done by now."""
-    made = make_plan(inputs)
-    if any(cell.kind == "fit" for cell in made.done):
-        found = _collected(inputs, made)
-        if is_changed or not is_saved(found):
-            found.save()
-
-
-def _collected(inputs: Inputs, made: Plan) -> Results:
-    study = inputs.study
-    store = cell_store(study)
-    failed = [(cell, store.failure(made.keys[cell]) or {}) for cell in made.failed]
-    fits = tuple(cell for cell in made.done if cell.kind == "fit")
-    beside = tuple(cell for cell in made.done if cell.kind != "fit")
-    return Results(study, fits, beside, made.missing, tuple(failed), made.keys, made.axes)

@@ -14,12 +14,12 @@ from voxscale.errors import ConfigError, VoxscaleWarning
 from voxscale.store import check_idle, check_writable, one_run
 from voxscale.study._cells import Cell
 from voxscale.study._checks import load_model
+from voxscale.study._collect import are_saved, save_done
 from voxscale.study._fill import fill_features
 from voxscale.study._inputs import Inputs
 from voxscale.study._owner import check_owner, claim
 from voxscale.study._plan import Plan, checked_plan, make_plan
 from voxscale.study._progress import Progress, Steps, duration, reporting
-from voxscale.study._results import keep_saved
 from voxscale.study._speech_inputs import load_speech
 
 if TYPE_CHECKING:
@@ -148,12 +148,14 @@ def run(
             load_model(inputs, made.passes[0].model)
         if made.speech_passes:
             load_speech(inputs)
-        with _alone(study) if made.missing else nullcontext(), reporting(progress) as tell:
+        writes = bool(made.missing) or not are_saved(inputs, made)
+        with _alone(study) if writes else nullcontext(), reporting(progress) as tell:
             if made.missing:
                 made = make_plan(inputs)  # others may have filled some of it by now
             n_passes, n_sounds = fill_features(inputs, made, tell)
             computed, failed = _fill_cells(inputs, made, tell, device) if made.missing else ([], [])
-            keep_saved(inputs, is_changed=bool(computed))
+            if computed or (writes and not are_saved(inputs, made)):
+                save_done(inputs)
     for text, count in warned.items():
         times = f" ({count} times)" if count > 1 else ""
         warnings.warn(f"{text}{times}", VoxscaleWarning, stacklevel=2)

@@ -12,6 +12,7 @@ import numpy as np
 from voxscale._version import __version__
 from voxscale.arrays import Array
 from voxscale.store import folder_aside, key_of, write_aside
+from voxscale.study._score_table import SCORE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from voxscale.study._cells import Cell
     from voxscale.study._results import Results
 
-__all__ = ["ARRAYS", "TABLE", "is_saved", "labels_of", "save_results", "saved_arrays", "tidy_table"]
+__all__ = [
+    "ARRAYS",
+    "TABLE",
+    "is_saved",
+    "labels_of",
+    "save_results",
+    "saved_arrays",
+    "saved_scores",
+    "tidy_table",
+]
 
 TABLE, ARRAYS = "scores.parquet", "arrays.zarr"
 FORMAT = 1  # raised by hand whenever the same results would be written otherwise
@@ -47,13 +57,41 @@ def save_results(results: Results) -> tuple[Path, Path]:
 
 def is_saved(results: Results) -> bool:
     """Tell whether both files are there and about just these cells, reduced in this way."""
-    out = results.study.out
+    out, ours = results.study.out, _made_of(results)
     try:
         text = (out / ARRAYS / ".zattrs").read_text(encoding="utf-8")
         made_of = json.loads(text).get("made_of")
     except (OSError, ValueError, AttributeError):
         return False
-    return bool(made_of == _made_of(results)) and (out / TABLE).is_file()
+    return bool(made_of == ours) and _table_made_of(out / TABLE) == ours
+
+
+def saved_scores(results: Results) -> pd.DataFrame | None:
+    """Read :attr:`Results.scores` back, where the file is about just these cells."""
+    import pandas as pd
+
+    path = results.study.out / TABLE
+    if _table_made_of(path) != _made_of(results):
+        return None
+    try:
+        table = pd.read_parquet(path, engine="pyarrow", columns=list(SCORE_COLUMNS))
+    except (OSError, ValueError, KeyError):  # damaged: it is made anew
+        return None
+    table.attrs = {}
+    return table
+
+
+def _table_made_of(path: Path) -> str | None:
+    """Read what the table says that it is about; None where it does not."""
+    import pyarrow
+    from pyarrow.parquet import read_schema
+
+    try:
+        told = (read_schema(path).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
+        made_of = json.loads(told).get("made_of")
+    except (OSError, ValueError, AttributeError, pyarrow.ArrowException):
+        return None
+    return None if made_of is None else str(made_of)
 
 
 def tidy_table(results: Results) -> pd.DataFrame:

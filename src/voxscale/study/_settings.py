@@ -39,6 +39,7 @@ __all__ = [
     "base_of",
     "from_base",
     "in_order",
+    "one_amount",
     "sorted_layers",
 ]
 
@@ -87,6 +88,14 @@ def in_order(values: Any) -> Any:
     if not isinstance(values, tuple):
         return values
     return tuple(sorted(set(values), key=lambda one: (isinstance(one, str), one)))
+
+
+def one_amount(hours: Any, info: ValidationInfo) -> Any:
+    """Refuse hours beside numbers of stories."""
+    if hours is not None and info.data.get("training_stories") is not None:
+        msg = "training_stories says already how much to train on; give one of the two"
+        raise ValueError(msg)
+    return hours
 
 
 def sorted_layers(layers: Any, info: ValidationInfo) -> Any:
@@ -225,10 +234,7 @@ class Sweep(SettingsTable):
     @field_validator("hours")
     @classmethod
     def _hours_or_stories(cls, hours: Any, info: ValidationInfo) -> Any:
-        if hours is not None and info.data.get("training_stories") is not None:
-            msg = "training_stories says already how much to train on; give one of the two"
-            raise ValueError(msg)
-        return hours
+        return one_amount(hours, info)
 
     @field_validator("bands")
     @classmethod

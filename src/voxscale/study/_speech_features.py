@@ -10,7 +10,7 @@ from voxscale.arrays import TRSeries
 from voxscale.features import word_rate
 from voxscale.store import LayerStore, key_of
 from voxscale.study._cell_keys import SPEECH_RECIPE
-from voxscale.study._features import check_computed, recipe_of
+from voxscale.study._features import Target, check_computed, lacking, recipe_of
 from voxscale.study._speech_stream import STATES, ClipGrid, store_clip
 from voxscale.study._split import split_of
 
@@ -32,26 +32,6 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class SpeechTarget:
-    """Where states of a sound go: the TRs of one run.
-
-    Parameters
-    ----------
-    subject, run : str
-        Whose run it is.
-    n_trs : int
-        TRs of the whole run.
-    keys : tuple of (int, str)
-        Layers, and what each is called in the store.
-    """
-
-    subject: str
-    run: str
-    n_trs: int
-    keys: tuple[tuple[int, str], ...]
-
-
-@dataclass(frozen=True)
 class SpeechPass:
     """One sound through the speech model, onto the TRs of every run that it was heard in.
 
@@ -59,12 +39,12 @@ class SpeechPass:
     ----------
     sound : str
         Its hash.
-    targets : tuple of SpeechTarget
+    targets : tuple of Target
         One for each grid of TRs.
     """
 
     sound: str
-    targets: tuple[SpeechTarget, ...]
+    targets: tuple[Target, ...]
 
     @property
     def run(self) -> str:
@@ -106,7 +86,7 @@ def speech_passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[SpeechPass]
     Subjects who heard the same sound share its pass, whatever their TRs.
     """
     chosen = inputs.study.speech
-    targets: dict[str, dict[tuple[str, ...], SpeechTarget]] = {}
+    targets: dict[str, dict[tuple[str, ...], Target]] = {}
     for cell in cells:
         if chosen is None or cell.kind != "stacking":
             continue
@@ -114,7 +94,7 @@ def speech_passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[SpeechPass]
         held = split_of(inputs.study, facts).validation
         for run in (*cell.stories, *held, *facts.test):
             keys = tuple((layer, speech_key(inputs, facts, run, layer)) for layer in chosen.layers)
-            one = SpeechTarget(cell.subject, run, len(facts.tr_times[run]), keys)
+            one = Target(cell.subject, run, len(facts.tr_times[run]), keys)
             of_sound = targets.setdefault(facts.sounds[run], {})
             of_sound.setdefault(tuple(key for _, key in keys), one)
     return [SpeechPass(sound, tuple(some.values())) for sound, some in targets.items()]
@@ -122,16 +102,8 @@ def speech_passes_for(inputs: Inputs, cells: Iterable[Cell]) -> list[SpeechPass]
 
 def missing_speech_passes(passes: Iterable[SpeechPass], store: LayerStore) -> list[SpeechPass]:
     """Keep the layers that are not in the store."""
-    absent = []
-    for one in passes:
-        left = [
-            replace(target, keys=keys)
-            for target in one.targets
-            if (keys := tuple(pair for pair in target.keys if pair[1] not in store))
-        ]
-        if left:
-            absent.append(SpeechPass(one.sound, tuple(left)))
-    return absent
+    left = [replace(one, targets=lacking(one.targets, store)) for one in passes]
+    return [one for one in left if one.targets]
 
 
 def compute_speech_pass(inputs: Inputs, one: SpeechPass, store: LayerStore) -> None:

@@ -30,15 +30,17 @@ _Weighed = tuple[list[range], Mapping[int | str, list[Any]], int]
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where a story's features go: a name in the store, and the TRs of a run.
+    """Where a story's features go: names in the store, and the TRs of a run.
 
     Parameters
     ----------
-    key, run : str
+    keys : mapping of layer or name of an extra to str
+        The group of each feature that is wanted; several may share one.
+    run : str
     tr_times : array of shape (n_trs,), in seconds
     """
 
-    key: str
+    keys: Mapping[int | str, str]
     run: str
     tr_times: Array
 
@@ -51,7 +53,6 @@ def array_name(feature: int | str) -> str:
 def stream_story(
     extractor: Extractor,
     transcript: Transcript,
-    layers: Sequence[int],
     grids: Sequence[Grid],
     store: LayerStore,
     recipe: DesignRecipe,
@@ -59,7 +60,6 @@ def stream_story(
     min_context: int,
     max_context: int,
     meta: Mapping[str, Any],
-    extras: Sequence[str] = (),
     keep_words: bool = False,
     told: Told | None = None,
 ) -> None:
@@ -70,9 +70,10 @@ def stream_story(
     extractor : Extractor
         One that does not stream gives the whole story at once.
     transcript : Transcript
-    layers : sequence of int
     grids : sequence of Grid
-        One for each run of the story, all in one pass.
+        One for each run of the story, all in one pass: of the layers and extras (surprisal, …)
+        that any of them wants. A word without surprisal (one that begins its context, without a
+        start token) adds nothing to its TRs; a VoxscaleWarning counts them.
     store : LayerStore
         Arrays are named "layer_9", "surprisal", …; (n_trs, n_dims) each.
     recipe : DesignRecipe
@@ -80,23 +81,18 @@ def stream_story(
     min_context, max_context : int
         In words.
     meta : mapping
-        Kept with each group, beside "run" and "tr_times"; what JSON can hold.
-    extras : sequence of str
-        A word without surprisal (one that begins its context, without a start token) adds
-        nothing to its TRs; a VoxscaleWarning counts them.
+        Kept with each group, beside "run", "layers" and "tr_times"; what JSON can hold.
     keep_words : bool
         Keep the states of each word too, as "words_layer_9", …; (n_words, n_dims) each.
     told : callable, optional
         Called after every batch with the words read and the tokens run in it.
     """
     streams = [recipe.stream(transcript.times, grid.tr_times, grid.run) for grid in grids]
+    wanted = {feature for grid in grids for feature in grid.keys}
+    layers = sorted(one for one in wanted if isinstance(one, int))
+    extras = sorted(one for one in wanted if isinstance(one, str))
     with ExitStack() as stack:
-        writers = [
-            stack.enter_context(
-                store.writing(grid.key, n_rows=len(grid.tr_times), meta=_meta_of(grid, meta))
-            )
-            for grid in grids
-        ]
+        writers = [_writers(stack, grid, store, meta) for grid in grids]
         sink = _Sink(streams, writers, len(transcript), keep_words=keep_words)
         options: dict[str, Any] = {"min_context": min_context, "max_context": max_context}
         run = grids[0].run
@@ -112,8 +108,22 @@ def stream_story(
     _warn_of_unknown(run, sink.n_unknown, len(transcript))
 
 
-def _meta_of(grid: Grid, meta: Mapping[str, Any]) -> dict[str, Any]:
-    return {**meta, "run": grid.run, "tr_times": np.asarray(grid.tr_times).tolist()}
+def _writers(
+    stack: ExitStack, grid: Grid, store: LayerStore, meta: Mapping[str, Any]
+) -> dict[str, LayerWriter]:
+    """Open the groups of a run; return the one that each array goes to.
+
+    What is entered last is finished first: the lowest layer comes last in place. So after a kill
+    the highest is among those that are missing, and what is computed is as if there had been none.
+    """
+    ordered = sorted(grid.keys, key=lambda one: (isinstance(one, int), one))
+    opened: dict[str, LayerWriter] = {}
+    for key in dict.fromkeys(grid.keys[feature] for feature in ordered):
+        layers = [one for one in ordered if isinstance(one, int) and grid.keys[one] == key]
+        times = np.asarray(grid.tr_times).tolist()
+        held = {**meta, "run": grid.run, "layers": layers, "tr_times": times}
+        opened[key] = stack.enter_context(store.writing(key, n_rows=len(grid.tr_times), meta=held))
+    return {array_name(feature): opened[key] for feature, key in grid.keys.items()}
 
 
 def _batches(
@@ -159,7 +169,7 @@ class _Sink:
     def __init__(
         self,
         streams: Sequence[LanczosStream],
-        writers: Sequence[LayerWriter],
+        writers: Sequence[Mapping[str, LayerWriter]],
         n_words: int,
         *,
         keep_words: bool,
@@ -183,7 +193,10 @@ class _Sink:
             own = values[row : row + len(of_pass)]
             is_unknown = np.isnan(own) if isinstance(name, str) else np.zeros(own.shape, bool)
             known = np.where(is_unknown, 0, own)
-            weighed = [stream.piece(of_pass, known) for stream in self._streams]
+            weighed = [
+                stream.piece(of_pass, known) if array_name(name) in writers else None
+                for stream, writers in zip(self._streams, self._writers, strict=True)
+            ]
             pieces.append((weighed, own if self._keep_words else None, int(is_unknown.sum())))
             row += len(of_pass)
         return pieces
@@ -197,7 +210,8 @@ class _Sink:
             for of_pass, (weighed, own, n_unknown) in zip(words, pieces, strict=True):
                 self._unknown[name] = self._unknown.get(name, 0) + n_unknown
                 for stream, piece in zip(self._streams, weighed, strict=True):
-                    stream.add(name, piece)
+                    if piece is not None:
+                        stream.add(name, piece)
                 if own is not None:
                     self._words[name, of_pass.start] = own
         before = self._n_seen
@@ -208,9 +222,14 @@ class _Sink:
                 self._write(array_name(feature), before)
 
     def _write(self, name: str, first_word: int) -> None:
-        for stream, writer in zip(self._streams, self._writers, strict=True):
+        wanted = [
+            (stream, writers[name])
+            for stream, writers in zip(self._streams, self._writers, strict=True)
+            if name in writers
+        ]
+        for stream, writer in wanted:
             writer.append(name, stream.take(name, n_seen=self._n_seen)[1])
         while (own := self._words.pop((name, first_word), None)) is not None:
-            for writer in self._writers:
+            for _, writer in wanted:
                 writer.append(f"words_{name}", own, n_rows=self._n_words)
             first_word += len(own)

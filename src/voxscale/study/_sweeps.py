@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
     from voxscale.study._settings import Sweep
 
-__all__ = ["ALL", "AXES", "Grid", "Point", "Size", "grids_of", "layers_at", "longest_context"]
+__all__ = ["ALL", "AXES", "Grid", "Point", "Size", "grids_of", "longest_context"]
 
 Axis = Literal["layer", "context", "n_stories", "model", "bands"]
 AXES: tuple[Axis, ...] = ("layer", "context", "n_stories", "model", "bands")
@@ -98,15 +98,6 @@ def _is_at_reference(study: Study, grid: Grid) -> bool:
         and (grid.axes == ("context",) or grid.contexts == (longest_context(study),))
         and (grid.axes == ("bands",) or grid.bands == (study.default_bands,))
     )
-
-
-def layers_at(grids: Iterable[Grid], model: str, context: int) -> tuple[int, ...]:
-    """Return the layers of a model that some cell needs at a context."""
-    found: set[int] = set()
-    for grid in grids:
-        if model in grid.layers and context in grid.contexts:
-            found.update(grid.layers[model])
-    return tuple(sorted(found))
 
 
 def _star(study: Study) -> Iterator[Grid]:
