@@ -203,7 +203,7 @@ def test_scores_can_be_chosen_and_go_to_standard_output(file, tmp_path):
     path = tmp_path / "scores.csv"
     invoke("results", file, "--where", where, "--csv", path)
     pd.testing.assert_frame_equal(pd.read_csv(path), table)
-    same, head, *rows = invoke("results", file, "--where", where).stdout.splitlines()
+    same, _, *rows = invoke("results", file, "--where", where).stdout.splitlines()
     assert same.startswith("all rows: ")
     assert len(rows) == len(table)
     nothing = invoke("results", file, "--where", "layer == 99")

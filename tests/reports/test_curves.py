@@ -69,6 +69,23 @@ def test_points_off_a_line_are_called_so_and_equal_points_are_not():
     assert slope.endswith(f"R² only {line_fit(bent).r2:.2f}")
 
 
+def test_a_wide_band_leaves_the_frame_and_points_stay_large():
+    x = np.array([1.0, 2.0, 4.0, 8.0])
+    own = {"a": np.array([0.1, 0.12, 0.14, 0.16]), "b": np.array([0.1, 0.13, 0.17, 0.2])}
+    law = fit_scaling_law(x, np.stack(list(own.values()), axis=1))
+    low, high = law.interval(x)
+    ax = scaling_curve(law, members=own).axes[0]
+    bottom, top = ax.get_ylim()
+    assert low.min() < bottom < 0.1
+    assert 0.2 < top < high.max()
+    assert (0.2 - 0.1) / (top - bottom) == pytest.approx(1 / 2.5, abs=0.01)
+    sure = fit_scaling_law(x, np.stack([own["a"], own["a"] + 0.001, own["a"] + 0.003], axis=1))
+    low, high = sure.interval(x)
+    bottom, top = scaling_curve(sure).axes[0].get_ylim()
+    assert bottom < low.min()
+    assert high.max() < top
+
+
 def test_single_draws_stand_beside_the_means_and_not_behind(law):
     draws = (law.x, law.mean_scores)  # all of them hidden, if drawn where they are
     figure = scaling_curve(law, draws=draws)

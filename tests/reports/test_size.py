@@ -90,7 +90,7 @@ def test_one_test_story_of_one_subject_has_no_interval_but_scatter(planted_resul
 
 def test_the_law_is_the_one_that_the_comparison_chooses_and_all_are_in_the_table(planted_results):
     section = section_of(planted_results, saturating, contexts=(32,))
-    (table,) = section.tables
+    table = section.tables[0]
     found = compare_laws(HOURS, units_of(saturating).mean(axis=1))
     assert found.chosen == "power"
     rows = {row[1]: row for row in table.rows if row[0] == "hours of training data"}
@@ -179,7 +179,7 @@ def test_an_exchange_with_hours_that_may_not_matter_has_no_end(planted_results):
     ("gain", "why"),
     [
         (lambda hours: -0.05 * np.log10(hours), "scores do not rise with the hours"),
-        (lambda hours: 0.1 * (hours > 0.6), "hours of training data has no straight line"),
+        (lambda hours: 0.1 * (hours > 0.6), "scores do not rise with the hours there"),
     ],
 )
 def test_an_exchange_that_is_not_defined_says_why(planted_results, gain, why):
@@ -189,6 +189,52 @@ def test_an_exchange_that_is_not_defined_says_why(planted_results, gain, why):
     told = said(section_of(planted_results, score))
     assert "ten times the context would be worth in hours of training data is not defined" in told
     assert why in told
+
+
+def test_an_exchange_with_a_curve_is_told_of_its_last_tenfold(planted_results):
+    def curved(cell, subject, story):
+        with_context = 0.4 - 0.3 * cell["context"] ** -0.5
+        return level(subject, story) + with_context + 0.1 * np.log10(cell["hours"])
+
+    section = section_of(planted_results, curved, contexts=(1, 4, 16, 64, 256, 512))
+    factor = 10 ** (0.3 * (51.2**-0.5 - 512**-0.5) / 0.1)
+    assert factor == pytest.approx(1.93, abs=0.01)
+    assert (
+        f"ten times the context from 51.2 words on brings as much as {factor:.2g} times the hours "
+        "of training data, counted from 2.83 h"
+    ) in said(section)
+    numbers = section.tables[1].numbers.set_index(["sweep", "subject"])
+    assert numbers.loc[("context", "s1"), "factor"] == pytest.approx(factor, rel=1e-6)
+
+
+def test_each_subject_has_its_own_slope_with_an_interval_over_its_stories(planted_results):
+    section = section_of(planted_results)
+    table = section.tables[1]
+    assert [row[:3] for row in table.rows] == [
+        (sweep, subject, "2")
+        for sweep in ("hours of training data", "context")
+        for subject in ("s0", "s1")
+    ]
+    numbers = table.numbers.set_index(["sweep", "subject"])
+    scores = units_of(rising)
+    for i, subject in enumerate(("s0", "s1")):
+        own = fit_scaling_law(HOURS, scores[:, 2 * i : 2 * i + 2])
+        row = numbers.loc[("n_stories", subject)]
+        assert row["slope"] == pytest.approx(own.slope)
+        assert (row["low"], row["high"]) == pytest.approx(own.slope_interval)
+        assert np.isnan(row["factor"])
+    # Half as much per decade of context as of hours, in every story.
+    assert numbers.loc[("context", "s0"), "factor"] == pytest.approx(10**0.5)
+    assert len(section_of(planted_results, subjects=("s0",)).tables) == 1
+
+
+def test_several_subjects_have_an_interval_over_stories_too(planted_results):
+    told = said(section_of(planted_results))
+    of_stories = units_of(rising).reshape(6, 2, 2).mean(axis=1)
+    low, high = fit_scaling_law(HOURS, of_stories).slope_interval
+    assert f"For these 2 subjects and other stories: {low:+.4f} to {high:+.4f}" in told
+    assert "(over 2 test stories)" in told
+    assert "other stories" not in said(section_of(planted_results, stories=("x",)))
 
 
 def test_models_stand_at_their_number_of_parameters_and_best_layer_by_validation(planted_results):

@@ -57,7 +57,7 @@ def test_a_story_runs_for_the_layers_that_its_cells_read(tiny, tmp_path):
 
 def test_what_is_computed_beside_the_fits_reads_its_own_layers(tiny, tmp_path):
     path = tiny.write_study(tmp_path, tiny.BESIDE, layers="[0, 1, 2]")
-    path.write_text(path.read_text() + "compare_layers = [0, 1]\n")
+    path.write_text(path.read_text() + "\ncompare_layers = [0, 1]\n")
     made = Inputs(Study.from_toml(path))
     of_kind = {cell.kind: passes_for(made, [cell]) for cell in cells_in(made)}
     layers = {kind: {one.layers for one in found} for kind, found in of_kind.items()}

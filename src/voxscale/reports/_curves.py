@@ -37,6 +37,7 @@ _ASIDE = 7.0  # points that single draws are moved to the right
 _FARTHEST_CEILING = 1.5  # times the largest score; a higher one would flatten the curve
 _MOST_NAMED = 5  # members with a colour and a line in the legend
 _LEGEND_LETTERS = 52
+_ROOM = 0.75  # of the height of points and curves, above and below them, that bands may take
 _LINE_IN = 0.15  # inches, of a line of the legend
 
 
@@ -150,6 +151,7 @@ def scaling_curves(panels: Sequence[LawPanel], *, ylabel: str) -> Figure:
         n_lines.append(sum(1 + text.count("\n") for text in texts))
     for ax in grid.ravel()[len(panels) :]:
         ax.set_visible(False)
+    _frame(grid.ravel()[: len(panels)])
     figure.set_size_inches(width, n_rows * (3.1 + _LINE_IN * max(n_lines)))
     return figure
 
@@ -175,6 +177,17 @@ def _draw(ax: Axes, panel: LawPanel) -> None:
     ax.set_xlabel(panel.xlabel)
     ax.set_title(panel.title or "")
     _put_legend(ax)
+
+
+def _frame(axes: Sequence[Axes]) -> None:
+    """Keep points and curves as large as can be read, however wide the bands about them."""
+    drawn = [np.asarray(line.get_ydata(), np.float64) for ax in axes for line in ax.lines]
+    known = np.concatenate(drawn)
+    known = known[np.isfinite(known)]
+    room = _ROOM * max(float(np.ptp(known)), 0.01)
+    low, high = axes[0].get_ylim()
+    for ax in axes:
+        ax.set_ylim(max(low, known.min() - room), min(high, known.max() + room))
 
 
 def _draw_members(ax: Axes, x: Array, members: Mapping[str, Array]) -> None:

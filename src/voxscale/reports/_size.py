@@ -11,6 +11,7 @@ from voxscale.arrays import Array
 from voxscale.reports._curves import LawPanel, scaling_curves
 from voxscale.reports._law_words import grid_of
 from voxscale.reports._size_laws import Sweep, ceiling_of, fitted_sweep, worth
+from voxscale.reports._size_subjects import subjects_table
 from voxscale.reports._size_words import (
     about_ceiling,
     in_short,
@@ -73,6 +74,7 @@ def by_size(material: Material) -> Section:
     )
     if sweeps:
         section.tables.append(laws_table(list(sweeps.values())))
+        section.tables.extend(subjects_table(sweeps))
         panels = [_panel(sweep, value) for sweep in sweeps.values()]
         figure = scaling_curves(panels, ylabel="test correlation r, mean over voxels")
         also = {"size-law": pd.concat([_curve_table(sweep) for sweep in sweeps.values()])}
@@ -136,6 +138,8 @@ def _caption(sweeps: list[Sweep], panels: list[LawPanel]) -> str:
         )
     parts.append("Thick line: the law that the table below the text marks as chosen.")
     parts.append(_about_band(sweeps))
+    if any(sweep.line.interval_over is not None for sweep in sweeps):
+        parts.append("The frame is about points and laws: wide bands go beyond it.")
     if any(panel.beyond for panel in panels):
         parts.append(
             "Dotted, beyond the last point: what the law bets on for half a decade more, where "

@@ -21,7 +21,7 @@ from voxscale.scaling import (
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material
 
-__all__ = ["Ceiling", "Sweep", "Worth", "ceiling_of", "fitted_sweep", "worth"]
+__all__ = ["Ceiling", "Sweep", "Worth", "ceiling_of", "fitted_sweep", "line_of", "worth"]
 
 
 class Ceiling(NamedTuple):
@@ -66,6 +66,13 @@ class Sweep(NamedTuple):
         return int(self.units.columns.get_level_values("story").nunique())
 
     @property
+    def over_stories(self) -> ScalingLaw | None:
+        """The line with an interval over the test stories of several subjects, if it has one."""
+        if len(self.subjects) < 2 or self.n_stories < 2:
+            return None
+        return line_of(self.units, over="story")
+
+    @property
     def member_scores(self) -> Mapping[str, Array]:
         """Mean over stories of each subject, (n_sizes,); empty where there is one subject."""
         if len(self.subjects) < 2:
@@ -74,12 +81,16 @@ class Sweep(NamedTuple):
 
 
 class Worth(NamedTuple):
-    """What ten times one size is worth in another; NaN where it is not defined, with the reason."""
+    """What ten times one size is worth in another; NaN where it is not defined, with the reason.
+
+    ``at``, where a law is a curve, are the sizes of both that it is about; empty between lines.
+    """
 
     factor: float
-    low: float
-    high: float
+    low: float = np.nan
+    high: float = np.nan
     why_not: str = ""
+    at: tuple[float, ...] = ()
 
 
 def ceiling_of(material: Material) -> Ceiling | None:
@@ -120,25 +131,46 @@ def levels_of(units: Any) -> dict[str, Any]:
     return {name: units.columns.get_level_values(name).to_numpy() for name in ("subject", "story")}
 
 
-def worth(sweep: Sweep, hours: Sweep) -> Worth:
-    """Compute what ten times the size of a sweep is worth in hours, by their lines.
+def worth(sweep: Sweep, hours: Sweep, subject: str | None = None) -> Worth:
+    """Compute what ten times the size of a sweep is worth in hours, of all subjects or of one.
 
-    Members that only one of the two has are left out, so that slopes go in pairs.
+    By their lines, which have an interval; where one is a curve, by the laws that were chosen: the
+    last tenfold of the size, set against hours from the middle of theirs. Members that only one
+    of the two has are left out, so that slopes go in pairs.
     """
-    for one in (sweep, hours):
-        if len(one.line.x) > 2 and not is_straight(one.line):
-            return Worth(np.nan, np.nan, np.nan, f"{one.what} has no straight line")
     shared = sweep.units.columns.intersection(hours.units.columns)
+    if subject is not None:
+        shared = shared[shared.get_level_values("subject") == subject]
     if not len(shared):
-        return Worth(np.nan, np.nan, np.nan, "no test story of a subject is in both")
-    top, bottom = (_line(one, shared) for one in (sweep, hours))
+        return Worth(np.nan, why_not="no test story of a subject is in both")
+    if not all(is_straight(one.line) for one in (sweep, hours)):
+        return _worth_of_curves(sweep, hours, shared)
+    top, bottom = (line_of(one.units[shared]) for one in (sweep, hours))
     factor = top.exchange(bottom)
     if not np.isfinite(factor):
-        return Worth(np.nan, np.nan, np.nan, "scores do not rise with the hours")
+        return Worth(np.nan, why_not="scores do not rise with the hours")
     return Worth(factor, *top.exchange_interval(bottom))
 
 
-def _line(sweep: Sweep, shared: Any) -> ScalingLaw:
+def _worth_of_curves(sweep: Sweep, hours: Sweep, shared: Any) -> Worth:
+    top, bottom = (_law_of(one, shared) for one in (sweep, hours))
+    at = max(top.x.min(), top.x.max() / 10), np.sqrt(bottom.x.min() * bottom.x.max())
+    factor = top.exchange(bottom, at=at)
+    if np.isnan(factor):
+        return Worth(np.nan, why_not="scores do not rise with the hours there")
+    return Worth(float(factor), at=tuple(map(float, at)))
+
+
+def _law_of(sweep: Sweep, shared: Any) -> ScalingLaw:
+    """Fit the law that was chosen to some of the units."""
     units = sweep.units[shared]
+    ceiling = sweep.law.asymptote if sweep.law.kind == "saturating" else None
     x = units.index.to_numpy(dtype=np.float64)
-    return fit_scaling_law(x, units.to_numpy(), levels=levels_of(units))
+    levels = levels_of(units)
+    return fit_scaling_law(x, units.to_numpy(), kind=sweep.law.kind, ceiling=ceiling, levels=levels)
+
+
+def line_of(units: Any, over: str | None = None) -> ScalingLaw:
+    """Fit a line to units, with intervals over their subjects, or what ``over`` says."""
+    x = units.index.to_numpy(dtype=np.float64)
+    return fit_scaling_law(x, units.to_numpy(), levels=levels_of(units), over=over)

@@ -63,13 +63,27 @@ def told_of_sweep(sweep: Sweep) -> str:
     low, high = line.slope_per_doubling_interval
     doubling = with_minus(f"{line.slope_per_doubling:+.4f}")
     ends = "" if math.isnan(low) else with_minus(f", {low:+.4f} to {high:+.4f}")
-    told = f"{in_short(sweep)}. Per doubling: {doubling}{ends}. {_sizes(sweep)}"
+    told = (
+        f"{in_short(sweep)}.{_over_stories(sweep)} Per doubling: {doubling}{ends}. {_sizes(sweep)}"
+    )
     if len(line.x) == 2:
         told += " Two sizes cannot show whether the line is straight."
     if sweep.n_left:
         stories = plural(sweep.n_left, "story", "stories")
         told += f" Left out for want of a size: {stories} of a subject."
     return told
+
+
+def _over_stories(sweep: Sweep) -> str:
+    """Say how sure the slope of these subjects is, for other stories that they could hear."""
+    law = sweep.over_stories
+    if law is None:
+        return ""
+    low, high = (with_minus(f"{end:+.4f}") for end in law.slope_interval)
+    return (
+        f" For these {len(sweep.subjects)} subjects and other stories: {low} to {high} (over "
+        f"{described_members(law)})."
+    )
 
 
 def _sizes(sweep: Sweep) -> str:
@@ -167,6 +181,14 @@ def told_of_worth(sweep: Sweep, hours: Sweep, found: Worth) -> str:
         return (
             f"What ten times the {what} would be worth in hours of training data is not defined: "
             f"{found.why_not}."
+        )
+    if found.at:
+        unit, (size, h) = _UNITS[sweep.axis], found.at
+        return (
+            f"By the laws that were chosen, which are no lines here, ten times the {what} from "
+            f"{unit.format(size_text(size))} on brings as much as {factor_text(found.factor)} "
+            f"times the hours of training data, counted from {size_text(h)} h (no interval: it "
+            "depends on where it starts)."
         )
     told = (
         f"Within these ranges, ten times the {what} brings as much as {factor_text(found.factor)} "
