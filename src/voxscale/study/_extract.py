@@ -281,7 +281,7 @@ class LanguageExtraction:
         meta = dict(self.settings)
         if self._keep_words:
             meta |= {"words": list(transcript.words), "word_times": transcript.times.tolist()}
-        keys = dict.fromkeys([*self._layers, *self._extras], self.keys[story])
+        keys: dict[int | str, str] = dict.fromkeys([*self._layers, *self._extras], self.keys[story])
         stream_story(
             self._model,
             transcript,

@@ -258,7 +258,8 @@ def status(study: Study) -> Status:
         failures.append((cell, f"{failure.get('error', '')}: {first}"))
     ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items() if counts}
     features = feature_store(study)
-    keys = [key for one in (*made.passes, *made.speech_passes) for _, key in one.keys]
+    keys = [key for one in made.passes for _, key in one.keys]
+    keys += [key for one in made.speech_passes for _, key in one.keys]
     n_failed_features = sum(features.failure_path(key).is_file() for key in keys)
     return Status(made, ordered, tuple(failures), n_failed_features)
 
