@@ -451,20 +451,29 @@ def test_sound_is_a_baseline_where_every_run_has_audio(tiny, tmp_path, monkeypat
     assert {kind for kind in before if before[kind] != after[kind]} == {"baselines"}
 
 
-def test_what_was_made_of_a_sound_that_broke_is_not_pruned(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("lose", "told"),
+    [
+        (lambda data: (data.audio["b"].write_text("no sound"), data)[1], "run 'b': .*cannot be"),
+        (lambda data: replace(data, audio={}), "no run has audio"),
+    ],
+)
+def test_what_was_made_of_a_sound_that_is_lost_is_not_pruned(
+    tiny, tmp_path, monkeypatch, lose, told
+):
     change = with_audio(tmp_path)
     plugged(tiny, monkeypatch, change)
     study = study_of(tiny, tmp_path, **SMALL, sound="true", stack="false")
     run(study, progress=False, device="cpu")
-    (tmp_path / "b.wav").write_text("no sound")
+    plugged(tiny, monkeypatch, lambda data: lose(change(data)))
     with warnings.catch_warnings():  # told by whoever looks at it
         warnings.simplefilter("ignore", VoxscaleWarning)
         assert any("baselines" in one.what for one in orphans(study).items)
-        with pytest.raises(DataError, match=r"'s1': run 'b': .* Nothing is removed: mend the"):
+        with pytest.raises(DataError, match=rf"'s1': {told}.*; but s1, baselines.* Nothing is rem"):
             prune(study)
         assert any("baselines" in one.what for one in orphans(study).items)
-    (tmp_path / "b.wav").unlink()
-    assert len(orphans(study)) == 0  # the data set writes it anew
+        without = study_of(tiny, tmp_path, **SMALL, sound="false", stack="false")
+        assert any("baselines" in one.what for one in prune(without).items)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from voxscale.errors import StoreError
 from voxscale.study import Study, plan, results, run
 from voxscale.study import _results as collecting
 from voxscale.study._plan import cell_store
-from voxscale.study._score_table import SCORE_COLUMNS
+from voxscale.study._score_table import SCORE_COLUMNS, score_table
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,8 @@ def fill(path):
 def test_the_table_has_every_score_and_where_it_comes_from(study, found):
     table = pd.read_parquet(study.out / "scores.parquet")
     shared = table[list(SCORE_COLUMNS)]
-    pd.testing.assert_frame_equal(shared, found.scores, check_dtype=False)
+    pd.testing.assert_frame_equal(shared, score_table(found))
+    pd.testing.assert_frame_equal(found.scores, score_table(found))
     assert list(table.columns[len(SCORE_COLUMNS) :]) == ["hours", "seed", "voxscale", "provenance"]
     fits = table[table["kind"] == "fit"].set_index("key")
     hours = found.table.set_index("key")["hours"]
@@ -199,11 +200,63 @@ def test_files_follow_the_study_file_even_where_nothing_is_computed(small, old, 
     summary, study = fill(small)
     assert summary.computed == ()
     table = pd.read_parquet(study.out / "scores.parquet")
-    pd.testing.assert_frame_equal(
-        table[list(SCORE_COLUMNS)], results(study).scores, check_dtype=False
-    )
+    pd.testing.assert_frame_equal(table[list(SCORE_COLUMNS)], score_table(results(study)))
     saved = xr.open_zarr(study.out / "arrays.zarr", group="s1")
     assert saved.sizes["cell"] == len(results(study).select(subject="s1"))
+
+
+def test_scores_are_read_from_the_file_only_while_it_is_about_these_cells(small, monkeypatch):
+    _, study = fill(small)
+    monkeypatch.setattr(collecting, "score_table", None)  # must not be asked
+    first = results(study).scores
+    monkeypatch.undo()
+    found = results(study)
+    key = found.key(found.cells[0])
+    arrays, meta = cell_store(study).get(key)
+    arrays["r"] = arrays["r"] + np.float32(0.5)
+    cell_store(study).path(key).unlink()
+    cell_store(study).put(key, arrays, meta)  # as other versions might compute it
+    now = results(study).scores
+    rise = now["value"] - first["value"]
+    is_r = (now["key"] == key) & (now["metric"] == "r") & (now["stories"] == "concatenated")
+    np.testing.assert_allclose(rise[is_r & (now["on"] == "test")], 0.5, atol=1e-6)
+    assert (rise[now["key"] != key] == 0).all()
+    summary, _ = fill(small)
+    assert summary.computed == ()
+    saved = pd.read_parquet(study.out / "scores.parquet")
+    pd.testing.assert_frame_equal(saved[list(SCORE_COLUMNS)], now)
+    cut = (study.out / "scores.parquet").read_bytes()[:-100]
+    (study.out / "scores.parquet").write_bytes(cut)
+    pd.testing.assert_frame_equal(results(study).scores, now)
+
+
+def test_files_name_the_model_as_the_study_does(small, monkeypatch):
+    from voxscale import plugins
+    from voxscale.features.echo import Echo
+
+    monkeypatch.setitem(plugins._registered["extractors"], "resonance", Echo)
+    small.write_text(small.read_text().replace('model = "echo"', 'model = "resonance"'))
+    summary, study = fill(small)
+    assert summary.computed == ()
+    assert set(results(study).scores["model"]) == {"resonance"}
+    assert set(xr.open_zarr(study.out / "arrays.zarr", group="s1")["model"].values) == {"resonance"}
+
+
+def test_models_that_share_their_cells_are_saved_side_by_side(small, monkeypatch):
+    from voxscale import plugins
+    from voxscale.features.echo import Echo
+
+    monkeypatch.setitem(plugins._registered["extractors"], "resonance", Echo)
+    text = small.read_text().replace('model = "echo"', 'models = ["echo", "resonance"]')
+    grid = '[[sweep]]\nmodels = ["echo", "resonance"]\ntraining_stories = [1]\n'
+    small.write_text(f"{text}\n{grid}")
+    _, study = fill(small)
+    found = results(study)
+    assert len(set(map(found.key, found.cells))) < len(found.cells)
+    saved = xr.open_zarr(study.out / "arrays.zarr", group="s1")
+    assert saved.sizes["cell"] == len(found.select(subject="s1"))
+    assert found.to_xarray("s1").sizes["cell"] == saved.sizes["cell"]
+    assert set(saved["model"].values) == {"echo", "resonance"}
 
 
 def test_nothing_is_written_where_nothing_is_done(small, monkeypatch):

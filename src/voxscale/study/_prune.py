@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from voxscale.errors import DataError
+from voxscale.errors import DataError, StoreError
 from voxscale.store import one_run, remove_whole
 from voxscale.study._inputs import Inputs
-from voxscale.study._orphans import Orphans, find_orphans
+from voxscale.study._orphans import Orphan, Orphans, find_orphans
 from voxscale.study._owner import check_owned
 from voxscale.study._plan import cell_store, feature_store, make_plan
 
@@ -73,8 +73,8 @@ def prune(study: Study, *, confirm: Callable[[Orphans], bool] | None = None) -> 
     check_owned(study)
     with one_run(study.out):
         inputs = Inputs(study)
-        _check_sounds(inputs)
         found = _orphans_of(inputs)
+        _check_sounds(inputs, found)
         if not found or not (confirm is None or confirm(found)):
             return Orphans()
         for one in found.items:
@@ -88,12 +88,26 @@ def _orphans_of(inputs: Inputs) -> Orphans:
     return find_orphans(inputs, made.cells, made.keys.values(), *stores)
 
 
-def _check_sounds(inputs: Inputs) -> None:
-    """Refuse to judge cells of sound while some of it is missing."""
-    for subject in inputs.subjects:
-        if reason := inputs.facts(subject).no_sound:
-            msg = (
-                f"subject {subject!r}: {reason}; what was made of its sound would be taken for "
-                "left over. Nothing is removed: mend the sound, or leave it out of the study."
-            )
-            raise DataError(msg)
+def _check_sounds(inputs: Inputs, found: Orphans) -> None:
+    """Refuse to remove what was made of sound where the study asks for it and cannot have it."""
+    silent = [one for one in inputs.subjects if not inputs.facts(one).sounds]
+    if not inputs.study.baselines.sound or not silent:
+        return
+    of_sound = [one for one in found.items if one.kind == "result" and _is_of_sound(inputs, one)]
+    if of_sound:
+        why = inputs.facts(silent[0]).no_sound or "no run has audio"
+        msg = (
+            f"subject {silent[0]!r}: {why}; but {of_sound[0].what} was made of sound and would be "
+            "taken for left over. Nothing is removed: bring the sound back, or set sound = false "
+            "in [baselines]."
+        )
+        raise DataError(msg)
+
+
+def _is_of_sound(inputs: Inputs, one: Orphan) -> bool:
+    try:
+        meta = cell_store(inputs.study).meta(one.path.stem)
+    except StoreError:  # damaged: nobody could use it
+        return False
+    heard = any("sound" in run for run in meta.get("inputs", []))
+    return heard or "sound" in meta.get("spaces", [])

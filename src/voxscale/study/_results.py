@@ -470,6 +470,10 @@ class Results:
         """Return what a cell is called in the store."""
         return self._key(cell)
 
+    def path(self, cell: Cell) -> Path:
+        """Return the file of a cell."""
+        return self._store.path(self._key(cell))
+
     def _beside_arrays(self, kind: str, subject: str) -> dict[str, Array] | None:
         cell = self.beside_cell(kind, subject)
         return None if cell is None else self.arrays(cell)

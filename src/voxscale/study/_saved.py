@@ -12,7 +12,8 @@ import numpy as np
 from voxscale._version import __version__
 from voxscale.arrays import Array
 from voxscale.store import folder_aside, key_of, write_aside
-from voxscale.study._score_table import SCORE_COLUMNS
+from voxscale.study._score_table import SCORE_COLUMNS, score_table
+from voxscale.study._tables import rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 TABLE, ARRAYS = "scores.parquet", "arrays.zarr"
-FORMAT = 1  # raised by hand whenever the same results would be written otherwise
+FORMAT = 2  # raised by hand whenever the same results would be written otherwise
 
 # What is (n_voxels,) of a fit; the last two are of some cells alone.
 _VARIABLES = (
@@ -103,7 +104,7 @@ def tidy_table(results: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = results.scores.copy()
+    table = score_table(results)  # and not what the file has, which this is to replace
     metas = {results.key(cell): results.meta(cell) for cell in (*results.cells, *results.beside)}
     told = {key: json.dumps(meta, sort_keys=True) for key, meta in metas.items()}
     of_rows = [metas[key] for key in table["key"]]
@@ -118,8 +119,7 @@ def tidy_table(results: Results) -> pd.DataFrame:
 
 def labels_of(results: Results, cells: Sequence[Cell]) -> dict[str, Array]:
     """Return the columns of ``results.table`` of some cells, as arrays of numbers or of text."""
-    keys = [results.key(cell) for cell in cells]
-    rows = results.table.set_index("key").loc[keys].reset_index()
+    rows = rows_of(results, cells)
     return {str(column): _labels(rows[column].tolist()) for column in rows}
 
 
@@ -184,15 +184,23 @@ def _blocks(
 
 
 def _made_of(results: Results) -> str:
-    """Name what the files hold: cells done, and how numbers are made of their voxels."""
-    keys = sorted(results.key(cell) for cell in (*results.cells, *results.beside))
-    reducers = results.study.evaluate.reducers
-    # What a cell is called may change while its numbers stay: its draw, the hours asked for.
-    names = sorted(
-        f"{results.key(cell)} {cell.draw} {cell.asked_hours} {'+'.join(results.axes(cell))}"
-        for cell in results.cells
-    )
-    return key_of({"format": FORMAT, "cells": keys, "names": names, "reducers": reducers})
+    """Name what the files hold: cells done, and how numbers are made of their voxels.
+
+    What a cell is called may change while its key stays, such as its draw or the name of its
+    model; and its numbers, where it was deleted and computed anew by other versions.
+    """
+    cells = sorted(_named(results, cell) for cell in (*results.cells, *results.beside))
+    return key_of({"format": FORMAT, "cells": cells, "reducers": results.study.evaluate.reducers})
+
+
+def _named(results: Results, cell: Cell) -> str:
+    """Write a cell as its key, its labels, and when its file was written."""
+    file = results.path(cell).stat()
+    labels = (
+        results.key(cell), cell.subject, cell.kind, cell.model, cell.layer, cell.context,
+        cell.bands, cell.draw, cell.asked_hours, *results.axes(cell),
+    )  # fmt: skip
+    return json.dumps([*labels, file.st_size, file.st_mtime_ns])
 
 
 def _labels(values: Sequence[Any]) -> Array:

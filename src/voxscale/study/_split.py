@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Split", "split_of"]
 
-_SEED = 2  # beside that of the study, so that draws of training stories are others
+_SEED = 2  # beside that of the study
 
 
 class Split(NamedTuple):

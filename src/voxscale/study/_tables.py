@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from voxscale.study._cells import Cell
     from voxscale.study._results import Results
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "block_table",
     "cell_table",
     "one_subject",
+    "rows_of",
     "side_by_side",
     "story_table",
 ]
@@ -131,10 +134,15 @@ def side_by_side(results: Results, subject: str | None) -> xr.Dataset:
         for name in _ARRAYS
         if all(name in one for one in held)
     }
-    keys = [results.key(cell) for cell in cells]
-    rows = results.table.set_index("key").loc[keys].reset_index()
+    rows = rows_of(results, cells)
     coordinates = {column: ("cell", rows[column].to_numpy()) for column in rows}
     return xr.Dataset(variables, coordinates, attrs={"study": results.study.name})
+
+
+def rows_of(results: Results, cells: Sequence[Cell]) -> pd.DataFrame:
+    """Take the rows of some cells, by their place: two models may share a key."""
+    places = {cell: i for i, cell in enumerate(results.cells)}
+    return results.table.iloc[[places[cell] for cell in cells]].reset_index(drop=True)
 
 
 def one_subject(results: Results, subject: str | None) -> str:
