@@ -50,6 +50,7 @@ class Study:
     own_noise: float = 0.005  # share of the variance of the errors that each size has alone
     story_deviation: float = 0.15
     subject_deviation: float = 1.0  # 0: every subject has the law of all
+    exponent: float = EXPONENT
     exponent_deviation: float = 0.0  # of the logarithm of a subject's exponent
     shared_stories: bool = False  # a story is as easy, or hard, for one subject as for another
 
@@ -80,6 +81,8 @@ HARDER = (
     Study("log-linear, 3 subjects, own noise 25 %", "log-linear", 3, own_noise=0.25),
     Study("log-linear, 3 subjects, same stories", "log-linear", 3, shared_stories=True),
     Study("power, 3 subjects, own noise 25 %", "power", 3, own_noise=0.25),
+    Study("power, 3 subjects, levels off", "power", 3, own_noise=0.25, exponent=0.7),
+    Study("power, 8 subjects, levels off", "power", 8, own_noise=0.25, exponent=0.7),
     Study("power, 3 subjects, own exponents", "power", 3, exponent_deviation=0.4),
     Study("power, 8 subjects, own exponents", "power", 8, exponent_deviation=0.4),
     Study("saturating, 3 subjects, own noise 25 %", "saturating", 3, own_noise=0.25),
@@ -105,7 +108,7 @@ def subject_laws(rng: np.random.Generator, study: Study, n: int) -> Array:
         return (0.08 + 0.02 * level) + (0.04 + 0.005 * growth) * v / np.log(10) + bend
     if study.kind == "saturating":
         level = 0.0 * level  # what it tends to is known
-    exponent = EXPONENT * np.exp(study.exponent_deviation * change)
+    exponent = study.exponent * np.exp(study.exponent_deviation * change)
     return (CEILING + 0.02 * level) - (0.10 + 0.015 * growth) * np.exp(-exponent * v)
 
 
@@ -131,9 +134,9 @@ def truths(study: Study) -> dict[str, float]:
             "prediction": 0.08 + rise / np.log(10),
         }
     truth = {
-        "exponent": EXPONENT,
-        "slope": np.log(10) * 0.10 * EXPONENT * np.exp(-EXPONENT * end),
-        "prediction": CEILING - 0.10 * np.exp(-EXPONENT * reach),
+        "exponent": study.exponent,
+        "slope": np.log(10) * 0.10 * study.exponent * np.exp(-study.exponent * end),
+        "prediction": CEILING - 0.10 * np.exp(-study.exponent * reach),
     }
     return truth | ({"asymptote": CEILING} if study.kind == "power" else {})
 

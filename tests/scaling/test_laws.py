@@ -331,3 +331,34 @@ def test_the_fit_is_linear_in_scores_and_blind_to_order(scores, order, scale):
     np.testing.assert_allclose(moved.intercept, scale * law.intercept + 1, rtol=1e-8, atol=1e-9)
     ends = sorted(scale * end for end in law.slope_interval)
     np.testing.assert_allclose(moved.slope_interval, ends, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(("n_subjects", "noise"), [(3, 0.004), (8, 0.0065)])
+def test_the_slope_of_a_curve_that_levels_off_is_inside_its_interval(n_subjects, noise):
+    """Of 150 studies, at least 134: fewer would be seen once in 500 tests, if 95 % are held."""
+    x = np.geomspace(0.5, 16.0, 6)
+    truth = np.log(10) * 0.02 / 32
+    n_inside = 0
+    for seed in range(150):
+        rng = np.random.default_rng([n_subjects, seed])
+        own = 0.01 * rng.standard_normal(n_subjects) + noise * rng.standard_normal((6, n_subjects))
+        scores = 0.2 - 0.02 * (0.5 / x[:, None]) + own
+        law = fit_scaling_law(x, scores, kind="power", levels={"subject": list(range(n_subjects))})
+        low, high = law.slope_interval
+        n_inside += low <= truth <= high
+        assert low <= law.slope <= high
+    assert n_inside >= 134
+
+
+def test_the_interval_of_a_slope_among_the_sizes_is_by_its_derivative(rng):
+    x = np.geomspace(0.5, 16.0, 6)
+    scores = 0.2 - 0.1 * x[:, None] ** -0.4 + 0.002 * rng.standard_normal((len(x), 4))
+    law = fit_scaling_law(x, scores, kind="power")
+    at = np.array([x[0], x[1], x[-1], 10 * x[-1]])
+    low, high = law.slope_at_interval(at)
+    expected = law.evidence.interval(lambda p: law.evidence.form.slope(p, at[:, None]))
+    np.testing.assert_allclose([low[:2], high[:2]], np.stack(expected)[:, :2])
+    assert (low[2], high[2]) == law.slope_interval
+    assert (low < law.slope_at(at)).all()
+    assert (law.slope_at(at) < high).all()
+    assert law.slope_at_interval(float(x[-1]))[0] == low[2]

@@ -14,7 +14,7 @@ from voxscale.scaling._evidence import Evidence, Quantity
 from voxscale.scaling._exchange import exchange_at, exchange_interval
 from voxscale.scaling._extrapolation import Extrapolation, Needed, extrapolate, needed
 from voxscale.scaling._law_text import told
-from voxscale.scaling._predictions import prediction_interval
+from voxscale.scaling._predictions import prediction_interval, slope_interval
 
 __all__ = ["ScalingLaw"]
 
@@ -107,10 +107,11 @@ class ScalingLaw:
         """Gain in score for ten times the x (per decade); of a curve, at the largest x."""
         return float(self.slope_at(float(self.x.max())))
 
-    slope_interval = _interval_of(
-        lambda law: lambda parameters: law.evidence.form.slope(parameters, law.x.max()),
-        doc="Interval of the slope.",
-    )
+    @cached_property
+    def slope_interval(self) -> tuple[float, float]:
+        """Interval of the slope."""
+        low, high = self.slope_at_interval(float(self.x.max()))
+        return float(low), float(high)
 
     @property
     def slope_per_doubling(self) -> float:
@@ -236,8 +237,9 @@ class ScalingLaw:
         ValueError
             If an x is not positive and finite.
         """
-        at = _positive(x)[..., None]
-        return self.evidence.interval(lambda p: self.evidence.form.slope(p, at))
+        at = _positive(x)
+        low, high = slope_interval(self.evidence, at.ravel())
+        return low.reshape(at.shape)[()], high.reshape(at.shape)[()]
 
     def interval(self, x: ArrayLike) -> tuple[Array, Array]:
         """Compute the interval of the law at each x.

@@ -100,8 +100,9 @@ def law_map(
         Noise ceiling of each voxel, for kind "saturating".
     kind, levels, unit_weights, interval, over, crossed, level, seed
         As in :func:`fit_scaling_law`. A draw of the bootstrap is the same one in all voxels.
-        With "t", the interval of an asymptote is taken by its derivative, and is never open as
-        that of :func:`fit_scaling_law` may be.
+        With "t", intervals of asymptotes and of slopes are taken by derivatives. They are never
+        open as those of :func:`fit_scaling_law` may be, and of a curve that levels off in noise
+        too narrow.
     n_bootstrap : int
     n_threads : int, optional
         Default: one for each core. Results do not depend on it.

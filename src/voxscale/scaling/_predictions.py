@@ -1,15 +1,16 @@
-"""Intervals of what a law predicts, at a size or in the end.
+"""Intervals of what a law predicts, at a size or in the end, and of its slope.
 
-Among the sizes, intervals of a power law are by derivatives. Beyond them every candidate score is
-tested. For each exponent there is a contrast that predicts the score and is blind, to first order,
-to an error of that exponent. Members who would move the score to the candidate would move the
-exponent with it: the contrast is that of the exponent which they would have then. The candidate
-belongs where its contrast, over members, agrees with it.
+Among the sizes, intervals of a power law are by derivatives. Beyond them, and of its slope at the
+largest, every candidate is tested. For each exponent there is a contrast that predicts the score
+and is blind, to first order, to an error of that exponent. Members who would move the score to the
+candidate would move the exponent with it: the contrast is that of the exponent which they would
+have then. The candidate belongs where its contrast, over members, agrees with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from voxscale.scaling._contrasts import t_critical, t_test
 from voxscale.scaling._evidence import Evidence
 from voxscale.scaling._kinds import KINDS
 
-__all__ = ["agrees", "prediction_interval"]
+__all__ = ["agrees", "prediction_interval", "slope_interval"]
 
 # Candidates, in half-widths of the widest point; an end beyond the last is endless.
 _FARTHEST = 1e4
@@ -27,6 +28,14 @@ _N_ROUNDS = 5
 _SMALLEST = 1e-6  # of an exponent, times the range of ln x: below it an asymptote has no digits
 
 _Test = Callable[[Array], Array]
+
+
+class _Goal(NamedTuple):
+    """What is asked of a law: its score at x, less a share of its asymptote; or its slope there."""
+
+    x: float
+    share: float = 0.0
+    is_slope: bool = False
 
 
 def prediction_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
@@ -42,7 +51,7 @@ def prediction_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
                 lambda parameters: form.predict(parameters, x[within, None])
             )
         for i in np.flatnonzero(~within):
-            low[i], high[i] = _by_candidates(evidence, float(x[i]))
+            low[i], high[i] = _by_candidates(evidence, _Goal(float(x[i])))
         return low, high
     if np.isinf(x).all():
         low, high = evidence.interval(form.asymptote)
@@ -55,6 +64,16 @@ def prediction_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
         )
         return np.asarray(form.offset - far), np.asarray(form.offset - near)
     return evidence.interval(lambda parameters: form.predict(parameters, x[:, None]))
+
+
+def slope_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
+    """Compute the interval of the gain per decade at each x, of shape (n_x,)."""
+    form = evidence.form
+    low, high = evidence.interval(lambda parameters: form.slope(parameters, x[:, None]))
+    if _is_tested(evidence):
+        for i in np.flatnonzero(x >= evidence.x.max()):
+            low[i], high[i] = _by_candidates(evidence, _Goal(float(x[i]), is_slope=True))
+    return low, high
 
 
 def agrees(evidence: Evidence, score: float, x: Array, share: float = 0.0) -> Array:
@@ -70,7 +89,7 @@ def agrees(evidence: Evidence, score: float, x: Array, share: float = 0.0) -> Ar
     tested = np.ones(len(x), dtype=bool) if share else ~_is_within(evidence, x)
     agree = np.empty(len(x), dtype=bool)
     for i in np.flatnonzero(tested):
-        agree[i] = _test(evidence, float(x[i]), share)[0](candidate)[0] <= most
+        agree[i] = _test(evidence, _Goal(float(x[i]), share))[0](candidate)[0] <= most
     if not tested.all():
         low, high = prediction_interval(evidence, x[~tested])
         agree[~tested] = (low <= score) & (score <= high)
@@ -87,12 +106,12 @@ def _is_tested(evidence: Evidence) -> bool:
     return is_power and evidence.method == "t" and evidence.members.level is not None
 
 
-def _by_candidates(evidence: Evidence, x: float) -> tuple[float, float]:
+def _by_candidates(evidence: Evidence, goal: _Goal) -> tuple[float, float]:
     """Search outwards from the law."""
-    if np.isinf(x) and evidence.parameters[2] == 0:
+    if np.isinf(goal.x) and evidence.parameters[2] == 0:
         return _of_a_line(evidence)
     most = t_critical(len(evidence.members.weights) - 1, evidence.level)
-    t_of, centre = _test(evidence, x)
+    t_of, centre = _test(evidence, goal)
     points = t_test(evidence.curves.T, evidence.members.weights)
     width = most * float(np.max(points.standard_error))
     # Members that are equal but for rounding leave nothing to search.
@@ -101,9 +120,16 @@ def _by_candidates(evidence: Evidence, x: float) -> tuple[float, float]:
     tried = width * np.r_[0.0, np.geomspace(1e-2, _FARTHEST, _N_TRIED)]
     low, high = (_outwards(t_of, most, centre, tried, side) for side in (-1, 1))
     # With the exponent at its bound the law is not quite what its contrast says; it belongs.
-    form, parameters = evidence.form, evidence.parameters[:, None]
-    law = form.asymptote(parameters) if np.isinf(x) else form.predict(parameters, np.array([x]))
-    return min(low, float(law[0])), max(high, float(law[0]))
+    law = _of_the_law(evidence, goal)
+    return min(low, law), max(high, law)
+
+
+def _of_the_law(evidence: Evidence, goal: _Goal) -> float:
+    form, parameters, x = evidence.form, evidence.parameters[:, None], np.array([goal.x])
+    if goal.is_slope:
+        return float(form.slope(parameters, x)[0])
+    law = form.asymptote(parameters) if np.isinf(goal.x) else form.predict(parameters, x)
+    return float(law[0])
 
 
 def _outwards(t_of: _Test, most: float, centre: float, tried: Array, side: int) -> float:
@@ -127,16 +153,13 @@ def _outwards(t_of: _Test, most: float, centre: float, tried: Array, side: int) 
     return float(centre + side * inner)
 
 
-def _test(evidence: Evidence, x: float, share: float = 0.0) -> tuple[_Test, float]:
-    """Make the test of candidate scores at x, which gives |t|, and compute the law's own score.
-
-    With a share, scores are less that share of the asymptote.
-    """
+def _test(evidence: Evidence, goal: _Goal) -> tuple[_Test, float]:
+    """Make the test of candidates for a goal, which gives |t|, and compute the law's own."""
 
     def contrasts_of(exponents: Array) -> Array:
-        contrasts = _contrasts(evidence, x, exponents)
-        if share:
-            contrasts = contrasts - share * _contrasts(evidence, np.inf, exponents)
+        contrasts = _contrasts(evidence, goal, exponents)
+        if goal.share:
+            contrasts = contrasts - goal.share * _contrasts(evidence, _Goal(np.inf), exponents)
         return contrasts
 
     curves, weights = evidence.curves, evidence.members.weights
@@ -158,26 +181,33 @@ def _test(evidence: Evidence, x: float, share: float = 0.0) -> tuple[_Test, floa
     return t_of, centre
 
 
-def _contrasts(evidence: Evidence, x: float, exponents: Array) -> Array:
+def _contrasts(evidence: Evidence, goal: _Goal, exponents: Array) -> Array:
     """Make the contrast of each exponent, of shape (n_exponents, n_points).
 
-    It is 1 of what is constant, and what the law has at x of the shape and of its derivative.
+    Of what is constant, of the shape and of its derivative it is what the goal has of them.
     """
     kind, form = KINDS["power"], evidence.form
     v = form.v(evidence.x)[:, None]
     theta = np.clip(exponents, _SMALLEST / v.max(), kind.nodes(v[:, 0])[-1])
-    one = np.ones_like(theta)
-    if np.isinf(x):  # measured from the asymptote: neither shape has anything left there
+    if np.isinf(goal.x):  # measured from the asymptote: neither shape has anything left there
         left = np.exp(-theta * v)
-        rows, at = [left, v * left], [0.0 * one, 0.0 * one]
+        rows, at = [left, v * left], [1.0 + 0.0 * theta, 0.0 * theta, 0.0 * theta]
     else:
-        there = np.asarray(form.v(np.asarray(x)))
         rows = list(kind.both(theta, v))
-        at = [kind.shape(theta, there), kind.by_theta(theta, there)]
+        at = _at(goal, theta, form.v(np.asarray(goal.x)))
     shapes = np.stack([np.ones_like(rows[0]), *rows])
     sizes = np.sqrt((shapes**2).sum(axis=1))
     inverse = np.linalg.pinv(np.moveaxis(shapes / sizes[:, None], 2, 0).swapaxes(1, 2))
-    return np.asarray(np.einsum("ac,cap->cp", np.stack([one, *at]) / sizes, inverse))
+    return np.asarray(np.einsum("ac,cap->cp", np.stack(at) / sizes, inverse))
+
+
+def _at(goal: _Goal, theta: Array, v: Array) -> list[Array]:
+    """Return what the score, or the slope per decade, has of a constant and of both shapes."""
+    kind = KINDS["power"]
+    if goal.is_slope:
+        per_decade = np.log(10) * kind.by_v(theta, v)
+        return [0.0 * theta, per_decade, -v * per_decade]
+    return [1.0 + 0.0 * theta, kind.shape(theta, v), kind.by_theta(theta, v)]
 
 
 def _of_a_line(evidence: Evidence) -> tuple[float, float]:
