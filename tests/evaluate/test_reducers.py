@@ -40,8 +40,9 @@ def by_hand(scores, name, threshold, cc_max):
 def test_every_reducer_is_the_loop(scores, cc_max, name, threshold):
     scores.flags.writeable = cc_max.flags.writeable = False
     reducer = Reducer(name, threshold if name in THRESHOLDED else None)
+    of = {reducer.chosen_by or "cc_max": cc_max}
     for stories, given_scores in (("by_story", scores), ("concatenated", scores[0])):
-        found = reduce_scores(given_scores, reducer, metric="r", stories=stories, cc_max=cc_max)
+        found = reduce_scores(given_scores, reducer, metric="r", stories=stories, **of)
         value, *counts = by_hand(np.atleast_2d(given_scores), name, reducer.threshold, cc_max)
         assert found.value == pytest.approx(value, abs=1e-12, nan_ok=True)
         assert [found.n_voxels, found.n_without_score, found.n_not_chosen] == counts
@@ -73,6 +74,18 @@ def test_everything_is_recorded():
     again = json.loads(json.dumps(found.as_dict()))
     assert again.pop("by_story") == []
     assert Reduced(**again) == found
+
+
+def test_validation_chooses_voxels_and_the_ceiling_has_no_say(frozen):
+    scores, validation = frozen([0.1, 0.2, 0.6, 0.9]), frozen([-0.2, 0.05, 0.3, np.nan])
+    how = {"metric": "r", "cc_max": [0.0, np.nan, 0.1, 0.9]}
+    found = reduce_scores(scores, "mean_where_validation_above(0.0)", validation=validation, **how)
+    assert found.value == pytest.approx(0.4)
+    assert (found.n_voxels, found.n_not_chosen) == (2, 2)
+    with pytest.raises(ValueError, match=r"chooses voxels by their validation score; give valid"):
+        reduce_scores(scores, "median_where_validation_above(0.1)", **how)
+    with pytest.raises(AlignmentError, match=r"validation has shape \(3,\) but there are 4"):
+        reduce_scores(scores, "mean_where_validation_above(0)", validation=[1, 2, 3], **how)
 
 
 def test_each_story_counts_the_same_however_long(rng):
@@ -140,8 +153,8 @@ def test_a_reducer_is_read_as_it_is_written(name, threshold):
         ("mean_voxel", r"reducer 'mean_voxel' is unknown; .*did you mean 'mean_voxels'\?"),
         ("mean_where_cc_max_above", r"lacks its threshold; write it as in mean_where_cc_max_above"),
         ("mean_voxels(0.35)", "takes none; write mean_voxels"),
-        ("mean_where_cc_max_above(1)", "is 1.0; expected a correlation of 0 or more and below 1"),
-        ("mean_where_cc_max_above(-0.1)", "expected a correlation of 0 or more and below 1"),
+        ("mean_where_cc_max_above(1)", "is 1.0; expected a number of 0 or more and below 1"),
+        ("mean_where_cc_max_above(-0.1)", "expected a number of 0 or more and below 1"),
     ],
 )
 def test_reducers_that_are_none(text, message):

@@ -311,3 +311,19 @@ def test_labels_that_are_missing_can_be_written():
     assert _labels([True, False]).dtype == bool
     np.testing.assert_array_equal(_labels([1, None, 2.5]), [1, np.nan, 2.5])
     assert _labels(["a", None, ("b", "c"), np.nan]).tolist() == ["a", "", "b+c", ""]
+
+
+def test_validation_at_the_centre_chooses_the_same_voxels_in_every_cell(small):
+    text = small.read_text()
+    reducers = 'reducers = ["mean_voxels", "mean_where_validation_above(0.0)"]'
+    small.write_text(text.replace("[evaluate]", f"[evaluate]\n{reducers}"))
+    found = results(Study.from_toml(small))
+    scores = found.scores
+    is_r = (scores["metric"] == "r") & (scores["stories"] == "concatenated")
+    own = scores[is_r & (scores["reducer"] == "mean_where_validation_above(0.0)")].set_index("key")
+    for cell in found.cells:
+        centre = found.reference(cell.subject)
+        chosen = found.array(centre, "cv_score") > 0
+        row = own.loc[found.key(cell)]
+        assert 0 < row["n_voxels"] == chosen.sum() < len(chosen)
+        assert row["value"] == pytest.approx(found.array(cell, "r")[chosen].mean(), rel=1e-6)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
+from voxscale.errors import AlignmentError
 from voxscale.evaluate._columns import as_numbers
 from voxscale.evaluate._metrics import STORY_MODES, Metric, ceiling_of
 from voxscale.evaluate._named import known_name, parse_named, written
@@ -28,11 +29,14 @@ class ReducerRow:
         Scores of the voxels that count to one number.
     parameter : str, optional
         What the number in parentheses is.
+    chosen_by : {"cc_max", "validation"}, optional
+        What of a voxel is held against the threshold.
     """
 
     meaning: str
     statistic: Callable[[Array], Any]
     parameter: str | None = None
+    chosen_by: str | None = None
 
     @property
     def is_required(self) -> bool:
@@ -40,12 +44,18 @@ class ReducerRow:
         return self.parameter is not None
 
 
-_ABOVE = "over the voxels with a score whose cc_max is above the threshold"
+_ABOVE = "over the voxels with a score whose {} is above the threshold"
+_OF_CEILING, _OF_VALIDATION = _ABOVE.format("cc_max"), _ABOVE.format("validation score")
+_CEILING, _VALIDATION = ("threshold", "cc_max"), ("threshold", "validation")
 REDUCERS: dict[str, ReducerRow] = {
     "mean_voxels": ReducerRow("mean over the voxels with a score", np.mean),
     "median_voxels": ReducerRow("median over the voxels with a score", np.median),
-    "mean_where_cc_max_above": ReducerRow(f"mean {_ABOVE}", np.mean, "threshold"),
-    "median_where_cc_max_above": ReducerRow(f"median {_ABOVE}", np.median, "threshold"),
+    "mean_where_cc_max_above": ReducerRow(f"mean {_OF_CEILING}", np.mean, *_CEILING),
+    "median_where_cc_max_above": ReducerRow(f"median {_OF_CEILING}", np.median, *_CEILING),
+    "mean_where_validation_above": ReducerRow(f"mean {_OF_VALIDATION}", np.mean, *_VALIDATION),
+    "median_where_validation_above": ReducerRow(
+        f"median {_OF_VALIDATION}", np.median, *_VALIDATION
+    ),
 }
 """Every reducer by its name; a threshold follows in parentheses."""
 
@@ -59,7 +69,7 @@ class Reducer:
     name : str
         A key of :data:`REDUCERS`.
     threshold : float, optional
-        Of ``cc_max``, from 0 to below 1, where the reducer takes one.
+        Of ``cc_max`` or of validation scores, from 0 to below 1, where the reducer takes one.
 
     Raises
     ------
@@ -86,7 +96,7 @@ class Reducer:
         if self.threshold is not None and not 0 <= self.threshold < 1:
             msg = (
                 f"the threshold of reducer {self.name!r} is {self.threshold}; expected a "
-                "correlation of 0 or more and below 1, such as 0.35."
+                "number of 0 or more and below 1, such as 0.35."
             )
             raise ValueError(msg)
         if self.threshold is not None:  # written as Python writes it, whatever it was
@@ -114,23 +124,35 @@ class Reducer:
         """What it does, in words."""
         return REDUCERS[self.name].meaning
 
-    def selected(self, n_voxels: int, cc_max: ArrayLike | None) -> Array:
+    @property
+    def chosen_by(self) -> str | None:
+        """What chooses voxels: "cc_max", "validation", or nothing."""
+        return REDUCERS[self.name].chosen_by
+
+    def selected(
+        self, n_voxels: int, cc_max: ArrayLike | None, validation: ArrayLike | None = None
+    ) -> Array:
         """Tell which voxels count, (n_voxels,) of bool, whether they have a score or not.
 
         Raises
         ------
         ValueError
-            If a ceiling is needed and there is none.
+            If a ceiling or validation scores are needed and there are none.
         AlignmentError
-            If the ceiling is not about these voxels.
+            If what chooses is not about these voxels.
         """
         if self.threshold is None:
             return np.ones(n_voxels, dtype=bool)
-        if cc_max is None:
-            msg = f"reducer {str(self)!r} chooses voxels by their ceiling; give cc_max."
+        by_ceiling = self.chosen_by == "cc_max"
+        chooses = cc_max if by_ceiling else validation
+        if chooses is None:
+            what = "their ceiling" if by_ceiling else "their validation score"
+            msg = f"reducer {str(self)!r} chooses voxels by {what}; give {self.chosen_by}."
             raise ValueError(msg)
-        # A voxel without a ceiling is NaN, which is above nothing.
-        return np.asarray(ceiling_of(cc_max, n_voxels) > self.threshold)
+        # A voxel without a ceiling, or a score, is NaN, which is above nothing.
+        if by_ceiling:
+            return np.asarray(ceiling_of(chooses, n_voxels) > self.threshold)
+        return np.asarray(_validation_of(chooses, n_voxels) > self.threshold)
 
 
 @dataclass(frozen=True)
@@ -196,6 +218,7 @@ def reduce_scores(
     metric: str | Metric,
     stories: str = "concatenated",
     cc_max: ArrayLike | None = None,
+    validation: ArrayLike | None = None,
 ) -> Reduced:
     """Make one number of the scores of voxels, and record how.
 
@@ -212,6 +235,8 @@ def reduce_scores(
         a voxel without a score in one of them has none.
     cc_max : array of shape (n_voxels,), optional
         For reducers that choose voxels by their ceiling.
+    validation : array of shape (n_voxels,), optional
+        For reducers that choose voxels by a score that knows no test story.
 
     Returns
     -------
@@ -220,10 +245,10 @@ def reduce_scores(
     Raises
     ------
     AlignmentError
-        If the ceiling is not about these voxels.
+        If the ceiling, or the validation scores, are not about these voxels.
     ValueError
         If reducer, metric or mode is unknown, scores have other axes than the mode asks for,
-        or a ceiling is missing.
+        or what chooses voxels is missing.
 
     Examples
     --------
@@ -236,7 +261,7 @@ def reduce_scores(
     """
     rule, named = Reducer.parse(reducer), Metric.parse(metric)
     each = _by_story(scores, known_name("stories", stories, STORY_MODES))
-    chosen = rule.selected(each.shape[1], cc_max)
+    chosen = rule.selected(each.shape[1], cc_max, validation)
     has_score = np.isfinite(each).all(axis=0)
     counts = chosen & has_score
     values = each[:, counts]
@@ -253,6 +278,17 @@ def reduce_scores(
         n_not_chosen=int((~chosen).sum()),
         by_story=of_story if stories == "by_story" else (),
     )
+
+
+def _validation_of(scores: ArrayLike, n_voxels: int) -> Array:
+    values = as_numbers(scores, "validation").astype(np.float64)
+    if values.shape != (n_voxels,):
+        msg = (
+            f"validation has shape {values.shape} but there are {n_voxels} voxels; expected one "
+            "score for each voxel."
+        )
+        raise AlignmentError(msg)
+    return values
 
 
 def _by_story(scores: ArrayLike, stories: str) -> Array:

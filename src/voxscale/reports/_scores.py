@@ -29,8 +29,8 @@ def numbers_to_report(material: Material) -> Section:
     )
     if not len(material.results.scores):
         section.paragraphs.append(
-            "The study's reducers choose voxels by their noise ceiling, and there is none: no test "
-            'story was repeated. Add a reducer such as "mean_voxels" to the study file.'
+            "The study's reducers choose voxels by a noise ceiling or a validation score, and "
+            'there is none. Add a reducer such as "mean_voxels" to the study file.'
         )
         return section
     section.tables.append(_scores_table(material.results))

@@ -43,7 +43,8 @@ class _Scores(NamedTuple):
 def score_table(results: Results) -> pd.DataFrame:
     """Put each score of each cell, by each reducer of the study, into a row.
 
-    A reducer that chooses voxels by their ceiling is left out where there is none.
+    A reducer that chooses voxels by their ceiling, or by their validation score in the cell where
+    the sweeps meet, is left out where there is none.
     """
     import pandas as pd
 
@@ -54,14 +55,14 @@ def _rows(results: Results) -> Iterator[dict[str, Any]]:
     reducers = [Reducer.parse(one) for one in results.study.evaluate.reducers]
     for cell in (*results.cells, *results.beside):
         of_all = {"subject": "all"} if cell.kind == "between" else {}
-        cc_max = None if of_all else _ceiling_of(results, cell)
+        chooses = {} if of_all else _choosing(results, cell)
         named = {name: getattr(cell, name) for name in _OF_CELL} | of_all
         for scores in _SCORES[cell.kind](results, cell):
             for reducer in reducers:
-                if reducer.threshold is not None and cc_max is None:
+                if reducer.chosen_by is not None and reducer.chosen_by not in chooses:
                     continue
                 how = {"metric": scores.metric, "stories": scores.stories}
-                number = reduce_scores(scores.values, reducer, cc_max=cc_max, **how)
+                number = reduce_scores(scores.values, reducer, **chooses, **how)
                 yield {
                     **named,
                     "what": scores.what,
@@ -72,6 +73,20 @@ def _rows(results: Results) -> Iterator[dict[str, Any]]:
                     **{name: getattr(number, name) for name in _OF_NUMBER},
                     "key": results.key(cell),
                 }
+
+
+def _choosing(results: Results, cell: Cell) -> dict[str, Any]:
+    """Return what reducers may choose a subject's voxels by: the same in all of its cells."""
+    found: dict[str, Any] = {}
+    cc_max = _ceiling_of(results, cell)
+    if cc_max is not None:
+        found["cc_max"] = cc_max
+    asked = (Reducer.parse(one).chosen_by for one in results.study.evaluate.reducers)
+    centre = results.reference_or_none(cell.subject)
+    if "validation" in asked and centre is not None:
+        name = "r_validation" if results.study.validation_stories else "cv_score"
+        found["validation"] = results.array(centre, name)
+    return found
 
 
 def _ceiling_of(results: Results, cell: Cell) -> Array | None:
