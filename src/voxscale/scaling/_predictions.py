@@ -69,7 +69,16 @@ def prediction_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
 def slope_interval(evidence: Evidence, x: Array) -> tuple[Array, Array]:
     """Compute the interval of the gain per decade at each x, of shape (n_x,)."""
     form = evidence.form
-    low, high = evidence.interval(lambda parameters: form.slope(parameters, x[:, None]))
+
+    def slope(parameters: Array) -> Array:
+        return form.slope(parameters, x[:, None])
+
+    low, high = evidence.interval(slope)
+    if evidence.method == "t" and form.kind.name == "saturating":
+        # It has one sign, and far out its logarithm is a line; without a sign it has none.
+        ends = evidence.interval(slope, by_t="logarithm")
+        known = np.isfinite(ends[0]) & np.isfinite(ends[1])
+        low, high = np.where(known, ends[0], low), np.where(known, ends[1], high)
     if _is_tested(evidence):
         for i in np.flatnonzero(x >= evidence.x.max()):
             low[i], high[i] = _by_candidates(evidence, _Goal(float(x[i]), is_slope=True))
