@@ -307,20 +307,21 @@ def test_single_draws_are_told_of_where_they_are_drawn(planted_results):
     np.testing.assert_allclose(rings.get_xydata()[:2], [[0.5, first], [0.5, first + 0.01]])
 
 
-def test_hours_of_a_size_are_the_mean_over_subjects(planted_results):
+def test_hours_of_a_size_are_the_geometric_mean_over_subjects(planted_results):
     one = planted_results(rising, amounts=AMOUNTS)
-    more = one.table["hours"].where(one.table["subject"] == "s0", 3 * one.table["hours"])
+    more = one.table["hours"].where(one.table["subject"] == "s0", 1.1 * one.table["hours"])
     one.results.table = one.table.assign(hours=more)
     x = by_size(one.material).drawings[0].also["size-law"].query("not is_beyond")["x"]
-    assert [x.iloc[0], x.iloc[-1]] == pytest.approx([1.0, 32.0])
+    assert [x.iloc[0], x.iloc[-1]] == pytest.approx([0.5 * 1.1**0.5, 16 * 1.1**0.5])
 
 
-def test_a_story_without_one_size_is_left_out_and_counted(planted_results):
+def test_a_story_without_one_size_is_left_out_and_named(planted_results):
     one = planted_results(rising, amounts=AMOUNTS)
     stories = one.story_table
     lost = (stories["subject"] == "s1") & (stories["story"] == "y") & (stories["hours"] == 2.0)
     one.results.story_table = stories[~lost]
-    assert "Left out for want of a size: 1 story of a subject." in said(by_size(one.material))
+    told = said(by_size(one.material))
+    assert "Left out for want of a size: of s1 test story 'y' (4 stories)." in told
 
 
 def test_how_a_single_story_is_validated_is_said(planted_results):

@@ -12,6 +12,7 @@ from voxscale.errors import FitError, VoxscaleWarning
 from voxscale.reports._contours import contour_levels, exchange_contours
 from voxscale.reports._grid_tables import LayerGrid, layer_grids, size_grid
 from voxscale.reports._heat_map import layer_size_heat_map
+from voxscale.reports._left_out import told_of_apart
 from voxscale.reports._size_laws import levels_of
 from voxscale.reports._size_words import factor_text
 from voxscale.reports._tables import Drawing, Section, as_text, plural, with_minus
@@ -45,11 +46,15 @@ def in_two_sizes(material: Material) -> Section:
     grids = layer_grids(material.results)
     for grid in grids:
         section.drawings.append(_heat_map(grid))
+        if grid.apart:
+            section.paragraphs.append(f"Layers by hours: {told_of_apart('n_stories', grid.apart)}")
     if not grids:
         section.paragraphs.append(_NO_LAYERS)
     n_drawn = 0
     for axis in ("model", "context"):
-        units = size_grid(material.results, axis)
+        units, left_out = size_grid(material.results, axis)
+        if left_out:
+            section.paragraphs.append(f"{_OF_TEN[axis].capitalize()} and hours: {left_out}")
         if units is None:
             continue
         n_drawn += 1

@@ -15,6 +15,7 @@ from voxscale.reports._law_words import (
     line_fit,
     size_text,
 )
+from voxscale.reports._left_out import told_of_left_out
 from voxscale.reports._tables import Table, as_text, plural, with_minus
 
 if TYPE_CHECKING:
@@ -68,10 +69,8 @@ def told_of_sweep(sweep: Sweep) -> str:
     )
     if len(line.x) == 2:
         told += " Two sizes cannot show whether the line is straight."
-    if sweep.n_left:
-        stories = plural(sweep.n_left, "story", "stories")
-        told += f" Left out for want of a size: {stories} of a subject."
-    return told
+    left = told_of_left_out(sweep.axis, sweep.pooled)
+    return f"{told} {left}" if left else told
 
 
 def _over_stories(sweep: Sweep) -> str:
