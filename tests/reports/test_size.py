@@ -256,6 +256,28 @@ def test_models_stand_at_their_number_of_parameters_and_best_layer_by_validation
     assert "each model's best layer by validation" in section.drawings[0].caption
 
 
+def test_models_of_one_size_are_points_of_their_own(planted_results):
+    models = ("EleutherAI/pythia-70m", "EleutherAI/pythia-160m", "EleutherAI/pythia-160m-deduped")
+    gains = dict(zip(models, (0.0, 0.02, 0.05), strict=True))
+
+    def score(cell, subject, story):
+        own = 1 + 0.1 * int(subject[1:])
+        return level(subject, story) + own * gains[cell["model"]]
+
+    section = section_of(planted_results, score, models=models)
+    sizes = [70426624, 162322944, 162322944]
+    law = fit_scaling_law(
+        sizes, [level("s0", "x"), *[level("s0", "x") + one for one in (0.02, 0.05)]]
+    )
+    assert f"Parameters of the model: {1.05 * law.slope:+.4f} per decade" in said(section)
+    assert "3 models, mean over 2 subjects" in said(section)
+    (ax,) = [one for one in section.drawings[0].figure.axes if "parameters" in one.get_xlabel()]
+    (points,) = [line for line in ax.get_lines() if line.get_label() == "mean"]
+    assert points.get_xdata().tolist() == sizes
+    told = said(section_of(planted_results, score, models=models[1:]))
+    assert "All models that are done are of one size, so no law can be fitted." in told
+
+
 def test_a_model_that_no_table_knows_is_left_out_and_named(planted_results):
     told = said(section_of(planted_results, models=("gpt2", "gpt2-medium", "mine")))
     assert "Left out, since the table of models has no size of them: 'mine'." in told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,9 +43,9 @@ class LayerGrid(NamedTuple):
 
     @property
     def mean(self) -> Any:
-        """Mean over subjects, of the layers that all of them have."""
+        """Mean over subjects, of the layers that all of them have; empty where they share none."""
         n_subjects = self.table["subject"].nunique()
-        groups = self.table.groupby(["size", self.by, "label"], as_index=False)
+        groups = self.table.groupby(["size", "label", self.by], as_index=False)
         whole = groups.agg(r=("r", "mean"), validation=("validation", "mean"), n=("r", "size"))
         whole = whole[whole["n"] == n_subjects].drop(columns="n")
         return whole.rename(columns={self.by: "layer"})
@@ -104,23 +104,30 @@ def _by_model(rows: Any) -> Any:
     deepest = np.array([one.n_layers - 1 for one in facts_of_rows], dtype=np.float64)
     return rows.assign(
         size=np.array([one.n_params for one in facts_of_rows], dtype=np.float64),
-        label=[model.rpartition("/")[2] for model in rows["model"]],
+        label=rows["model"].map(_short_names(known)),
         depth=rows["layer"].to_numpy() / deepest,
     )
 
 
+def _short_names(models: Iterable[str]) -> dict[str, str]:
+    """Leave out who made a model, where that tells it from no other."""
+    short = {model: model.rpartition("/")[2] for model in models}
+    names = list(short.values())
+    return {model: name if names.count(name) == 1 else model for model, name in short.items()}
+
+
 def _layer_grid(results: Results, name: str, rows: Any, xlabel: str, by: str) -> LayerGrid | None:
-    n_layers = rows.groupby("size")["layer"].nunique()
-    sizes = n_layers.index[n_layers >= _FEWEST]
-    if len(sizes) < _FEWEST:
+    column = ["size", "label"]
+    rows = rows.dropna(subset=["size"])
+    rows = rows[rows.groupby(column)["layer"].transform("nunique") >= _FEWEST]
+    if len(rows.drop_duplicates(column)) < _FEWEST:
         return None
-    rows = rows[rows["size"].isin(sizes)]
     rows = rows if "depth" in rows else rows.assign(depth=np.nan)
     keys = ["subject", "model", "layer", "depth", "label", "size"]
     table = rows.groupby(keys, as_index=False, sort=False, dropna=False).agg(
         r=("mean_r", "mean"), validation=(chooses(results.study), "mean")
     )
-    best = table.dropna(subset=["validation"]).groupby(["subject", "size"])["validation"].idxmax()
+    best = table.dropna(subset=["validation"]).groupby(["subject", *column])["validation"].idxmax()
     table["is_chosen"] = table.index.isin(best)
     return LayerGrid(name, table, xlabel, by)
 

@@ -33,6 +33,10 @@ _NO_LAYERS = (
     "No two layers were fitted at two sizes, so there is no map of layers by size: a [[sweep]] "
     "with layers and hours (or training_stories, or contexts), or several models, would make one."
 )
+_NONE_SHARED = (
+    "There is no map of layers by {by}: subjects share no layer at the same size so far; run the "
+    "cells that are missing."
+)
 _NO_CONTOURS = (
     "There is no grid of models by hours, or of contexts by hours, of three sizes each, so there "
     "are no contours of equal score: a [[sweep]] with models or contexts, and with hours, three "
@@ -45,7 +49,10 @@ def in_two_sizes(material: Material) -> Section:
     section = Section("grids", "Layers, sizes and hours together")
     grids = layer_grids(material.results)
     for grid in grids:
-        section.drawings.append(_heat_map(grid))
+        if len(grid.mean):
+            section.drawings.append(_heat_map(grid))
+        else:
+            section.paragraphs.append(_NONE_SHARED.format(by=grid.name))
         if grid.apart:
             section.paragraphs.append(f"Layers by hours: {told_of_apart('n_stories', grid.apart)}")
     if not grids:

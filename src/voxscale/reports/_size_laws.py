@@ -119,6 +119,8 @@ def fitted_sweep(axis: str, what: str, points: Any, ceiling: float | None) -> Sw
     if n_sizes < 2:
         one = {"n_stories": "size", "context": "context"}.get(axis, "model of known size")
         done = f"No {one} is" if n_sizes == 0 else f"Only one {one} is"
+        if axis == "model" and points["point"].nunique() > 1:
+            return "All models that are done are of one size, so no law can be fitted."
         return f"{done} done, so no law can be fitted."
     found = pooled(points)
     if found.units.index.nunique() < 2:
