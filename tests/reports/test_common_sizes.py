@@ -193,3 +193,36 @@ def test_draws_and_subjects_are_averaged_as_logarithms():
         {"a": [1.0, 1.0], "b": [1.2, 1.22]}
     )  # factors of 1.1 about the mean, or more
     assert common_sizes(own).isna().tolist() == [False, True]
+
+
+def test_a_context_sweep_at_other_hours_keeps_the_context_that_it_shares_with_the_star():
+    # The same eight stories come closest to 4 h, which the star asks for, and to 4.2 h.
+    fields = {"contexts": [512], "hours": [2, 4, "all"], "draws": 1}
+    grid = {"contexts": [1, 16, 64, 512], "hours": [4.2]}
+    section = by_size(material({**fields, "sweep": [grid]}, {"s1": 32, "s2": 32}))
+    points = section.drawings[0].numbers
+    swept = points[points["sweep"] == "context"]
+    assert sorted(swept["size"].unique()) == [1, 16, 64, 512]
+    assert "4 sizes, mean over 2 subjects" in said(section).partition("Context: ")[2]
+
+
+def test_a_sweep_over_hours_has_its_own_words_where_another_grid_came_first():
+    grids = [{"layers": [0, 1, 2], "hours": [4.2]}, {"hours": [1, 2, 4], "draws": 2}]
+    section = by_size(material({"sweep": grids}, {"s1": 32, "s2": 32}))
+    points = section.drawings[0].numbers
+    points = points[points["sweep"] == "n_stories"]
+    assert points.groupby("point")["draw"].nunique().to_dict() == {
+        "1.0 h": 2, "2.0 h": 2, "4.0 h": 2
+    }  # fmt: skip
+
+
+def test_a_grid_of_sizes_has_the_cells_that_the_star_asks_for_in_other_words():
+    fields = {"contexts": [32], "hours": [1, 2, 4], "draws": 1}
+    grid = {"contexts": [2, 8, 32], "hours": [1.1, 2.1, 4.2]}
+    made = material({**fields, "sweep": [grid]}, {"s1": 32, "s2": 32})
+    numbers = {one.name: one for one in in_two_sizes(made).drawings}[
+        "exchange-context-hours"
+    ].numbers
+    assert sorted(zip(numbers["size"], numbers["hours"], strict=True)) == [
+        (context, hours) for context in (2, 8, 32) for hours in (1.0, 2.0, 4.0)
+    ]

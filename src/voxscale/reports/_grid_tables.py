@@ -64,9 +64,15 @@ class SizeGrid(NamedTuple):
 
 
 def study_rows(results: Results) -> Any:
-    """Take the cells of the usual feature spaces, with the amount of data in words."""
+    """Take the cells of the usual feature spaces, with the amount of data in words.
+
+    The same stories are called the same, whatever the grids that share a cell ask for: as the
+    sweep over amounts calls them, where it has them.
+    """
     table = results.table.assign(amount=amounts(results.table))
-    return table[table["bands"] == results.study.default_bands]
+    ordered = table.sort_values("in_n_stories_sweep", ascending=False, kind="stable")
+    words = ordered.groupby(["subject", "n_stories", "draw"])["amount"].transform("first")
+    return table.assign(amount=words)[table["bands"] == results.study.default_bands]
 
 
 def layer_grids(results: Results) -> list[LayerGrid]:

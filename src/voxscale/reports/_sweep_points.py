@@ -37,11 +37,12 @@ _COLUMNS = [
     "source",
 ]
 _CELL = ["subject", "model", "layer", "context", "bands", "n_stories", "draw", "key"]
-# What stays the same along a sweep.
+# What stays the same along a sweep. A study has one sweep over contexts and one over models, each
+# at one amount of data; its words may differ, for a cell keeps those of the grid that first has it.
 _FIXED = {
-    "context": ["model", "layer", "bands", "amount"],
+    "context": ["model", "layer", "bands"],
     "n_stories": ["model", "layer", "context", "bands"],
-    "model": ["context", "bands", "amount"],
+    "model": ["context", "bands"],
 }
 _SWEPT = {"context": "context", "n_stories": "amount", "model": "model"}
 
