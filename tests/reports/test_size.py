@@ -142,7 +142,12 @@ def test_what_shares_of_the_ceiling_need_is_solved_from_the_line(planted_results
         hours = 10 ** ((share * 0.25 - law.intercept) / law.slope)
         assert hours > HOURS[0]
         assert f"{100 * share:g} % ({share * 0.25:.3f}) at {hours:.3g} h" in told
-    assert "times the largest size that was measured" in told
+    error = law.needed_for(0.9 * 0.25).held_out_error
+    assert (
+        "times the largest size that was measured (fitted without this, the law errs there by "
+        f"{error:+.4f})"
+    ) in told
+    assert told.count("errs there") == told.count("times the largest size that was measured")
     lines = {line.get_label() for line in section.drawings[0].figure.axes[0].get_lines()}
     assert any(one.startswith("noise ceiling 0.250") for one in lines)
 
@@ -151,6 +156,37 @@ def test_a_share_that_a_law_never_reaches_is_said_not_to_be_reached(planted_resu
     told = said(section_of(planted_results, saturating, maps=maps_with(0.7), contexts=(32,)))
     assert "its exponent is 0.50" in told
     assert "90 % (0.630) is not reached by this law" in told
+
+
+def test_where_scores_fall_no_size_is_needed(planted_results):
+    def falling(cell, subject, story):
+        return 0.25 + level(subject, story) - 0.02 * np.log10(cell["hours"])
+
+    told = said(section_of(planted_results, falling, contexts=(32,), maps=maps_with(0.32)))
+    assert "shares of the noise ceiling would need of hours of training data is not told" in told
+    assert "scores do not rise at the largest size" in told
+    lowest = units_of(falling).mean(axis=1).min()
+    assert 0.75 * 0.32 < lowest < 0.9 * 0.32
+    assert "Every size that was measured exceeds 50 % (0.160), 75 % (0.240)." in told
+    assert "Needed of" not in told
+
+
+def test_a_share_below_every_score_is_said_to_be_exceeded(planted_results):
+    told = said(section_of(planted_results, contexts=(32,), maps=maps_with(0.12)))
+    lowest = units_of(lambda cell, *who: rising({**cell, "context": 32}, *who)).mean(axis=1).min()
+    assert 0.06 < lowest < 0.09
+    assert "50 % (0.060) is exceeded at every size that was measured; 75 % (0.090) at " in told
+
+
+def test_the_table_says_how_the_law_was_chosen(planted_results):
+    note = section_of(planted_results).tables[0].note
+    assert "AICc, which needs three sizes more than the law has parameters" in note
+    assert "Chosen of these: the least error at the two largest sizes" in note
+    few = compare_laws(HOURS[:5], units_of(saturating, AMOUNTS[:5]).mean(axis=1))
+    needs = {row.kind: row for row in few.rows if row.law is not None}
+    assert needs["log-linear"].n_parameters + 3 == 5
+    assert np.isfinite(needs["log-linear"].aicc)
+    assert np.isnan(needs["power"].aicc)
 
 
 def test_without_repeats_there_is_no_word_of_a_ceiling(planted_results):

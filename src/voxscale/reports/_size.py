@@ -11,13 +11,12 @@ from voxscale.arrays import Array
 from voxscale.reports._curves import LawPanel, scaling_curves
 from voxscale.reports._law_words import grid_of
 from voxscale.reports._size_laws import Sweep, ceiling_of, fitted_sweep, worth
+from voxscale.reports._size_needs import about_ceiling, told_of_needs
 from voxscale.reports._size_subjects import subjects_table
 from voxscale.reports._size_words import (
-    about_ceiling,
     in_short,
     laws_table,
     told_of_law,
-    told_of_needs,
     told_of_sweep,
     told_of_worth,
 )
