@@ -22,7 +22,7 @@ from voxscale.study._tables import amounts
 if TYPE_CHECKING:
     from voxscale.study import Results
 
-__all__ = ["LayerGrid", "SizeGrid", "layer_grids", "size_grid", "study_rows"]
+__all__ = ["LayerGrid", "SizeGrid", "layer_grids", "short_names", "size_grid", "study_rows"]
 
 _FEWEST = 2  # layers at a size, and sizes, that make a grid of layers
 _FEWEST_SIZES = 3  # of both axes of a grid of sizes
@@ -110,12 +110,12 @@ def _by_model(rows: Any) -> Any:
     deepest = np.array([one.n_layers - 1 for one in facts_of_rows], dtype=np.float64)
     return rows.assign(
         size=np.array([one.n_params for one in facts_of_rows], dtype=np.float64),
-        label=rows["model"].map(_short_names(known)),
+        label=rows["model"].map(short_names(known)),
         depth=rows["layer"].to_numpy() / deepest,
     )
 
 
-def _short_names(models: Iterable[str]) -> dict[str, str]:
+def short_names(models: Iterable[str]) -> dict[str, str]:
     """Leave out who made a model, where that tells it from no other."""
     short = {model: model.rpartition("/")[2] for model in models}
     names = list(short.values())

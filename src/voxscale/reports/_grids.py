@@ -10,6 +10,7 @@ import numpy as np
 
 from voxscale.errors import FitError, VoxscaleWarning
 from voxscale.reports._contours import contour_levels, exchange_contours
+from voxscale.reports._depths import best_depths
 from voxscale.reports._grid_tables import LayerGrid, layer_grids, size_grid
 from voxscale.reports._heat_map import layer_size_heat_map
 from voxscale.reports._left_out import told_of_apart
@@ -57,6 +58,11 @@ def in_two_sizes(material: Material) -> Section:
             section.paragraphs.append(f"Layers by hours: {told_of_apart('n_stories', grid.apart)}")
     if not grids:
         section.paragraphs.append(_NO_LAYERS)
+    depths = best_depths(material.results)
+    if depths is not None:
+        told, table = depths
+        section.paragraphs.append(told)
+        section.tables.append(table)
     n_drawn = 0
     for axis in ("model", "context"):
         units, left_out = size_grid(material.results, axis)
