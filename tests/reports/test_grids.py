@@ -93,6 +93,56 @@ def test_the_planted_exchange_rate_is_found(planted_results, axis, per_decade):
     np.testing.assert_allclose(found, lines["r"])
 
 
+TWINS = ("EleutherAI/pythia-70m", "EleutherAI/pythia-160m", "EleutherAI/pythia-160m-deduped")
+
+
+def test_models_of_one_size_are_two_columns_and_two_points(planted_results):
+    def score(cell, subject, story):
+        own = 0.02 * TWINS.index(cell["model"]) + 0.001 * cell["layer"]
+        return level(subject, story) + own + 0.05 * np.log10(cell["hours"])
+
+    models = (*TWINS, "EleutherAI/pythia-410m")
+    score_of = lambda cell, *who: score(cell, *who) if cell["model"] in TWINS else 0.1  # noqa: E731
+    planted = planted_results(
+        score_of, models=models, layers=(1, 3), amounts=AMOUNTS, grid=("model", "layer")
+    )
+    drawings = drawings_of(in_two_sizes(planted.material))
+    ax = drawings["layers-by-model"].figure.axes[0]
+    names = [one.rpartition("/")[2] for one in models]
+    assert [text.get_text() for text in ax.get_xticklabels()] == names
+    drawn = [mesh.get_array().ravel() for mesh in ax.collections]
+    np.testing.assert_allclose(drawn[2] - drawn[1], 0.02)
+    numbers = drawings["exchange-model-hours"].numbers
+    assert len(numbers) == 12
+    of_twins = numbers[numbers["size"].duplicated(keep=False) & (numbers["hours"] == 8.0)]
+    twins = of_twins[of_twins["size"] == 162322944]["mean_r"]
+    assert np.ptp(twins) == pytest.approx(0.02)
+    assert (
+        drawings["layers-by-model"]
+        .numbers.groupby(["subject", "model"])["is_chosen"]
+        .sum()
+        .eq(1)
+        .all()
+    )
+
+
+def test_models_of_one_name_are_told_apart_by_who_made_them(planted_results):
+    models = ("gpt2", "openai-community/gpt2", "gpt2-large")
+    planted = planted_results(plane, models=models, layers=(1, 3))
+    ax = drawings_of(in_two_sizes(planted.material))["layers-by-model"].figure.axes[0]
+    assert [text.get_text() for text in ax.get_xticklabels()] == list(models)
+
+
+def test_subjects_who_share_no_layer_at_a_size_yet_have_a_sentence_and_no_map(planted_results):
+    planted = planted_results(plane, layers=(1, 2, 3, 4), amounts=AMOUNTS, grid=("layer",))
+    table = planted.table
+    is_done = (table["layer"] <= 2) == (table["subject"] == "s0")
+    planted.results.table = table[is_done]
+    section = in_two_sizes(planted.material)
+    assert not section.drawings
+    assert "no map of layers by hours: subjects share no layer at the same size" in said(section)
+
+
 def test_a_surface_that_bends_is_one_of_powers(planted_results):
     def bent(cell, subject, story):
         own = 1 + 0.1 * int(subject[1:])

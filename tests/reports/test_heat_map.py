@@ -51,6 +51,15 @@ def test_layers_at_different_depths_stand_at_their_place():
     assert [text.get_text() for text in ax.get_xticklabels()] == ["name", "name"]
 
 
+def test_labels_of_one_size_have_a_column_each():
+    rows = [(2.0, "b", 0, 0.3), (2.0, "a", 0, 0.2), (2.0, "a", 6, 0.1), (1.0, "c", 0, 0.0)]
+    table = pd.DataFrame(rows, columns=["size", "label", "layer", "r"])
+    ax = layer_size_heat_map(table).axes[0]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["c", "a", "b"]
+    drawn = [np.ma.filled(mesh.get_array(), np.nan).ravel().tolist() for mesh in ax.collections]
+    np.testing.assert_array_equal(drawn, [[0.0, np.nan], [0.2, 0.1], [0.3, np.nan]])
+
+
 def test_nothing_is_written_into_many_cells():
     rows = [(size, layer, 0.1) for size in range(1, 11) for layer in range(9)]
     table = pd.DataFrame(rows, columns=["size", "layer", "r"])

@@ -391,7 +391,8 @@ def test_a_unit_without_one_size_is_left_out_and_counted(bare, tmp_path):
     told = section_of(write_report(partial, tmp_path), "size")
     assert "2 sizes, mean over 1 subject." in told
     assert "Two sizes cannot show whether the line is straight." in told
-    assert "Left out for want of a size: 1 story of a subject." in told
+    assert "Left out for want of a size: of s2 test story" in told
+    assert "(2 words)." in told
 
 
 def test_a_study_with_one_cell_has_a_page(bare, tmp_path):

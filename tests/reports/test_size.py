@@ -142,7 +142,12 @@ def test_what_shares_of_the_ceiling_need_is_solved_from_the_line(planted_results
         hours = 10 ** ((share * 0.25 - law.intercept) / law.slope)
         assert hours > HOURS[0]
         assert f"{100 * share:g} % ({share * 0.25:.3f}) at {hours:.3g} h" in told
-    assert "times the largest size that was measured" in told
+    error = law.needed_for(0.9 * 0.25).held_out_error
+    assert (
+        "times the largest size that was measured (fitted without this, the law errs there by "
+        f"{error:+.4f})"
+    ) in told
+    assert told.count("errs there") == told.count("times the largest size that was measured")
     lines = {line.get_label() for line in section.drawings[0].figure.axes[0].get_lines()}
     assert any(one.startswith("noise ceiling 0.250") for one in lines)
 
@@ -151,6 +156,37 @@ def test_a_share_that_a_law_never_reaches_is_said_not_to_be_reached(planted_resu
     told = said(section_of(planted_results, saturating, maps=maps_with(0.7), contexts=(32,)))
     assert "its exponent is 0.50" in told
     assert "90 % (0.630) is not reached by this law" in told
+
+
+def test_where_scores_fall_no_size_is_needed(planted_results):
+    def falling(cell, subject, story):
+        return 0.25 + level(subject, story) - 0.02 * np.log10(cell["hours"])
+
+    told = said(section_of(planted_results, falling, contexts=(32,), maps=maps_with(0.32)))
+    assert "shares of the noise ceiling would need of hours of training data is not told" in told
+    assert "scores do not rise at the largest size" in told
+    lowest = units_of(falling).mean(axis=1).min()
+    assert 0.75 * 0.32 < lowest < 0.9 * 0.32
+    assert "Every size that was measured exceeds 50 % (0.160), 75 % (0.240)." in told
+    assert "Needed of" not in told
+
+
+def test_a_share_below_every_score_is_said_to_be_exceeded(planted_results):
+    told = said(section_of(planted_results, contexts=(32,), maps=maps_with(0.12)))
+    lowest = units_of(lambda cell, *who: rising({**cell, "context": 32}, *who)).mean(axis=1).min()
+    assert 0.06 < lowest < 0.09
+    assert "50 % (0.060) is exceeded at every size that was measured; 75 % (0.090) at " in told
+
+
+def test_the_table_says_how_the_law_was_chosen(planted_results):
+    note = section_of(planted_results).tables[0].note
+    assert "AICc, which needs three sizes more than the law has parameters" in note
+    assert "Chosen of these: the least error at the two largest sizes" in note
+    few = compare_laws(HOURS[:5], units_of(saturating, AMOUNTS[:5]).mean(axis=1))
+    needs = {row.kind: row for row in few.rows if row.law is not None}
+    assert needs["log-linear"].n_parameters + 3 == 5
+    assert np.isfinite(needs["log-linear"].aicc)
+    assert np.isnan(needs["power"].aicc)
 
 
 def test_without_repeats_there_is_no_word_of_a_ceiling(planted_results):
@@ -256,6 +292,28 @@ def test_models_stand_at_their_number_of_parameters_and_best_layer_by_validation
     assert "each model's best layer by validation" in section.drawings[0].caption
 
 
+def test_models_of_one_size_are_points_of_their_own(planted_results):
+    models = ("EleutherAI/pythia-70m", "EleutherAI/pythia-160m", "EleutherAI/pythia-160m-deduped")
+    gains = dict(zip(models, (0.0, 0.02, 0.05), strict=True))
+
+    def score(cell, subject, story):
+        own = 1 + 0.1 * int(subject[1:])
+        return level(subject, story) + own * gains[cell["model"]]
+
+    section = section_of(planted_results, score, models=models)
+    sizes = [70426624, 162322944, 162322944]
+    law = fit_scaling_law(
+        sizes, [level("s0", "x"), *[level("s0", "x") + one for one in (0.02, 0.05)]]
+    )
+    assert f"Parameters of the model: {1.05 * law.slope:+.4f} per decade" in said(section)
+    assert "3 models, mean over 2 subjects" in said(section)
+    (ax,) = [one for one in section.drawings[0].figure.axes if "parameters" in one.get_xlabel()]
+    (points,) = [line for line in ax.get_lines() if line.get_label() == "mean"]
+    assert points.get_xdata().tolist() == sizes
+    told = said(section_of(planted_results, score, models=models[1:]))
+    assert "All models that are done are of one size, so no law can be fitted." in told
+
+
 def test_a_model_that_no_table_knows_is_left_out_and_named(planted_results):
     told = said(section_of(planted_results, models=("gpt2", "gpt2-medium", "mine")))
     assert "Left out, since the table of models has no size of them: 'mine'." in told
@@ -307,20 +365,21 @@ def test_single_draws_are_told_of_where_they_are_drawn(planted_results):
     np.testing.assert_allclose(rings.get_xydata()[:2], [[0.5, first], [0.5, first + 0.01]])
 
 
-def test_hours_of_a_size_are_the_mean_over_subjects(planted_results):
+def test_hours_of_a_size_are_the_geometric_mean_over_subjects(planted_results):
     one = planted_results(rising, amounts=AMOUNTS)
-    more = one.table["hours"].where(one.table["subject"] == "s0", 3 * one.table["hours"])
+    more = one.table["hours"].where(one.table["subject"] == "s0", 1.1 * one.table["hours"])
     one.results.table = one.table.assign(hours=more)
     x = by_size(one.material).drawings[0].also["size-law"].query("not is_beyond")["x"]
-    assert [x.iloc[0], x.iloc[-1]] == pytest.approx([1.0, 32.0])
+    assert [x.iloc[0], x.iloc[-1]] == pytest.approx([0.5 * 1.1**0.5, 16 * 1.1**0.5])
 
 
-def test_a_story_without_one_size_is_left_out_and_counted(planted_results):
+def test_a_story_without_one_size_is_left_out_and_named(planted_results):
     one = planted_results(rising, amounts=AMOUNTS)
     stories = one.story_table
     lost = (stories["subject"] == "s1") & (stories["story"] == "y") & (stories["hours"] == 2.0)
     one.results.story_table = stories[~lost]
-    assert "Left out for want of a size: 1 story of a subject." in said(by_size(one.material))
+    told = said(by_size(one.material))
+    assert "Left out for want of a size: of s1 test story 'y' (4 stories)." in told
 
 
 def test_how_a_single_story_is_validated_is_said(planted_results):

@@ -6,6 +6,7 @@ import pytest
 
 from voxscale.errors import VoxscaleWarning
 from voxscale.fit import contiguous_folds
+from voxscale.reports._provenance import provenance_of
 from voxscale.reports._what_ran import what_ran
 from voxscale.study import (
     Baselines,
@@ -115,6 +116,26 @@ def test_versions_are_those_installed(found):
     sources = tables_of(found)["source"]
     assert sources["scipy (of this page)"] == version("scipy")
     assert sources["numpy"] == version("numpy")
+
+
+def test_every_model_has_its_own_hashes(tiny, tmp_path, found):
+    sources = tables_of(found)["source"]
+    assert [name for name in sources if name.startswith("model")] == [
+        name for name in sources if name.startswith("model: ")
+    ]
+    (cell, *_) = found.cells
+    other = dataclasses.replace(cell, model="other")
+    meta = {**found.meta(cell), "extractor": {"name": "other", "sha": 64 * "b"}}
+    metas = {**found._metas, other: meta}
+    study = found.study.model_copy(update={"models": ("echo", "other")})
+    both = dataclasses.replace(found, study=study, cells=(*found.cells, other))
+    both.__dict__["_metas"] = metas
+    sources = dict(provenance_of(both))
+    assert sources["model other: sha"] == 12 * "b"
+    own = {name.removeprefix("model echo: ") for name in sources if name.startswith("model echo: ")}
+    assert own == {name.removeprefix("model: ") for name in tables_of(found)["source"]
+                   if name.startswith("model: ")}  # fmt: skip
+    assert own
 
 
 # A row per field that is a setting: another value than that of the tiny study. Lists of equal

@@ -212,3 +212,14 @@ def test_of_two_grids_over_one_thing_the_first_is_its_sweep():
 def test_full_reading_has_one_context_in_grids_too():
     with pytest.raises(ValueError, match=r"contexts \[4, 32\] would all be the same"):
         study(features={"policy": "full"}, sweep=[{"contexts": [4]}])
+
+
+def test_a_cell_of_two_grids_is_called_as_the_sweep_over_amounts_calls_it():
+    grids = [{"layers": [0, 1], "hours": [0.51]}, {"hours": [0.2, 0.5]}]
+    made, known = study(sweep=grids), facts()
+    swept = [cell for cell, axes in cells_of(made, known).items() if "n_stories" in axes]
+    assert [cell.asked_hours for cell in swept] == [0.5, 0.2]
+    others = [cell for cell in cells_of(made, known) if cell.asked_hours == 0.51]
+    assert [(cell.layer, cell.stories) for cell in others] == [(0, swept[0].stories)]
+    alone = next(cell for cell in cells_of(study(sweep=grids[:1]), known) if cell.asked_hours)
+    assert cell_key(made, replace(alone, layer=1), known, {}) == cell_key(made, swept[0], known, {})

@@ -10,8 +10,10 @@ import numpy as np
 
 from voxscale.errors import FitError, VoxscaleWarning
 from voxscale.reports._contours import contour_levels, exchange_contours
+from voxscale.reports._depths import best_depths
 from voxscale.reports._grid_tables import LayerGrid, layer_grids, size_grid
 from voxscale.reports._heat_map import layer_size_heat_map
+from voxscale.reports._left_out import told_of_apart
 from voxscale.reports._size_laws import levels_of
 from voxscale.reports._size_words import factor_text
 from voxscale.reports._tables import Drawing, Section, as_text, plural, with_minus
@@ -32,6 +34,10 @@ _NO_LAYERS = (
     "No two layers were fitted at two sizes, so there is no map of layers by size: a [[sweep]] "
     "with layers and hours (or training_stories, or contexts), or several models, would make one."
 )
+_NONE_SHARED = (
+    "There is no map of layers by {by}: subjects share no layer at the same size so far; run the "
+    "cells that are missing."
+)
 _NO_CONTOURS = (
     "There is no grid of models by hours, or of contexts by hours, of three sizes each, so there "
     "are no contours of equal score: a [[sweep]] with models or contexts, and with hours, three "
@@ -44,12 +50,24 @@ def in_two_sizes(material: Material) -> Section:
     section = Section("grids", "Layers, sizes and hours together")
     grids = layer_grids(material.results)
     for grid in grids:
-        section.drawings.append(_heat_map(grid))
+        if len(grid.mean):
+            section.drawings.append(_heat_map(grid))
+        else:
+            section.paragraphs.append(_NONE_SHARED.format(by=grid.name))
+        if grid.apart:
+            section.paragraphs.append(f"Layers by hours: {told_of_apart('n_stories', grid.apart)}")
     if not grids:
         section.paragraphs.append(_NO_LAYERS)
+    depths = best_depths(material.results)
+    if depths is not None:
+        told, table = depths
+        section.paragraphs.append(told)
+        section.tables.append(table)
     n_drawn = 0
     for axis in ("model", "context"):
-        units = size_grid(material.results, axis)
+        units, left_out = size_grid(material.results, axis)
+        if left_out:
+            section.paragraphs.append(f"{_OF_TEN[axis].capitalize()} and hours: {left_out}")
         if units is None:
             continue
         n_drawn += 1

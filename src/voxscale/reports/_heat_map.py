@@ -38,7 +38,7 @@ def layer_size_heat_map(
         A row for each layer and size: columns ``size`` (hours, words, parameters), ``layer`` (its
         number, or its relative depth from 0 to 1) and ``r``. Optional: ``validation``, the score
         that chooses, of which the best layer of each size is ringed; and ``label``, what to write
-        under a size instead of the number.
+        under a size instead of the number. Sizes of several labels have a column for each.
     xlabel, ylabel, r_label : str
         Of the axes and of the colour bar, with units.
     title : str, optional
@@ -46,14 +46,14 @@ def layer_size_heat_map(
     Returns
     -------
     matplotlib Figure
-        A column for each size, of equal widths. Numbers of layers are rows of equal height, blank
-        where a size lacks them; relative depths stand at their place, and each reaches half-way
-        to its neighbours in that column.
+        A column for each size and label, of equal widths. Numbers of layers are rows of equal
+        height, blank where a size lacks them; relative depths stand at their place, and each
+        reaches half-way to its neighbours in that column.
 
     Raises
     ------
     ValueError
-        If a column lacks, or a layer comes twice at a size.
+        If a column lacks, or a layer comes twice at a size and label.
 
     Examples
     --------
@@ -65,13 +65,15 @@ def layer_size_heat_map(
     ['1', '8']
     """
     _check(scores)
-    sizes = np.unique(scores["size"].to_numpy(dtype=np.float64))
     layers = np.unique(scores["layer"].to_numpy(dtype=np.float64))
     is_grid = bool((layers == np.round(layers)).all())
-    columns = [_column(scores, size, layers if is_grid else None) for size in sizes]
+    groups = dict(list(scores.groupby(_place(scores), dropna=False)))
+    columns = [_column(some, layers if is_grid else None) for some in groups.values()]
     n_rows = max(map(len, columns))
     height = 1.6 + min(5.0, 0.32 * max(n_rows, 6))
-    figure, (ax,) = panel_grid(1, 1, width=min(PAGE_WIDTH, 2.4 + 0.85 * len(sizes)), height=height)
+    figure, (ax,) = panel_grid(
+        1, 1, width=min(PAGE_WIDTH, 2.4 + 0.85 * len(columns)), height=height
+    )
     limits = _limits(scores["r"])
     painted: Any = None
     for i, column in enumerate(columns):
@@ -82,7 +84,7 @@ def layer_size_heat_map(
         _mark(ax, i, column, 0.5 * (edges[1:] + edges[:-1]))
     if len(scores) <= _MOST_WRITTEN and is_grid:
         _write(ax, columns, layers, limits)
-    _label(ax, scores, sizes, columns)
+    _label(ax, list(groups))
     if is_grid:
         ax.set_yticks(range(len(layers)), labels=[f"{one:g}" for one in layers])
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -98,7 +100,7 @@ def _check(scores: Any) -> None:
     if lacking:
         msg = f"scores lack {', '.join(lacking)}; expected columns {', '.join(_NEEDED)}."
         raise ValueError(msg)
-    if scores.duplicated(["size", "layer"]).any() or not len(scores):
+    if scores.duplicated([*_place(scores), "layer"]).any() or not len(scores):
         msg = (
             f"scores have {len(scores)} rows, and a layer more than once at a size, or none at "
             "all; average over subjects, draws and models first."
@@ -106,12 +108,16 @@ def _check(scores: Any) -> None:
         raise ValueError(msg)
 
 
-def _column(scores: Any, size: float, layers: Array | None) -> Any:
-    """Take the layers of a size in their order; a row for each of ``layers``, done or not."""
-    column = scores[scores["size"] == size].sort_values("layer")
+def _place(scores: Any) -> list[str]:
+    """Say what tells columns apart."""
+    return ["size", "label"] if "label" in scores else ["size"]
+
+
+def _column(some: Any, layers: Array | None) -> Any:
+    """Take the layers of a column in their order; a row for each of ``layers``, done or not."""
     if layers is None:
-        return column
-    return column.set_index("layer").reindex(layers).rename_axis("layer").reset_index()
+        return some.sort_values("layer")
+    return some.set_index("layer").reindex(layers).rename_axis("layer").reset_index()
 
 
 def _edges(places: ArrayLike, *, width: float) -> Array:
@@ -155,11 +161,10 @@ def _write(ax: Axes, columns: list[Any], layers: Array, limits: tuple[float, flo
                 ax.text(i - 0.1, place, text, ha="center", va="center", fontsize=7, color=colour)
 
 
-def _label(ax: Axes, scores: Any, sizes: Array, columns: list[Any]) -> None:
-    names = [size_text(float(size)) for size in sizes]
-    if "label" in scores:
-        names = [str(column["label"].dropna().iloc[0]) for column in columns]
-    ax.set_xticks(range(len(sizes)), labels=names)
-    ax.set_xlim(-0.55, len(sizes) - 0.45)
+def _label(ax: Axes, places: list[tuple[Any, ...]]) -> None:
+    """Write sizes, or labels where there are some, under the columns."""
+    names = [str(label[0]) if label else size_text(float(size)) for size, *label in places]
+    ax.set_xticks(range(len(names)), labels=names)
+    ax.set_xlim(-0.55, len(names) - 0.45)
     ax.grid(visible=False)
     ax.tick_params(length=0)

@@ -11,13 +11,12 @@ from voxscale.arrays import Array
 from voxscale.reports._curves import LawPanel, scaling_curves
 from voxscale.reports._law_words import grid_of
 from voxscale.reports._size_laws import Sweep, ceiling_of, fitted_sweep, worth
+from voxscale.reports._size_needs import about_ceiling, told_of_needs
 from voxscale.reports._size_subjects import subjects_table
 from voxscale.reports._size_words import (
-    about_ceiling,
     in_short,
     laws_table,
     told_of_law,
-    told_of_needs,
     told_of_sweep,
     told_of_worth,
 )
@@ -51,10 +50,12 @@ def by_size(material: Material) -> Section:
     sweeps: dict[str, Sweep] = {}
     paragraphs: list[str] = []
     tables = []
-    for axis, points in _points(material).items():
+    every = _points(material)
+    for axis, points in every.items():
         what = _NAMES[axis]
-        tables.append(points.drop(columns="key").assign(sweep=axis))
         found = fitted_sweep(axis, what, points, value)
+        shown = points if isinstance(found, str) else found.points
+        tables.append(shown.drop(columns="key").assign(sweep=axis))
         if isinstance(found, str):
             paragraphs.append(f"{_capital(what)}: {found}")
             continue
@@ -74,7 +75,8 @@ def by_size(material: Material) -> Section:
     )
     if sweeps:
         section.tables.append(laws_table(list(sweeps.values())))
-        section.tables.extend(subjects_table(sweeps))
+    section.tables.extend(subjects_table(every, _NAMES, sweeps))
+    if sweeps:
         panels = [_panel(sweep, value) for sweep in sweeps.values()]
         figure = scaling_curves(panels, ylabel="test correlation r, mean over voxels")
         also = {"size-law": pd.concat([_curve_table(sweep) for sweep in sweeps.values()])}
@@ -111,12 +113,10 @@ def _panel(sweep: Sweep, ceiling: float | None) -> LawPanel:
 
 def _draws_of(sweep: Sweep) -> tuple[Array, Array] | None:
     """Average each draw over subjects and stories; a draw alone at its size is the mean itself."""
-    points = sweep.points
+    points = sweep.points[sweep.points["pooled_size"].notna()]
     x = "hours" if sweep.axis == "n_stories" else "size"
-    of_draws = points.groupby(["size", "draw"], as_index=False)[
-        list(dict.fromkeys([x, "mean_r"]))
-    ].mean()
-    several = of_draws[of_draws.groupby("size")["draw"].transform("size") > 1]
+    of_draws = points.groupby(["point", "draw"], as_index=False)[[x, "mean_r"]].mean()
+    several = of_draws[of_draws.groupby("point")["draw"].transform("size") > 1]
     return (several[x].to_numpy(), several["mean_r"].to_numpy()) if len(several) else None
 
 

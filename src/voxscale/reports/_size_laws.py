@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from voxscale.arrays import Array
+from voxscale.reports._common_sizes import Pooled, own_units, pooled
 from voxscale.reports._law_words import is_straight
+from voxscale.reports._left_out import told_of_apart
 from voxscale.scaling import (
     Bending,
     LawComparison,
@@ -20,6 +22,8 @@ from voxscale.scaling import (
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material
+
+_FEWEST = 2  # sizes of a law
 
 __all__ = ["Ceiling", "Sweep", "Worth", "ceiling_of", "fitted_sweep", "line_of", "worth"]
 
@@ -34,15 +38,19 @@ class Ceiling(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """A sweep with its laws; ``units`` has scores (n_sizes, n_units) by subject and story."""
+    """A sweep with its laws; ``points`` have a ``pooled_size``, NaN where they are in no law."""
 
     axis: str
     what: str
     points: Any
-    units: Any
-    n_left: int
+    pooled: Pooled
     comparison: LawComparison
     bend: Bending | None
+
+    @property
+    def units(self) -> Any:
+        """Scores (n_sizes, n_units) by subject and story."""
+        return self.pooled.units
 
     @property
     def law(self) -> ScalingLaw:
@@ -107,23 +115,33 @@ def ceiling_of(material: Material) -> Ceiling | None:
 
 def fitted_sweep(axis: str, what: str, points: Any, ceiling: float | None) -> Sweep | str:
     """Fit the laws of a sweep, or say why there is none."""
-    n_sizes = points["size"].nunique()
+    n_sizes = points.groupby("subject")["size"].nunique().max() if len(points) else 0
     if n_sizes < 2:
         one = {"n_stories": "size", "context": "context"}.get(axis, "model of known size")
         done = f"No {one} is" if n_sizes == 0 else f"Only one {one} is"
+        if axis == "model" and points["point"].nunique() > 1:
+            return "All models that are done are of one size, so no law can be fitted."
         return f"{done} done, so no law can be fitted."
-    units = points.pivot_table(
-        index="size", columns=["subject", "story"], values="mean_r", aggfunc="mean", dropna=False
-    ).dropna(axis="columns", how="all")
-    complete = units.dropna(axis="index", how="all").dropna(axis="columns", how="any")
-    if complete.shape[0] < 2 or not complete.shape[1]:
-        return "no test story has a score at two sizes or more, so no law can be fitted."
-    x = complete.index.to_numpy(dtype=np.float64)
-    scores, levels = complete.to_numpy(), levels_of(complete)
+    found = pooled(points)
+    if found.units.index.nunique() < 2:
+        apart = f" {told_of_apart(axis, found.apart)}" if found.apart else ""
+        return (
+            "no test story has a score at two sizes or more that subjects share, so no law can be "
+            f"fitted.{apart}"
+        )
+    x = found.units.index.to_numpy(dtype=np.float64)
+    scores, levels = found.units.to_numpy(), levels_of(found.units)
     comparison = compare_laws(x, scores, ceiling=ceiling, levels=levels)
-    bend = bending(x, scores, levels=levels) if len(x) > 2 else None
-    n_left = units.shape[1] - complete.shape[1]
-    return Sweep(axis, what, points, complete, n_left, comparison, bend)
+    bend = bending(x, scores, levels=levels) if len(np.unique(x)) > 2 else None
+    return Sweep(axis, what, _with_sizes(points, found), found, comparison, bend)
+
+
+def _with_sizes(points: Any, found: Pooled) -> Any:
+    """Say at which size of the law each point stands."""
+    sizes = points["point"].map(dict(zip(found.names, found.units.index, strict=True)))
+    units = zip(points["subject"], points["story"], strict=True)
+    is_in = [unit in found.units.columns for unit in units]
+    return points.assign(pooled_size=sizes.astype(np.float64).where(is_in))
 
 
 def levels_of(units: Any) -> dict[str, Any]:
@@ -138,22 +156,23 @@ def worth(sweep: Sweep, hours: Sweep, subject: str | None = None) -> Worth:
     last tenfold of the size, set against hours from the middle of theirs. Members that only one
     of the two has are left out, so that slopes go in pairs.
     """
-    shared = sweep.units.columns.intersection(hours.units.columns)
-    if subject is not None:
-        shared = shared[shared.get_level_values("subject") == subject]
-    if not len(shared):
+    both = [
+        one.units if subject is None else own_units(one.points, subject) for one in (sweep, hours)
+    ]
+    shared = both[0].columns.intersection(both[1].columns)
+    if not len(shared) or min(units.index.nunique() for units in both) < _FEWEST:
         return Worth(np.nan, why_not="no test story of a subject is in both")
+    both = [units[shared] for units in both]
     if not all(is_straight(one.line) for one in (sweep, hours)):
-        return _worth_of_curves(sweep, hours, shared)
-    top, bottom = (line_of(one.units[shared]) for one in (sweep, hours))
+        return _worth_of_curves(_law_of(sweep, both[0]), _law_of(hours, both[1]))
+    top, bottom = map(line_of, both)
     factor = top.exchange(bottom)
     if not np.isfinite(factor):
         return Worth(np.nan, why_not="scores do not rise with the hours")
     return Worth(factor, *top.exchange_interval(bottom))
 
 
-def _worth_of_curves(sweep: Sweep, hours: Sweep, shared: Any) -> Worth:
-    top, bottom = (_law_of(one, shared) for one in (sweep, hours))
+def _worth_of_curves(top: ScalingLaw, bottom: ScalingLaw) -> Worth:
     at = max(top.x.min(), top.x.max() / 10), np.sqrt(bottom.x.min() * bottom.x.max())
     factor = top.exchange(bottom, at=at)
     if np.isnan(factor):
@@ -161,9 +180,8 @@ def _worth_of_curves(sweep: Sweep, hours: Sweep, shared: Any) -> Worth:
     return Worth(float(factor), at=tuple(map(float, at)))
 
 
-def _law_of(sweep: Sweep, shared: Any) -> ScalingLaw:
+def _law_of(sweep: Sweep, units: Any) -> ScalingLaw:
     """Fit the law that was chosen to some of the units."""
-    units = sweep.units[shared]
     ceiling = sweep.law.asymptote if sweep.law.kind == "saturating" else None
     x = units.index.to_numpy(dtype=np.float64)
     levels = levels_of(units)

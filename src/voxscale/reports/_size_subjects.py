@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxscale.reports._law_words import line_fit
+from voxscale.errors import FitError
+from voxscale.reports._common_sizes import own_units
+from voxscale.reports._law_words import line_fit, size_text
 from voxscale.reports._size_laws import line_of, worth
 from voxscale.reports._size_words import factor_text
 from voxscale.reports._tables import Table, as_text, with_minus
@@ -19,31 +22,32 @@ if TYPE_CHECKING:
 __all__ = ["subjects_table"]
 
 _COLUMNS = (
-    "sweep", "subject", "test stories", "slope per decade", "95 % interval over its stories",
-    "R² of the line", "ten times it, in hours",
+    "sweep", "subject", "test stories", "sizes", "slope per decade",
+    "95 % interval over its stories", "R² of the line", "ten times it, in hours",
 )  # fmt: skip
 _NOTE = (
-    "Slopes of each subject alone, with an interval by Student's t over its test stories: for "
-    "other stories that this subject could hear. Last column: by what factor the hours of training "
-    "data would have to grow for what ten times the size brings, as the text above says it of all."
+    "Slopes of each subject alone, over all sizes of its own (how many, from where to where), with "
+    "an interval by Student's t over its test stories: for other stories that this subject could "
+    "hear. Last column: by what factor the hours of training data would have to grow for what ten "
+    "times the size brings, as the text above says it of all."
 )
 
 
-def subjects_table(sweeps: Mapping[str, Sweep]) -> list[Table]:
-    """Tabulate the slopes of each subject; nothing where there is one alone."""
+def subjects_table(
+    points: Mapping[str, Any], names: Mapping[str, str], sweeps: Mapping[str, Sweep]
+) -> list[Table]:
+    """Tabulate the slopes of each subject along each axis; nothing where there is one alone."""
     import pandas as pd
 
     numbers = [
-        _numbers(sweep, subject, sweeps.get("n_stories"))
-        for sweep in sweeps.values()
-        if len(sweep.subjects) > 1
-        for subject in sweep.subjects
+        _numbers(axis, some, subject, sweeps)
+        for axis, some in points.items()
+        for subject in _subjects(some)
     ]
     if not numbers:
         return []
-    names = {sweep.axis: sweep.what for sweep in sweeps.values()}
     rows = [
-        (names[one["sweep"]], one["subject"], as_text(one["n_stories"]),
+        (names[one["sweep"]], one["subject"], as_text(one["n_stories"]), _range(one),
          with_minus(f"{one['slope']:+.4f}"), _ends(one["low"], one["high"]),
          as_text(one["r2"], 3), "–" if math.isnan(one["factor"]) else factor_text(one["factor"]))
         for one in numbers
@@ -51,15 +55,26 @@ def subjects_table(sweeps: Mapping[str, Sweep]) -> list[Table]:
     return [Table(_COLUMNS, rows, _NOTE, "size-subjects", pd.DataFrame(numbers))]
 
 
-def _numbers(sweep: Sweep, subject: str, hours: Sweep | None) -> dict[str, Any]:
-    units = sweep.units[[subject]]
+def _subjects(points: Any) -> list[str]:
+    """List the subjects with a line of their own; none where there is one subject alone."""
+    every = list(dict.fromkeys(points["subject"]))
+    if len(every) < 2:
+        return []
+    units = {one: own_units(points, one) for one in every}
+    return [one for one in every if units[one].shape[1] and units[one].index.nunique() > 1]
+
+
+def _numbers(axis: str, points: Any, subject: str, sweeps: Mapping[str, Sweep]) -> dict[str, Any]:
+    units = own_units(points, subject)
     line = line_of(units)
     low, high = line.slope_interval
     factor = math.nan
-    if hours is not None and hours is not sweep and subject in hours.subjects:
-        factor = worth(sweep, hours, subject).factor
+    if axis in sweeps and "n_stories" in sweeps and axis != "n_stories":
+        with suppress(FitError):  # too few sizes of its own for the law of all
+            factor = worth(sweeps[axis], sweeps["n_stories"], subject).factor
     return {
-        "sweep": sweep.axis, "subject": subject, "n_stories": units.shape[1],
+        "sweep": axis, "subject": subject, "n_stories": units.shape[1],
+        "n_sizes": len(line.x), "smallest": line.x.min(), "largest": line.x.max(),
         "slope": line.slope, "low": low, "high": high,
         "r2": line_fit(line).r2 if len(line.x) > 2 else np.nan, "factor": factor,
     }  # fmt: skip
@@ -67,3 +82,7 @@ def _numbers(sweep: Sweep, subject: str, hours: Sweep | None) -> dict[str, Any]:
 
 def _ends(low: float, high: float) -> str:
     return "–" if math.isnan(low) else with_minus(f"{low:+.4f} to {high:+.4f}")
+
+
+def _range(one: Mapping[str, Any]) -> str:
+    return f"{one['n_sizes']}: {size_text(one['smallest'])} to {size_text(one['largest'])}"

@@ -15,28 +15,28 @@ from voxscale.reports._law_words import (
     line_fit,
     size_text,
 )
+from voxscale.reports._left_out import told_of_left_out
 from voxscale.reports._tables import Table, as_text, plural, with_minus
 
 if TYPE_CHECKING:
-    from voxscale.reports._size_laws import Ceiling, Sweep, Worth
-    from voxscale.scaling import LawRow, Needed
+    from voxscale.reports._size_laws import Sweep, Worth
+    from voxscale.scaling import LawRow
 
 __all__ = [
-    "about_ceiling",
+    "MOST_TIMES",
+    "UNITS",
     "factor_text",
     "in_short",
     "laws_table",
     "told_of_law",
-    "told_of_needs",
     "told_of_sweep",
     "told_of_worth",
 ]
 
 FEW_MEMBERS = 10  # below which an interval rests on few
-SHARES = (0.5, 0.75, 0.9)  # of the ceiling
 MOST_TIMES = 1e4  # a larger factor is not a number that anyone could act on
 
-_UNITS = {"n_stories": "{} h", "context": "{} words", "model": "{} parameters"}
+UNITS = {"n_stories": "{} h", "context": "{} words", "model": "{} parameters"}
 _OF_TEN = {"context": "context", "model": "parameters"}
 # Which way each size is told apart in the laws' table.
 _COLUMNS = (
@@ -68,10 +68,8 @@ def told_of_sweep(sweep: Sweep) -> str:
     )
     if len(line.x) == 2:
         told += " Two sizes cannot show whether the line is straight."
-    if sweep.n_left:
-        stories = plural(sweep.n_left, "story", "stories")
-        told += f" Left out for want of a size: {stories} of a subject."
-    return told
+    left = told_of_left_out(sweep.axis, sweep.pooled)
+    return f"{told} {left}" if left else told
 
 
 def _over_stories(sweep: Sweep) -> str:
@@ -130,50 +128,6 @@ def _ends(ends: tuple[float, float]) -> str:
     return f" ({ends[0]:.2f} to {'∞' if math.isinf(ends[1]) else f'{ends[1]:.2f}'})"
 
 
-def about_ceiling(ceiling: Ceiling) -> str:
-    """Say what the ceiling is a mean of, and how it can be compared."""
-    stories = ", ".join(repr(story) for story in ceiling.stories)
-    return (
-        f"The noise ceiling is {ceiling.value:.3f}, the mean of cc_max over the "
-        f"{ceiling.n_with:,} of {ceiling.n_voxels:,} voxels that have one, in the repeated test "
-        f"stories alone ({stories}). The curves are means over all voxels with a score and over "
-        "all test stories, so that they would end somewhat below it."
-    )
-
-
-def told_of_needs(sweep: Sweep, ceiling: Ceiling) -> str:
-    """Say which size would be needed for shares of the ceiling, by the law that was chosen."""
-    law = sweep.law
-    parts = []
-    for share in SHARES:
-        found = law.needed(share, ceiling=ceiling.value)
-        parts.append(f"{100 * share:g} % ({found.score:.3f}) {_needed(sweep, found)}")
-    return (
-        f"Needed of {sweep.what} for shares of the noise ceiling, by the law that was chosen: "
-        f"{'; '.join(parts)}."
-    )
-
-
-def _needed(sweep: Sweep, found: Needed) -> str:
-    first, last = float(sweep.law.x.min()), float(sweep.law.x.max())
-    unit = _UNITS[sweep.axis]
-    if not found.is_reached:
-        return "is not reached by this law"
-    if found.x > MOST_TIMES * last:
-        return f"is not reached within {MOST_TIMES:,.0f} times the largest size"
-    if found.x < first:
-        return f"is reached below the smallest size, {unit.format(size_text(first))}"
-    told = f"at {unit.format(size_text(found.x))}"
-    low, high = found.interval
-    if not math.isnan(low):
-        top = "∞" if high > MOST_TIMES * last else size_text(high)
-        bottom = "0" if low < first / MOST_TIMES else size_text(low)
-        told += f" ({100 * found.level:g} % interval {bottom} to {top})"
-    if found.x > last:
-        told += f", {size_text(found.x / last)} times the largest size that was measured"
-    return told
-
-
 def told_of_worth(sweep: Sweep, hours: Sweep, found: Worth) -> str:
     """Say what ten times a size is worth in hours, or why that is not defined."""
     what, level = _OF_TEN[sweep.axis], sweep.line.level
@@ -183,7 +137,7 @@ def told_of_worth(sweep: Sweep, hours: Sweep, found: Worth) -> str:
             f"{found.why_not}."
         )
     if found.at:
-        unit, (size, h) = _UNITS[sweep.axis], found.at
+        unit, (size, h) = UNITS[sweep.axis], found.at
         return (
             f"By the laws that were chosen, which are no lines here, ten times the {what} from "
             f"{unit.format(size_text(size))} on brings as much as {factor_text(found.factor)} "
@@ -245,10 +199,13 @@ def laws_table(sweeps: Sequence[Sweep]) -> Table:
             )  # fmt: skip
     note = (
         "Laws of the mean scores, where there are enough sizes. Weight: share of the support by "
-        "AICc, which needs two or three sizes more than the law has parameters. Errors: root mean "
-        "square, at the largest sizes, of the law fitted without them. Chosen: the fewest "
-        "parameters among those whose AICc is within 2 of the smallest. The file has laws that "
-        "could not be fitted too, with the reason."
+        "AICc, which needs three sizes more than the law has parameters. Errors: root mean square, "
+        "at the largest sizes, of the law fitted without them. Candidates are the laws whose AICc "
+        "is within 2 of the smallest; all laws, where the sizes are too few for the AICc of one. "
+        "Chosen of these: the least error at the two largest sizes (at the largest, where two "
+        "cannot be left out of every candidate), or a law with fewer parameters whose error is "
+        "larger by no more than a tenth, or than twice the scatter of the sizes about the best. "
+        "The file has laws that could not be fitted too, with the reason."
     )
     return Table(_COLUMNS, rows, note, "size-laws", pd.DataFrame(numbers))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from voxscale.features import ModelFacts, known_models, model_facts
 from voxscale.features._packaged import PACKAGED
+from voxscale.reports._common_sizes import own_sizes, standing_for_all
 from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:
@@ -18,20 +19,30 @@ __all__ = [
     "best_layers",
     "chooses",
     "facts_of",
-    "hours_of_amounts",
     "model_points",
     "same_place",
     "stories_of",
     "sweep_points",
 ]
 
-_COLUMNS = ["subject", "story", "context", "n_stories", "hours", "draw", "mean_r"]
+_COLUMNS = [
+    "subject",
+    "story",
+    "context",
+    "n_stories",
+    "hours",
+    "draw",
+    "mean_r",
+    "point",
+    "source",
+]
 _CELL = ["subject", "model", "layer", "context", "bands", "n_stories", "draw", "key"]
-# What stays the same along a sweep.
+# What stays the same along a sweep. A study has one sweep over contexts and one over models, each
+# at one amount of data; its words may differ, for a cell keeps those of the grid that first has it.
 _FIXED = {
-    "context": ["model", "layer", "bands", "amount"],
+    "context": ["model", "layer", "bands"],
     "n_stories": ["model", "layer", "context", "bands"],
-    "model": ["context", "bands", "amount"],
+    "model": ["context", "bands"],
 }
 _SWEPT = {"context": "context", "n_stories": "amount", "model": "model"}
 
@@ -48,15 +59,29 @@ def sweep_points(results: Results, axis: str) -> Any:
     -------
     DataFrame
         Columns ``subject``, ``story``, ``context``, ``n_stories``, ``hours``, ``draw`` and
-        ``mean_r``, the mean over voxels with a score; ``size``, where a point lies: its
-        context, or the mean hours of all draws of one size and of all subjects; and ``key``. Of
-        several sweeps over the axis, the one through the cell where the study's sweeps meet.
+        ``mean_r``, the mean over voxels with a score; ``point``, the context or the amount of data
+        in words; ``source``, the amount that the row was fitted for, which may stand for another;
+        ``size``, where the point lies for this subject: its context, or its own mean hours over
+        draws; and ``key``. Of several sweeps over the axis, the one through the cell where the
+        study's sweeps meet.
     """
-    table = same_place(results, axis)
-    points = stories_of(results, table)
-    words = points["context"].astype(np.float64)
-    sizes = words if axis == "context" else hours_of_amounts(points)
-    return points.assign(size=sizes)[[*_COLUMNS, "size", "key"]]
+    points = stories_of(results, same_place(results, axis))
+    if axis == "context":
+        sizes = points["context"].astype(np.float64)
+        points = points.assign(point=points["context"], source=points["context"], size=sizes)
+    else:
+        points = standing_for_all(points)
+        points = points.assign(point=points["amount"])
+        points = points.assign(size=_own_hours(points))
+    return points[[*_COLUMNS, "size", "key"]]
+
+
+def _own_hours(points: Any) -> Any:
+    """Look up the mean hours of a subject's draws at each amount."""
+    if not len(points):
+        return points["hours"]
+    own = own_sizes(points, "amount", "hours").stack()
+    return own.reindex([*zip(points["amount"], points["subject"], strict=True)]).to_numpy()
 
 
 def model_points(results: Results) -> Any:
@@ -75,7 +100,8 @@ def model_points(results: Results) -> Any:
     chosen = best_layers(known, results.study, ["subject", "model"])
     points = stories_of(results, chosen)
     n_params = points["model"].map(sizes).astype(np.float64)
-    return points.assign(size=n_params)[[*_COLUMNS, "model", "layer", "size", "key"]]
+    points = points.assign(point=points["model"], source=points["model"], size=n_params)
+    return points[[*_COLUMNS, "model", "layer", "size", "key"]]
 
 
 def same_place(results: Results, axis: str) -> Any:
@@ -89,11 +115,6 @@ def same_place(results: Results, axis: str) -> Any:
     at_centre = [bool(rows["reference"].any()) for rows in groups]
     ranks = [(n > 1 and centre, n) for n, centre in zip(n_sizes, at_centre, strict=True)]
     return groups[ranks.index(max(ranks))]
-
-
-def hours_of_amounts(points: Any) -> Any:
-    """Average the hours of the points that were asked for in the same words."""
-    return points.groupby("amount")["hours"].transform("mean").astype(np.float64)
 
 
 def best_layers(table: Any, study: Study, by: list[str]) -> Any:

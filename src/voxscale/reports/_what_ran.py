@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from voxscale.reports._provenance import provenance_of
 from voxscale.reports._reading import FDR_NAMES, NULL_NAMES, permutations_used
 from voxscale.reports._tables import Section, Table, as_text, fields_table
-from voxscale.store import key_of
 from voxscale.study import AlphaRange
 from voxscale.study._settings import BLOCK_TRS
 
@@ -22,10 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["what_ran"]
 
 _MOST_FAILURES = 20  # listed one by one
-_HASH_DIGITS = 12
 _LAW_INTERVAL = "Student's t over subjects, or over the test stories of one"
 _SHOWN_MEANS = ("mean_r", "mean_cv_score")  # over voxels, on the page
-_PACKAGES = ("scipy", "scikit-learn", "nilearn")  # whose versions no cell holds
 
 
 def what_ran(material: Material) -> Section:
@@ -53,7 +49,7 @@ def what_ran(material: Material) -> Section:
         tables=[
             _subjects_table(results),
             fields_table(_settings(results), "Settings that can change the numbers."),
-            fields_table(_provenance(results), "Where the numbers come from.", heading="source"),
+            fields_table(provenance_of(results), "Where the numbers come from.", heading="source"),
         ],
     )
     if reducers:
@@ -252,37 +248,6 @@ def _subjects_table(results: Results) -> Table:
         "has a row for every cell, with all its mean scores."
     )
     return Table(columns, rows, note, "cells", table)
-
-
-def _provenance(results: Results) -> list[tuple[str, Any]]:
-    metas = [results.meta(cell) for cell in results.cells]
-    fields: list[tuple[str, Any]] = []
-    for package in metas[0].get("versions", {}):
-        versions = sorted({str(meta["versions"].get(package) or "absent") for meta in metas})
-        fields.append((package, versions))
-    for package in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            fields.append((f"{package} (of this page)", version(package)))
-    for name, value in _leaves("model", metas[0].get("extractor", {})):
-        fields.append((name, value))
-    mixes = [results.meta(cell) for cell in results.beside if cell.kind == "stacking"]
-    if mixes and "speech_extractor" in mixes[0]:
-        fields += _leaves("speech model", mixes[0]["speech_extractor"])
-    for subject in results.subjects:
-        cells = results.select(subject=subject)
-        inputs = {one["run"]: one for cell in cells for one in results.meta(cell).get("inputs", [])}
-        name = f"inputs of {subject} ({len(inputs)} stories)"
-        fields.append((name, key_of(inputs)[:_HASH_DIGITS]))
-    return fields
-
-
-def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
-    """Flatten a mapping; long hashes are cut to what tells them apart."""
-    if isinstance(value, Mapping):
-        return [leaf for key, one in value.items() for leaf in _leaves(f"{name}: {key}", one)]
-    text = as_text(value) if not isinstance(value, int) else str(value)
-    is_hash = len(text) in (32, 40, 64) and set(text) <= set("0123456789abcdef")
-    return [(name, text[:_HASH_DIGITS] if is_hash else text)]
 
 
 def _failures_table(results: Results) -> Table:

@@ -71,7 +71,8 @@ class Cell:
         language, model, layer and context stand for nothing.
     asked_hours : float, optional
         The hours that the stories were chosen for; theirs come as close to it as whole stories
-        can. None where their number was asked for, or all of them.
+        can. None where their number was asked for, or all of them. A label: of several grids
+        that reach a cell, the sweep over amounts of data names it, or else the first.
     """
 
     subject: str
@@ -159,6 +160,9 @@ def cells_of(
             cell = _cell_at(study, facts, point, chosen.stories(point.size, point.draw, grid))
             place = (cell.model, cell.layer, cell.context, cell.bands, cell.stories)
             cells.setdefault(place, cell)
+            if "n_stories" in grid.axes and "n_stories" not in axes.get(place, ()):
+                # The sweep over amounts has all its sizes in its own words.
+                cells[place] = replace(cells[place], asked_hours=cell.asked_hours)
             axes.setdefault(place, set()).update(grid.axes)
     ordered: dict[Cell, tuple[str, ...]] = {
         cells[place]: tuple(axis for axis in AXES if axis in axes[place]) for place in cells

@@ -1,0 +1,88 @@
+"""What a page says of the sizes that shares of the noise ceiling would need."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from voxscale.reports._law_words import size_text
+from voxscale.reports._size_words import MOST_TIMES, UNITS
+from voxscale.reports._tables import with_minus
+
+if TYPE_CHECKING:
+    from voxscale.reports._size_laws import Ceiling, Sweep
+    from voxscale.scaling import Needed
+
+__all__ = ["about_ceiling", "told_of_needs"]
+
+SHARES = (0.5, 0.75, 0.9)  # of the ceiling
+
+
+def about_ceiling(ceiling: Ceiling) -> str:
+    """Say what the ceiling is a mean of, and how it can be compared."""
+    stories = ", ".join(repr(story) for story in ceiling.stories)
+    return (
+        f"The noise ceiling is {ceiling.value:.3f}, the mean of cc_max over the "
+        f"{ceiling.n_with:,} of {ceiling.n_voxels:,} voxels that have one, in the repeated test "
+        f"stories alone ({stories}). The curves are means over all voxels with a score and over "
+        "all test stories, so that they would end somewhat below it."
+    )
+
+
+def told_of_needs(sweep: Sweep, ceiling: Ceiling) -> str:
+    """Say which size would be needed for shares of the ceiling, by the law that was chosen."""
+    law = sweep.law
+    needs = {share: law.needed(share, ceiling=ceiling.value) for share in SHARES}
+    shares = {share: f"{100 * share:g} % ({one.score:.3f})" for share, one in needs.items()}
+    if not law.slope > 0:
+        told = (
+            f"What shares of the noise ceiling would need of {sweep.what} is not told: by the law "
+            "that was chosen, scores do not rise at the largest size."
+        )
+        exceeded = [shares[share] for share, one in needs.items() if _is_exceeded(sweep, one)]
+        return (
+            f"{told} Every size that was measured exceeds {', '.join(exceeded)}."
+            if exceeded
+            else told
+        )
+    parts = [f"{shares[share]} {_needed(sweep, one)}" for share, one in needs.items()]
+    return (
+        f"Needed of {sweep.what} for shares of the noise ceiling, by the law that was chosen: "
+        f"{'; '.join(parts)}."
+    )
+
+
+def _is_exceeded(sweep: Sweep, found: Needed) -> bool:
+    """Tell whether every size that was measured has a higher score."""
+    return bool(sweep.law.mean_scores.min() > found.score)
+
+
+def _needed(sweep: Sweep, found: Needed) -> str:
+    first, last = float(sweep.law.x.min()), float(sweep.law.x.max())
+    unit = UNITS[sweep.axis]
+    if _is_exceeded(sweep, found):
+        return "is exceeded at every size that was measured"
+    if not found.is_reached:
+        return "is not reached by this law"
+    if found.x > MOST_TIMES * last:
+        return f"is not reached within {MOST_TIMES:,.0f} times the largest size"
+    if found.x < first:
+        return f"is reached below the smallest size, {unit.format(size_text(first))}"
+    told = f"at {unit.format(size_text(found.x))}"
+    low, high = found.interval
+    if not math.isnan(low):
+        top = "∞" if high > MOST_TIMES * last else size_text(high)
+        bottom = "0" if low < first / MOST_TIMES else size_text(low)
+        told += f" ({100 * found.level:g} % interval {bottom} to {top})"
+    if found.x > last:
+        times = size_text(found.x / last)
+        told += f", {times} times the largest size that was measured ({_error(found)})"
+    return told
+
+
+def _error(found: Needed) -> str:
+    """Say by how much the law misses the largest size when fitted without it."""
+    if math.isnan(found.held_out_error):
+        return "too few sizes to try the law on the largest"
+    error = with_minus(f"{found.held_out_error:+.4f}")
+    return f"fitted without this, the law errs there by {error}"
