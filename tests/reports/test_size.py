@@ -307,6 +307,8 @@ def test_models_of_one_size_are_points_of_their_own(planted_results):
     )
     assert f"Parameters of the model: {1.05 * law.slope:+.4f} per decade" in said(section)
     assert "3 models, mean over 2 subjects" in said(section)
+    assert "Two sizes cannot show whether the line is straight." in said(section)
+    assert not section.drawings[0].also["size-law"].query("sweep == 'model'")["is_beyond"].any()
     (ax,) = [one for one in section.drawings[0].figure.axes if "parameters" in one.get_xlabel()]
     (points,) = [line for line in ax.get_lines() if line.get_label() == "mean"]
     assert points.get_xdata().tolist() == sizes

@@ -98,7 +98,9 @@ def _with_hours(rows: Any) -> tuple[Any, Mapping[str, Mapping[str, float]]]:
         return rows.assign(size=rows["hours"]), {}
     rows = standing_for_all(rows)
     own = own_sizes(rows, "amount", "hours")
-    return rows.assign(size=rows["amount"].map(common_sizes(own))), apart_of(own)
+    n_layers = rows.groupby("amount")["layer"].nunique()
+    apart = {one: hours for one, hours in apart_of(own).items() if n_layers[one] >= _FEWEST}
+    return rows.assign(size=rows["amount"].map(common_sizes(own))), apart
 
 
 def _by_model(rows: Any) -> Any:

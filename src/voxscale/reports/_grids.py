@@ -31,8 +31,9 @@ _R = "test correlation r, mean over voxels"
 _FEWEST_FOR_POWERS = 4
 _CLEARLY = 2.0  # by which an AICc has to be smaller for a law with more parameters
 _NO_LAYERS = (
-    "No two layers were fitted at two sizes, so there is no map of layers by size: a [[sweep]] "
-    "with layers and hours (or training_stories, or contexts), or several models, would make one."
+    "No two layers were fitted at two sizes that subjects share, so there is no map of layers by "
+    "size: a [[sweep]] with layers and hours (or training_stories, or contexts), or several "
+    "models, would make one."
 )
 _NONE_SHARED = (
     "There is no map of layers by {by}: subjects share no layer at the same size so far; run the "

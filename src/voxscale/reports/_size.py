@@ -107,7 +107,7 @@ def _panel(sweep: Sweep, ceiling: float | None) -> LawPanel:
         unit="test story",
         members=sweep.member_scores,
         ceiling=ceiling,
-        beyond=_BEYOND if len(law.x) > 2 else 0.0,
+        beyond=_BEYOND if sweep.n_sizes > 2 else 0.0,
     )
 
 
@@ -211,7 +211,7 @@ def _curve_table(sweep: Sweep) -> Any:
     """Tabulate the law as it is drawn, and the log-linear one beside it."""
     import pandas as pd
 
-    law, n = sweep.law, len(sweep.line.x)
+    law, n = sweep.law, sweep.n_sizes
     inside, outside = grid_of(law), grid_of(law, beyond=_BEYOND) if n > 2 else np.empty(0)
     x = np.r_[inside, outside]
     low, high = (np.r_[end, np.full(len(outside), math.nan)] for end in law.interval(inside))

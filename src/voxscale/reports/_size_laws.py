@@ -64,6 +64,11 @@ class Sweep(NamedTuple):
         return self.comparison.law if law is None else law
 
     @property
+    def n_sizes(self) -> int:
+        """How many different sizes there are; models may share one."""
+        return int(self.units.index.nunique())
+
+    @property
     def subjects(self) -> list[str]:
         """Subjects that have a score at every size."""
         return list(dict.fromkeys(self.units.columns.get_level_values("subject")))

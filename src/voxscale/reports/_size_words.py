@@ -66,7 +66,7 @@ def told_of_sweep(sweep: Sweep) -> str:
     told = (
         f"{in_short(sweep)}.{_over_stories(sweep)} Per doubling: {doubling}{ends}. {_sizes(sweep)}"
     )
-    if len(line.x) == 2:
+    if sweep.n_sizes == 2:
         told += " Two sizes cannot show whether the line is straight."
     left = told_of_left_out(sweep.axis, sweep.pooled)
     return f"{told} {left}" if left else told
