@@ -17,6 +17,7 @@ from voxscale.fit import _design as reading
 from voxscale.fit import _split_solver as splitting
 from voxscale.fit._inputs import ByFeatures, ByMatrix, go_by_features
 from voxscale.fit._makers import Rotated
+from voxscale.fit._plan import bytes_per_voxel
 from voxscale.fit._solvers import SOLVERS, WeightsWork, Work, ways_to_inputs, ways_to_weights
 from voxscale.fit._split_solver import SplitPath
 
@@ -329,6 +330,12 @@ def test_a_solver_counts_the_projection_of_training_rows_where_it_is_made():
     least = projected + 3 * 17 * 2885**3 + 2 * 3 * 100_000 * 24_000 * 2885
     assert SOLVERS["split"](many).flop > least
     assert SOLVERS["split"](few).held_bytes < SOLVERS["split"](many).held_bytes
+
+
+def test_a_voxel_takes_the_memory_of_its_sums_over_features():
+    few, many = (dataclasses.replace(WORK, n_voxels=n) for n in (200, 100_000))
+    assert bytes_per_voxel(few, "split") == bytes_per_voxel(many, "split") + 16 * 2885
+    assert bytes_per_voxel(few, "cholesky") == bytes_per_voxel(many, "cholesky")
 
 
 def test_weights_cost_what_their_way_does():

@@ -12,7 +12,7 @@ from voxscale.arrays._linalg import matmul
 from voxscale.fit._decompose import Gram, Spectrum
 from voxscale.fit._design import chunks, converted_bytes
 from voxscale.fit._plan import device_kind
-from voxscale.fit._solvers import ways_to_inputs
+from voxscale.fit._solvers import pays_by_features
 
 __all__ = ["ByFeatures", "ByMatrix", "ToInputs", "go_by_features"]
 
@@ -110,10 +110,4 @@ class ByFeatures:
 
 def go_by_features(gram: Gram, n_train: int, n_voxels: int) -> bool:
     """Tell whether so many voxels go by way of the features; in the primal form alone."""
-    n_features = gram.X.shape[1]
-    if n_train <= n_features:
-        return False
-    ways = ways_to_inputs(
-        n_train, n_features, n_voxels, gram.X.element_size(), device_kind(gram.X.device)
-    )
-    return ways["features"].flop < ways["matrix"].flop
+    return pays_by_features(n_train, gram.X.shape[1], n_voxels, device_kind(gram.X.device))

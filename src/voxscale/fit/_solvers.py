@@ -19,6 +19,7 @@ __all__ = [
     "cheapest_way",
     "check_solver",
     "errors_pay",
+    "pays_by_features",
     "residuals_size",
     "triangle_flop",
     "ways_to_inputs",
@@ -230,6 +231,14 @@ def ways_to_inputs(
             both * n_voxels, 8 * n_features**2 + converted_bytes(n_train, n_features, itemsize)
         ),
     }
+
+
+def pays_by_features(n_train: int, n_features: int, n_voxels: int, device: str) -> bool:
+    """Tell whether so many voxels go by way of the features; in the primal form alone."""
+    if n_train <= n_features:
+        return False
+    ways = ways_to_inputs(n_train, n_features, n_voxels, 4, device)
+    return ways["features"].flop < ways["matrix"].flop
 
 
 def _cholesky_cost(work: Work) -> Cost:
