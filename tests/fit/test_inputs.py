@@ -15,10 +15,11 @@ from voxscale.fit import SCORINGS, Gram, RidgeCV, contiguous_folds, cv_scores, s
 from voxscale.fit import _decompose as decomposing
 from voxscale.fit import _design as reading
 from voxscale.fit import _split_solver as splitting
+from voxscale.fit._costs import ways_to_inputs
 from voxscale.fit._inputs import ByFeatures, ByMatrix, go_by_features
 from voxscale.fit._makers import Rotated
 from voxscale.fit._plan import bytes_per_voxel
-from voxscale.fit._solvers import SOLVERS, WeightsWork, Work, ways_to_inputs, ways_to_weights
+from voxscale.fit._solvers import SOLVERS, WeightsWork, Work, ways_to_weights
 from voxscale.fit._split_solver import SplitPath
 
 SHAPE = (120, 20)

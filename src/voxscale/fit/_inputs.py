@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from voxscale.arrays._linalg import matmul
+from voxscale.fit._costs import pays_by_features
 from voxscale.fit._decompose import Gram, Spectrum
 from voxscale.fit._design import chunks, converted_bytes
 from voxscale.fit._plan import device_kind
-from voxscale.fit._solvers import pays_by_features
 
 __all__ = ["ByFeatures", "ByMatrix", "ToInputs", "go_by_features"]
 

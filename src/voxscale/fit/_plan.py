@@ -11,8 +11,9 @@ import torch
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import eigh_place
 from voxscale.fit._blocks import block_width, check_budget, readable
+from voxscale.fit._costs import pays_by_features
 from voxscale.fit._design import bytes_needed
-from voxscale.fit._solvers import SOLVERS, Work, cheapest, check_solver, pays_by_features
+from voxscale.fit._solvers import SOLVERS, Work, cheapest, check_solver
 from voxscale.fit._splits import Split
 
 __all__ = ["FitPlan", "bytes_per_voxel", "device_kind", "plan_fit", "work_of"]

@@ -7,54 +7,21 @@ from dataclasses import dataclass
 
 from voxscale.arrays._linalg import at_once
 from voxscale.errors import did_you_mean
-from voxscale.fit._design import converted_bytes
+from voxscale.fit._costs import RATES, Cost, triangle_flop, ways_to_inputs
 
 __all__ = [
     "SOLVERS",
     "TRIANGLE_ROWS",
-    "Cost",
     "WeightsWork",
     "Work",
     "cheapest",
     "cheapest_way",
     "check_solver",
     "errors_pay",
-    "pays_by_features",
     "residuals_size",
-    "triangle_flop",
-    "ways_to_inputs",
     "ways_to_weights",
 ]
 
-# Floating-point operations that a step takes, in units of those of a float32 product: measured as
-# time, so that slow steps count for more. Per n³, n² · m, or number, as the formulas below say.
-_RATES = {
-    "cpu": {
-        "product64": 2.0,
-        "eigh": 17.0,
-        "triangle": 9.0,
-        "cholesky": 1.0,
-        "inverse": 6.0,
-        "sum": 12.0,
-    },
-    "cuda": {
-        "product64": 1.5,
-        "eigh": 150.0,
-        "triangle": 9.0,
-        "cholesky": 2.0,
-        "inverse": 8.0,
-        "sum": 40.0,
-    },
-    # Where the device decomposes wrongly or too slowly, the CPU does; products wait for it.
-    "cuda, eigh on cpu": {
-        "product64": 1.5,
-        "eigh": 3000.0,
-        "triangle": 9.0,
-        "cholesky": 2.0,
-        "inverse": 8.0,
-        "sum": 40.0,
-    },
-}
 # With any number of alphas: stretches cost about as much as so many products over the whole
 # spectrum, their right sides at full precision as so many, and so many alphas tell of all others.
 _STRETCHES = 3.3
@@ -142,25 +109,7 @@ class Work:
     @property
     def rates(self) -> dict[str, float]:
         """Costs of the steps on this device."""
-        return _RATES[self.kind]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a solver takes.
-
-    Parameters
-    ----------
-    flop : float
-        Floating-point operations until scores and weights are there, slow ones weighted. Products
-        that all solvers make are left out.
-    held_bytes : int
-        Largest memory at once beside X, its Gram matrix and the responses, splits one by one
-        where the solver allows that.
-    """
-
-    flop: float
-    held_bytes: int
+        return RATES[self.kind]
 
 
 def _split_cost(work: Work) -> Cost:
@@ -204,41 +153,6 @@ def _columns_flop(work: Work, n_train: int) -> float:
         return 0.0
     n_rows = min(n_train, work.n_trs - n_train)  # the others are taken from all
     return work.rates["product64"] * n_rows * float(work.n_features) ** 2
-
-
-def triangle_flop(n_rows: int, rank: int, device: str) -> float:
-    """Cost of orthonormal rows and a triangle in place of rows (n_rows, rank), float64."""
-    return _RATES[device]["triangle"] * n_rows * float(rank) ** 2
-
-
-def ways_to_inputs(
-    n_train: int, n_features: int, n_voxels: int, itemsize: int, device: str
-) -> dict[str, Cost]:
-    """Give the cost of both ways from training responses to inputs ``Uᵀ Y``, in the primal form.
-
-    "matrix" projects the training rows to ``U``, float64, which serves all voxels; "features"
-    multiplies responses with these rows and then with ``V / S``, both float64: cheaper for few.
-    """
-    product64 = _RATES[device]["product64"]
-    projected = 2.0 * product64 * n_train * n_features**2
-    both = 2.0 * product64 * n_features * (n_train + n_features)
-    return {
-        "matrix": Cost(
-            projected + 2.0 * n_voxels * n_train * n_features,
-            n_train * n_features * (8 + itemsize),
-        ),
-        "features": Cost(
-            both * n_voxels, 8 * n_features**2 + converted_bytes(n_train, n_features, itemsize)
-        ),
-    }
-
-
-def pays_by_features(n_train: int, n_features: int, n_voxels: int, device: str) -> bool:
-    """Tell whether so many voxels go by way of the features; in the primal form alone."""
-    if n_train <= n_features:
-        return False
-    ways = ways_to_inputs(n_train, n_features, n_voxels, 4, device)
-    return ways["features"].flop < ways["matrix"].flop
 
 
 def _cholesky_cost(work: Work) -> Cost:
@@ -367,7 +281,7 @@ def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
     "factored" inverts a matrix for each alpha; "bordered" adds rows to those whose decomposition
     is known, which takes a smaller inverse for each alpha.
     """
-    rates, rank = _RATES[work.device], min(work.n_trs, work.n_features)
+    rates, rank = RATES[work.device], min(work.n_trs, work.n_features)
     is_dual_form = work.n_trs <= work.n_features
     ways = {"rotated": _dual_rotated_cost(work) if is_dual_form else _primal_rotated_cost(work)}
     inverse = rates["inverse"] * rank**3
@@ -383,7 +297,7 @@ def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
 
 
 def _dual_rotated_cost(work: WeightsWork) -> Cost:
-    rates, n_trs = _RATES[work.device], work.n_trs
+    rates, n_trs = RATES[work.device], work.n_trs
     # Rotated, and back; the way back and X in one where voxels are many.
     n_products, once = (2.0, 2.0 * work.n_features * n_trs**2) if work.is_collapsed else (4.0, 0.0)
     return Cost(
@@ -396,7 +310,7 @@ def _dual_rotated_cost(work: WeightsWork) -> Cost:
 
 
 def _primal_rotated_cost(work: WeightsWork) -> Cost:
-    rates, n_features = _RATES[work.device], work.n_features
+    rates, n_features = RATES[work.device], work.n_features
     n_coef = n_features if work.kind == "primal" else work.n_trs
     back = 2.0 * work.n_voxels * n_features * n_coef
     oblong = work.n_trs * n_features
@@ -412,7 +326,7 @@ def _primal_rotated_cost(work: WeightsWork) -> Cost:
 
 
 def _bordered_cost(work: WeightsWork, n_known: int, n_others: int) -> Cost:
-    rates = _RATES[work.device]
+    rates = RATES[work.device]
     system = rates["product64"] * n_others**2 * n_known + rates["inverse"] * n_others**3
     across = 2.0 * n_others * n_known
     n_products, once = (

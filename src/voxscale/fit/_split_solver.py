@@ -9,6 +9,7 @@ from torch import Tensor
 
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import cholesky, matmul
+from voxscale.fit._costs import triangle_flop
 from voxscale.fit._decompose import Gram
 from voxscale.fit._inputs import ByFeatures, ByMatrix, ToInputs, go_by_features
 from voxscale.fit._plan import device_kind
@@ -22,7 +23,6 @@ from voxscale.fit._shrinkage import (
     shrinkages,
     stretches,
 )
-from voxscale.fit._solvers import triangle_flop
 
 __all__ = ["SplitPath"]
 
