@@ -81,7 +81,7 @@ class SplitPath:
         along = curves(table, weights, tolerance)
         cuts = stretches(table[along.at], weights, tolerance)
         n_products = sum(len(cut.factors) * cut.factors.shape[1] for cut in cuts)
-        # In the dual form the triangle is small beside the decomposition.
+        # The dual form makes its triangle whatever the voxels, as it always did.
         is_primal = len(train) > gram.X.shape[1]
         rows, projection = _fewer_rows(rotated, n_products, n_voxels if is_primal else None)
         dtype = gram.X.dtype
