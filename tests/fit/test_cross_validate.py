@@ -202,7 +202,7 @@ def test_many_rows_to_predict_are_shortened_to_what_spans_them(
     for dtype, limit in (("float64", 1e-6), ("float32", 1e-5)):
         gram = Gram.of(X, device="cpu", dtype=dtype, fit_intercept=fit_intercept)
         path = SplitPath.by_eigh(
-            gram, *(torch.from_numpy(rows) for rows in splits[0]), alphas, 1e-6
+            gram, *(torch.from_numpy(rows) for rows in splits[0]), alphas, 1e-6, 5
         )
         assert path.projection is not None
         assert path.projection.shape == (4, n_validation)
@@ -213,7 +213,7 @@ def test_many_rows_to_predict_are_shortened_to_what_spans_them(
 
 def test_few_rows_to_predict_are_left_as_they_are(rng):
     gram = exactly(rng.standard_normal((60, 40)))
-    path = SplitPath.by_eigh(gram, torch.arange(10, 60), torch.arange(10), np.ones(1), 1e-6)
+    path = SplitPath.by_eigh(gram, torch.arange(10, 60), torch.arange(10), np.ones(1), 1e-6, 10**6)
     assert path.projection is None
 
 
@@ -346,7 +346,8 @@ def test_operations_are_those_of_the_paths(make, narrow):
             gram, rows, np.array(ALPHAS), 1e-12, only_errors=True
         ).flop_per_voxel,
         "split": sum(
-            SplitPath.by_eigh(gram, *pair, np.array(ALPHAS), 1e-12).flop_per_voxel for pair in rows
+            SplitPath.by_eigh(gram, *pair, np.array(ALPHAS), 1e-12, 11).flop_per_voxel
+            for pair in rows
         ),
         "cholesky": sum(
             SplitPath.by_cholesky(gram, *pair, np.array(ALPHAS), 1e-12).flop_per_voxel

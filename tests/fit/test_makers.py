@@ -105,9 +105,9 @@ def test_rows_at_hand_change_the_way_and_not_the_weights(monkeypatch, shape, fit
 
 
 def note(maker, taken):
-    def of(*arguments):
+    def of(*arguments, **options):
         taken.append(maker.__name__)
-        return maker.of(*arguments)
+        return maker.of(*arguments, **options)
 
     return of
 

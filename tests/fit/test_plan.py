@@ -9,8 +9,9 @@ import torch
 from voxscale.errors import AlignmentError, FitError
 from voxscale.fit import Gram, RidgeCV, _plan, contiguous_folds
 from voxscale.fit._blocks import GIB, VoxelBlocks
+from voxscale.fit._costs import RATES
 from voxscale.fit._plan import device_kind, plan_fit, work_of
-from voxscale.fit._solvers import _RATES, SOLVERS, cheapest
+from voxscale.fit._solvers import SOLVERS, cheapest
 
 ALPHAS = np.logspace(0, 4, 6)
 SHAPES = [(90, 20), (40, 120)]
@@ -138,7 +139,7 @@ def test_a_device_that_decomposes_badly_has_rates_of_its_own(monkeypatch):
         monkeypatch.setattr(_plan, "eigh_place", lambda device, place=place: place)
         assert device_kind(cpu) == "cpu"
         assert device_kind(cuda) == kind
-        assert kind in _RATES
+        assert kind in RATES
     work = work_of(
         (300, 400),
         10,

@@ -18,8 +18,9 @@ from voxscale.fit import (
     contiguous_folds,
     cv_scores,
 )
+from voxscale.fit._costs import Cost
 from voxscale.fit._plan import work_of
-from voxscale.fit._solvers import _SPARE, SOLVERS, Cost, Work, cheapest, check_solver
+from voxscale.fit._solvers import _SPARE, SOLVERS, Work, cheapest, check_solver
 
 # Primal; dual; and more rows than features, of which the splits leave too few.
 SHAPES = {"primal": (72, 20), "dual": (60, 80), "between": (60, 54)}

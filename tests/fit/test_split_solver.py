@@ -13,9 +13,10 @@ FORMS = {"primal": (80, 9), "dual": (50, 70)}
 MAKE = {"eigh": SplitPath.by_eigh, "cholesky": SplitPath.by_cholesky}
 
 
-def path_of(gram, make, train, validation, tolerance=1e-12):
+def path_of(gram, make, train, validation, tolerance=1e-12, n_voxels=10**6):
     rows = torch.from_numpy(train), torch.from_numpy(validation)
-    return MAKE[make](gram, *rows, ALPHAS, tolerance)
+    told = (n_voxels,) if make == "eigh" else ()
+    return MAKE[make](gram, *rows, ALPHAS, tolerance, *told)
 
 
 @pytest.mark.parametrize("make", MAKE)

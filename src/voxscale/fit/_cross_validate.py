@@ -313,8 +313,10 @@ class Scoring:
         if one.solver == "holdout":
             only_errors = needs_only_errors(self.score)
             return HoldoutPaths.of(gram, rows, self.alphas, self.tolerance, only_errors=only_errors)
-        make = SplitPath.by_eigh if one.solver == "split" else SplitPath.by_cholesky
-        return make(gram, *rows[0], self.alphas, self.tolerance)
+        if one.solver == "cholesky":
+            return SplitPath.by_cholesky(gram, *rows[0], self.alphas, self.tolerance)
+        n_voxels = self.blocks.n_voxels
+        return SplitPath.by_eigh(gram, *rows[0], self.alphas, self.tolerance, n_voxels)
 
 
 def voxel_blocks(gram: Gram, Y: Any) -> VoxelBlocks:

@@ -19,9 +19,10 @@ from voxscale.fit._design import bytes_needed, chunks, means_of, read_design
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import centred
 
-_GROWN = b"grown"  # where a Gram keeps the rows and products that it gave last
+# Where a Gram keeps the rows and products that it gave last.
+_GROWN = "grown", b""
 
-__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Whole", "about_mean"]
+__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Spectrum", "Whole", "about_mean"]
 
 Form = Literal["dual", "primal"]
 
@@ -69,6 +70,18 @@ class Whole(NamedTuple):
     left: Tensor
     right: Tensor | None
     null: Tensor | None
+
+
+class Spectrum(NamedTuple):
+    """Decomposition of the columns of some rows, in the primal form: ``Xᵀ X = V S² Vᵀ``.
+
+    ``eigenvalues``, ascending, are (rank,); ``scaled``, which is ``V / S``, is (n_features, rank);
+    ``mean`` is that of the rows, (n_features,), or None without an intercept. All are float64.
+    """
+
+    eigenvalues: Tensor
+    scaled: Tensor
+    mean: Tensor | None
 
 
 class Penalised(NamedTuple):
@@ -130,7 +143,7 @@ class Gram:
     means: Tensor | None
     budget: int
     samples: Samples
-    _recent: dict[bytes, tuple[Tensor, ...]] = field(default_factory=dict, repr=False)
+    _recent: dict[tuple[str, bytes], tuple[Any, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -298,6 +311,26 @@ class Gram:
             return self._dual(train, validation)
         return self._primal(train, validation)
 
+    def spectrum(self, train: Tensor) -> Spectrum:
+        """Decompose the columns of some rows, more than there are features; not the rows.
+
+        Parameters
+        ----------
+        train : tensor of int64
+            Row numbers; no row twice. The decomposition that was made last is kept.
+        """
+
+        def decomposed() -> Spectrum:
+            products, mean = self._centred_products(train)
+            eigenvalues, right, _ = _above_rounding(products)
+            return Spectrum(eigenvalues, right / eigenvalues.sqrt(), mean)
+
+        return Spectrum(*self._remembered("columns", train, decomposed))
+
+    def rotated(self, rows: Tensor, onto: Spectrum) -> Tensor:
+        """Predict from inputs: ``rows V / S``, (n_rows, rank), float64, weights taken out."""
+        return self.unweighted(self._project(rows, onto.mean, onto.scaled), rows)
+
     def bordered(self, train: Tensor) -> Bordering:
         """Decompose some rows, and keep the products of all others; in the dual form alone.
 
@@ -327,7 +360,7 @@ class Gram:
         if not len(train):
             nothing = own[:, :0]
             return Bordering(train, others, nothing[0], nothing[:0], nothing, own)
-        eigenvalues, left = self._remembered(train, decomposed)
+        eigenvalues, left = self._remembered("rows", train, decomposed)
         across = matmul(about_mean(others, train), left)
         return Bordering(train, others, eigenvalues, left, across, own)
 
@@ -364,31 +397,29 @@ class Gram:
 
     def _dual(self, train: Tensor, validation: Tensor) -> Decomposition:
         kernel, across = self._kernels(train, validation)
-        eigenvalues, left = self._remembered(train, lambda: _above_rounding(kernel)[:2])
+        eigenvalues, left = self._remembered("rows", train, lambda: _above_rounding(kernel)[:2])
         rotated = self.unweighted(matmul(across, left / eigenvalues), validation)
         return Decomposition("dual", eigenvalues, left.to(self.X.dtype), rotated)
 
     def _primal(self, train: Tensor, validation: Tensor) -> Decomposition:
-        products, mean = self._centred_products(train)
-
-        def decomposed() -> tuple[Tensor, ...]:
-            eigenvalues, right, _ = _above_rounding(products)
-            scaled = right / eigenvalues.sqrt()
-            return eigenvalues, scaled, self._project(train, mean, scaled).to(self.X.dtype)
-
-        eigenvalues, scaled, left = self._remembered(train, decomposed)
-        rotated = self.unweighted(self._project(validation, mean, scaled), validation)
-        return Decomposition("primal", eigenvalues, left, rotated)
+        parts = self.spectrum(train)
+        (left,) = self._remembered(
+            "left",
+            train,
+            lambda: (self._project(train, parts.mean, parts.scaled).to(self.X.dtype),),
+        )
+        return Decomposition("primal", parts.eigenvalues, left, self.rotated(validation, parts))
 
     def _remembered(
-        self, train: Tensor, make: Callable[[], tuple[Tensor, ...]]
-    ) -> tuple[Tensor, ...]:
+        self, name: str, train: Tensor, make: Callable[[], tuple[Any, ...]]
+    ) -> tuple[Any, ...]:
         """Make something of training rows, or give what was made of the same rows just before."""
-        key = train.cpu().numpy().tobytes()
-        if key not in self._recent:
-            self._recent.clear()
-            self._recent[key] = make()
-        return self._recent[key]
+        rows = train.cpu().numpy().tobytes()
+        if (name, rows) not in self._recent:
+            for other in [key for key in self._recent if key[1] != rows]:
+                del self._recent[other]
+            self._recent[name, rows] = make()
+        return self._recent[name, rows]
 
     def _grown(self, rows: Tensor) -> Tensor:
         """Sum column products of some rows: onto those of the rows before, if these are among them.

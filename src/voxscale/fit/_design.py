@@ -14,7 +14,14 @@ from voxscale.arrays._columns import Columns
 from voxscale.errors import FitError
 from voxscale.fit._samples import Samples
 
-__all__ = ["bytes_needed", "chunks", "design_tensor", "means_of", "read_design"]
+__all__ = [
+    "bytes_needed",
+    "chunks",
+    "converted_bytes",
+    "design_tensor",
+    "means_of",
+    "read_design",
+]
 
 # Numbers converted to float64 at a time.
 _CHUNK = 2**24
@@ -108,3 +115,8 @@ def bytes_needed(n_trs: int, n_features: int, itemsize: int) -> int:
     """Bytes of X, of its products while they are summed, and of what is converted for that."""
     converted = 8 * min(_CHUNK, n_trs * n_features)
     return itemsize * n_trs * n_features + 2 * 8 * min(n_trs, n_features) ** 2 + converted
+
+
+def converted_bytes(n_rows: int, row_length: int, itemsize: int) -> int:
+    """Bytes of rows that are picked out and converted to float64, as many as at a time."""
+    return (8 + itemsize) * min(max(_CHUNK, row_length), n_rows * row_length)

@@ -15,6 +15,7 @@ from voxscale.arrays._linalg import few_threads, inverse, matmul
 from voxscale.arrays._linalg import gram as products_of_rows
 from voxscale.fit._blocks import check_budget
 from voxscale.fit._decompose import Bordering, Gram
+from voxscale.fit._inputs import ByFeatures, ByMatrix, ToInputs, go_by_features
 from voxscale.fit._plan import device_kind
 from voxscale.fit._solvers import WeightsWork, cheapest_way, ways_to_weights
 
@@ -81,7 +82,7 @@ def cheapest_maker(
     needed = gram.budget - available + ways_to_weights(work)[way].held_bytes
     check_budget(needed, gram.budget, f"solving for weights of X ({n_trs} × {n_features})")
     if way == "rotated":
-        return Rotated.of(gram, kind, n_voxels)
+        return Rotated.of(gram, kind, n_voxels, is_known=work.is_known)
     penalties = torch.from_numpy(unique).to(device)
     made: Bordered | Factored
     if gram.form == "primal":
@@ -95,7 +96,7 @@ def cheapest_maker(
     if lost < _LOST:
         return made
     del made
-    return Rotated.of(gram, kind, n_voxels)
+    return Rotated.of(gram, kind, n_voxels, is_known=work.is_known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,21 +105,28 @@ class Rotated:
 
     Parameters
     ----------
-    left : tensor of shape (rank, n_trs)
+    to_inputs : ToInputs
         ``Uᵀ``.
     eigenvalues : tensor of shape (rank, 1)
     to_weights : list of tensor
         Multiplied from the last to the first.
     """
 
-    left: Tensor
+    to_inputs: ToInputs
     eigenvalues: Tensor
     to_weights: list[Tensor]
 
     @classmethod
-    def of(cls, gram: Gram, kind: str, n_voxels: int) -> Rotated:
-        """Decompose all rows, unless that is done."""
-        whole, dtype = gram.whole, gram.X.dtype
+    def of(cls, gram: Gram, kind: str, n_voxels: int, *, is_known: bool = False) -> Rotated:
+        """Decompose all rows, unless that is done; of their columns alone where that is enough.
+
+        ``is_known`` says that it is done. It is taken on trust, as ``train`` of ``solve`` is.
+        """
+        dtype, n_trs = gram.X.dtype, len(gram.X)
+        is_at_hand = is_known or "whole" in vars(gram)
+        if kind == "primal" and not is_at_hand and go_by_features(gram, n_trs, n_voxels):
+            return cls._by_features(gram)
+        whole = gram.whole
         left = whole.left.to(dtype)
         to_weights: list[Tensor] = [gram.X.T, left]
         if kind == "dual":
@@ -127,11 +135,21 @@ class Rotated:
             to_weights = [(whole.right * whole.eigenvalues.sqrt()).to(dtype)]
         elif n_voxels > gram.X.shape[1]:
             to_weights = [matmul(gram.X.T, left)]
-        return cls(left.T, whole.eigenvalues[:, None].to(dtype), to_weights)
+        return cls(ByMatrix(left.T), whole.eigenvalues[:, None].to(dtype), to_weights)
+
+    @classmethod
+    def _by_features(cls, gram: Gram) -> Rotated:
+        """Decompose the columns of all rows: ``U`` is not made."""
+        every, dtype = torch.arange(len(gram.X), device=gram.X.device), gram.X.dtype
+        parts = gram.spectrum(every)
+        to_weights = (parts.scaled * parts.eigenvalues).to(dtype)
+        return cls(
+            ByFeatures(gram, every, parts), parts.eigenvalues[:, None].to(dtype), [to_weights]
+        )
 
     def __call__(self, values: Tensor, alphas: Tensor) -> Tensor:
         """Rotate, shrink, rotate back."""
-        found = matmul(self.left, values) / (self.eigenvalues + alphas.to(values.dtype))
+        found = self.to_inputs(values) / (self.eigenvalues + alphas.to(values.dtype))
         for factor in reversed(self.to_weights):
             found = matmul(factor, found)
         return found
@@ -139,7 +157,7 @@ class Rotated:
     @property
     def n_bytes(self) -> int:
         """Memory that it takes, whatever the voxels."""
-        return self.left.nbytes + sum(one.nbytes for one in self.to_weights)
+        return self.to_inputs.n_bytes + sum(one.nbytes for one in self.to_weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import torch
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import eigh_place
 from voxscale.fit._blocks import block_width, check_budget, readable
+from voxscale.fit._costs import pays_by_features
 from voxscale.fit._design import bytes_needed
 from voxscale.fit._solvers import SOLVERS, Work, cheapest, check_solver
 from voxscale.fit._splits import Split
@@ -188,6 +189,9 @@ def bytes_per_voxel(work: Work, solver: str) -> int:
     most = sum(sizes) if solver == "holdout" else max(sizes, default=0)
     # Responses that are worked on, read ahead, and picked out; centred in float64; rotated.
     responses = work.n_trs * (5 * work.itemsize + 16)
+    n_train = max((n_train for n_train, _ in work.parts), default=0)
+    if solver == "split" and pays_by_features(n_train, work.n_features, work.n_voxels, work.kind):
+        responses += 16 * work.n_features  # summed in float64
     # While weights are made, they and what they are made of.
     weights = work.n_trs * 4 * work.itemsize + 3 * work.itemsize * work.n_features
     return max(responses + most * (24 + work.itemsize) + together * 64 * work.n_alphas, weights)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from voxscale.arrays._linalg import at_once
 from voxscale.errors import did_you_mean
+from voxscale.fit._costs import RATES, Cost, triangle_flop, ways_to_inputs
 
 __all__ = [
     "SOLVERS",
     "TRIANGLE_ROWS",
-    "Cost",
     "WeightsWork",
     "Work",
     "cheapest",
@@ -22,20 +22,6 @@ __all__ = [
     "ways_to_weights",
 ]
 
-# Floating-point operations that a step takes, in units of those of a float32 product: measured as
-# time, so that slow steps count for more. Per n³, n² · m, or number, as the formulas below say.
-_RATES = {
-    "cpu": {"product64": 2.0, "eigh": 17.0, "cholesky": 1.0, "inverse": 6.0, "sum": 12.0},
-    "cuda": {"product64": 1.5, "eigh": 150.0, "cholesky": 2.0, "inverse": 8.0, "sum": 40.0},
-    # Where the device decomposes wrongly or too slowly, the CPU does; products wait for it.
-    "cuda, eigh on cpu": {
-        "product64": 1.5,
-        "eigh": 3000.0,
-        "cholesky": 2.0,
-        "inverse": 8.0,
-        "sum": 40.0,
-    },
-}
 # With any number of alphas: stretches cost about as much as so many products over the whole
 # spectrum, their right sides at full precision as so many, and so many alphas tell of all others.
 _STRETCHES = 3.3
@@ -116,43 +102,57 @@ class Work:
         return self.n_alphas if self.is_exact else min(self.n_alphas, most)
 
     @property
+    def stretches(self) -> float:
+        """Products over the whole spectrum that its stretches cost."""
+        return self.n_alphas if self.is_exact else min(self.n_alphas, _STRETCHES)
+
+    @property
     def rates(self) -> dict[str, float]:
         """Costs of the steps on this device."""
-        return _RATES[self.kind]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a solver takes.
-
-    Parameters
-    ----------
-    flop : float
-        Floating-point operations until scores and weights are there, slow ones weighted. Products
-        that all solvers make are left out.
-    held_bytes : int
-        Largest memory at once beside X, its Gram matrix and the responses, splits one by one
-        where the solver allows that.
-    """
-
-    flop: float
-    held_bytes: int
+        return RATES[self.kind]
 
 
 def _split_cost(work: Work) -> Cost:
-    """Decompose every split's training rows, and add the rows of the last for the weights."""
+    """Decompose every split's training rows, and add the rows of the last for the weights.
+
+    In the primal form the training rows are projected, or few voxels go by way of the features.
+    """
     weights = _weights_cost(work, work.parts[-1][0] if work.parts else 0)
     rates, flop, held = work.rates, weights.flop, float(weights.held_bytes)
-    stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _STRETCHES)
     for n_train, n_validation in work.parts:
-        rank = min(n_train, work.n_features)
+        rank, inputs = min(n_train, work.n_features), _inputs_cost(work, n_train)
         flop += rates["eigh"] * rank**3 + 2 * rates["product64"] * n_validation * rank**2
-        flop += 2 * work.n_voxels * rank * (n_train + stretches * n_validation)
-        flop += _sums_flop(work, n_validation)
-        left = n_train * rank * (8 + work.itemsize)
-        rows = n_validation * rank * (16 + stretches * work.itemsize)
-        held = max(held, left + rows + 4 * 8 * rank**2)
+        flop += _columns_flop(work, n_train) + inputs.flop
+        flop += _predictions_flop(work, n_train, n_validation)
+        rows = n_validation * rank * (16 + work.stretches * work.itemsize)
+        held = max(held, inputs.held_bytes + rows + 4 * 8 * rank**2)
     return Cost(flop, int(held))
+
+
+def _inputs_cost(work: Work, n_train: int) -> Cost:
+    """Cost of what the training responses of one split are multiplied with, and of doing so."""
+    if n_train <= work.n_features:
+        return Cost(2.0 * work.n_voxels * n_train**2, n_train**2 * (8 + work.itemsize))
+    ways = ways_to_inputs(n_train, work.n_features, work.n_voxels, work.itemsize, work.kind)
+    return min(ways.values(), key=lambda cost: cost.flop)
+
+
+def _predictions_flop(work: Work, n_train: int, n_validation: int) -> float:
+    """Predictions of one split and their sums: of a triangle, in the primal form, if cheaper."""
+    rank, per_row = min(n_train, work.n_features), 2 * work.n_voxels * work.stretches
+    plain = per_row * n_validation * rank + _sums_flop(work, n_validation)
+    if n_train <= work.n_features or n_validation <= rank:
+        return plain
+    made = triangle_flop(n_validation, rank, work.kind) + 2.0 * work.n_voxels * n_validation * rank
+    return min(plain, made + per_row * rank**2 + _sums_flop(work, rank))
+
+
+def _columns_flop(work: Work, n_train: int) -> float:
+    """Products of the columns of one split's training rows, in the primal form."""
+    if n_train <= work.n_features:
+        return 0.0
+    n_rows = min(n_train, work.n_trs - n_train)  # the others are taken from all
+    return work.rates["product64"] * n_rows * float(work.n_features) ** 2
 
 
 def _cholesky_cost(work: Work) -> Cost:
@@ -164,6 +164,7 @@ def _cholesky_cost(work: Work) -> Cost:
         rank = min(n_train, work.n_features)
         solved = rates["cholesky"] * rank**3 + 2 * rates["product64"] * n_validation * rank**2
         flop += n_nodes * (solved + 2 * work.n_voxels * n_validation * rank)
+        flop += _columns_flop(work, n_train)
         if rank < n_train:
             flop += 2 * work.n_voxels * n_train * rank
         flop += _sums_flop(work, n_validation)
@@ -185,6 +186,8 @@ def _holdout_cost(work: Work) -> Cost:
     stretches = work.n_alphas if work.is_exact else min(work.n_alphas, _EXACT_STRETCHES)
     flop += n_nodes * rates["product64"] * n_left_out**2 * work.rank
     flop += 2 * work.n_voxels * work.rank * (work.n_trs + stretches * n_left_out)
+    if work.n_trs > work.n_features:
+        flop += 2 * rates["product64"] * work.n_trs * work.rank**2
     held = float(work.n_trs * work.rank * (8 + work.itemsize))
     held += stretches * n_left_out * work.rank * work.itemsize
     for n_validation, left_out in sizes:
@@ -265,24 +268,22 @@ class WeightsWork:
         is_dual_form = self.n_trs <= self.n_features
         return is_dual_form and self.kind == "primal" and self.n_voxels > self.n_features
 
+    @property
+    def is_known(self) -> bool:
+        """All rows are decomposed already."""
+        return self.n_known == self.n_trs
+
 
 def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
     """Give the cost of every way that there is, products that all of them make left out.
 
-    "rotated" decomposes all rows; "factored" inverts a matrix for each alpha; "bordered" adds
-    rows to those whose decomposition is known, which takes a smaller inverse for each alpha.
+    "rotated" decomposes all rows, or in the primal form their columns alone where voxels are few;
+    "factored" inverts a matrix for each alpha; "bordered" adds rows to those whose decomposition
+    is known, which takes a smaller inverse for each alpha.
     """
-    rates, rank = _RATES[work.device], min(work.n_trs, work.n_features)
-    is_known, oblong = work.n_known == work.n_trs, work.n_trs * rank
-    # Rotated, and back; the way back and X in one where voxels are many.
-    n_products, once = (2.0, 2.0 * work.n_features * oblong) if work.is_collapsed else (4.0, 0.0)
-    ways = {
-        "rotated": Cost(
-            (not is_known) * rates["eigh"] * rank**3 + once + n_products * oblong * work.n_voxels,
-            (not is_known) * (24 * rank**2 + 8 * oblong)
-            + work.itemsize * (oblong + work.is_collapsed * work.n_features * rank),
-        )
-    }
+    rates, rank = RATES[work.device], min(work.n_trs, work.n_features)
+    is_dual_form = work.n_trs <= work.n_features
+    ways = {"rotated": _dual_rotated_cost(work) if is_dual_form else _primal_rotated_cost(work)}
     inverse = rates["inverse"] * rank**3
     if work.n_trs <= work.n_features or work.kind == "primal":
         products = 2.0 * rank * (rank + (work.n_trs > work.n_features) * work.n_trs)
@@ -295,8 +296,37 @@ def ways_to_weights(work: WeightsWork) -> dict[str, Cost]:
     return ways
 
 
+def _dual_rotated_cost(work: WeightsWork) -> Cost:
+    rates, n_trs = RATES[work.device], work.n_trs
+    # Rotated, and back; the way back and X in one where voxels are many.
+    n_products, once = (2.0, 2.0 * work.n_features * n_trs**2) if work.is_collapsed else (4.0, 0.0)
+    return Cost(
+        (not work.is_known) * rates["eigh"] * n_trs**3
+        + once
+        + n_products * n_trs**2 * work.n_voxels,
+        (not work.is_known) * 32 * n_trs**2
+        + work.itemsize * (n_trs**2 + work.is_collapsed * work.n_features * n_trs),
+    )
+
+
+def _primal_rotated_cost(work: WeightsWork) -> Cost:
+    rates, n_features = RATES[work.device], work.n_features
+    n_coef = n_features if work.kind == "primal" else work.n_trs
+    back = 2.0 * work.n_voxels * n_features * n_coef
+    oblong = work.n_trs * n_features
+    if work.is_known:
+        return Cost(2.0 * work.n_voxels * oblong + back, work.itemsize * oblong)
+    ways = ways_to_inputs(work.n_trs, n_features, work.n_voxels, work.itemsize, work.device)
+    # Dual coefficients are made of what "matrix" projects.
+    some = [ways["matrix"]] if work.kind == "dual" else ways.values()
+    inputs = min(some, key=lambda cost: cost.flop)
+    return Cost(
+        rates["eigh"] * n_features**3 + inputs.flop + back, 24 * n_features**2 + inputs.held_bytes
+    )
+
+
 def _bordered_cost(work: WeightsWork, n_known: int, n_others: int) -> Cost:
-    rates = _RATES[work.device]
+    rates = RATES[work.device]
     system = rates["product64"] * n_others**2 * n_known + rates["inverse"] * n_others**3
     across = 2.0 * n_others * n_known
     n_products, once = (

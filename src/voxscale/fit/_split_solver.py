@@ -9,7 +9,10 @@ from torch import Tensor
 
 from voxscale.arrays import Array
 from voxscale.arrays._linalg import cholesky, matmul
+from voxscale.fit._costs import triangle_flop
 from voxscale.fit._decompose import Gram
+from voxscale.fit._inputs import ByFeatures, ByMatrix, ToInputs, go_by_features
+from voxscale.fit._plan import device_kind
 from voxscale.fit._products import AlphaSums, Products, Workspace, as_tensor, tiles, voxel_tiles
 from voxscale.fit._scoring import Moments, centred, rounding_noise
 from voxscale.fit._shrinkage import (
@@ -32,8 +35,8 @@ class SplitPath:
     ----------
     gram : Gram
     train, validation : tensor of int64
-    to_inputs : tensor of shape (n_inputs, n_train), or None
-        What the training responses are multiplied with first; None: they are the inputs.
+    to_inputs : ToInputs or None
+        From the training responses to inputs; None: they are the inputs.
     projection : tensor of shape (n_kept, n_validation), or None
         Orthonormal rows that span all predictions, where they are fewer than the TRs.
     products : list of (slice, Products)
@@ -49,7 +52,7 @@ class SplitPath:
     gram: Gram
     train: Tensor
     validation: Tensor
-    to_inputs: Tensor | None
+    to_inputs: ToInputs | None
     projection: Tensor | None
     products: list[tuple[slice, Products]]
     mean: Tensor
@@ -58,18 +61,29 @@ class SplitPath:
 
     @classmethod
     def by_eigh(
-        cls, gram: Gram, train: Tensor, validation: Tensor, alphas: Array, tolerance: float
+        cls,
+        gram: Gram,
+        train: Tensor,
+        validation: Tensor,
+        alphas: Array,
+        tolerance: float,
+        n_voxels: int,
     ) -> SplitPath:
-        """Decompose the training rows: all alphas share it."""
-        parts = gram.split(train, validation)
+        """Decompose the training rows: all alphas share it.
+
+        What serves all voxels is made where so many, in all blocks, make it pay.
+        """
+        eigenvalues, rotated, to_inputs = _decomposed(gram, train, validation, n_voxels)
         # Centred while still float64, predictions need no centring and lose no digits.
-        rotated, mean = centred(parts.rotated)
+        rotated, mean = centred(rotated)
         weights = torch.linalg.vector_norm(rotated, dim=0).cpu().numpy()
-        table, scale = shrinkages(parts.eigenvalues.cpu().numpy(), alphas, weights)
+        table, scale = shrinkages(eigenvalues.cpu().numpy(), alphas, weights)
         along = curves(table, weights, tolerance)
         cuts = stretches(table[along.at], weights, tolerance)
         n_products = sum(len(cut.factors) * cut.factors.shape[1] for cut in cuts)
-        rows, projection = _fewer_rows(rotated, n_products)
+        # The dual form makes its triangle whatever the voxels, as it always did.
+        is_primal = len(train) > gram.X.shape[1]
+        rows, projection = _fewer_rows(rotated, n_products, n_voxels if is_primal else None)
         dtype = gram.X.dtype
         # No cuts: no part of the spectrum makes validation rows differ.
         n_rows = len(rows) if cuts else 0
@@ -78,7 +92,7 @@ class SplitPath:
             gram,
             train,
             validation,
-            parts.left.T.contiguous(),
+            to_inputs,
             None if projection is None else projection.to(dtype),
             made,
             (as_tensor(table, rotated) * mean).to(dtype),
@@ -124,7 +138,7 @@ class SplitPath:
             X = gram.X[train]
             if parts.mean is not None:
                 X = X - torch.outer(gram.root[train], parts.mean).to(dtype)
-            to_inputs = X.T.contiguous()
+            to_inputs = ByMatrix(X.T.contiguous())
         return cls(
             gram,
             train,
@@ -140,18 +154,18 @@ class SplitPath:
     @property
     def n_bytes(self) -> int:
         """Memory that the split takes, whatever the voxels."""
-        held = [self.to_inputs, self.projection, self.mean]
-        return sum(0 if one is None else one.nbytes for one in held) + sum(
-            products.n_bytes for _, products in self.products
-        )
+        to_inputs = 0 if self.to_inputs is None else self.to_inputs.n_bytes
+        projection = 0 if self.projection is None else self.projection.nbytes
+        products = sum(products.n_bytes for _, products in self.products)
+        return to_inputs + projection + self.mean.nbytes + products
 
     @property
     def flop_per_voxel(self) -> float:
         """Floating-point operations for the scores of one voxel, sums aside."""
-        held = [self.to_inputs, self.projection, self.mean]
-        return sum(0.0 if one is None else 2.0 * one.numel() for one in held) + sum(
-            products.flop_per_voxel for _, products in self.products
-        )
+        to_inputs = 0.0 if self.to_inputs is None else self.to_inputs.flop_per_voxel
+        projection = 0 if self.projection is None else self.projection.numel()
+        products = sum(products.flop_per_voxel for _, products in self.products)
+        return to_inputs + 2.0 * (projection + self.mean.numel()) + products
 
     def moments(self, values: Tensor) -> Moments:
         """Sum over validation rows, for responses of shape (n_trs, n_voxels)."""
@@ -161,7 +175,7 @@ class SplitPath:
         trained_on, offset = values[self.train], torch.zeros_like(y_mean)
         if gram.means is not None:
             trained_on, offset = gram.about_mean(trained_on, self.train)
-        inputs = trained_on if self.to_inputs is None else matmul(self.to_inputs, trained_on)
+        inputs = trained_on if self.to_inputs is None else self.to_inputs(trained_on)
         narrow = y.to(dtype)
         if self.projection is not None:
             narrow = matmul(self.projection, narrow)
@@ -194,11 +208,33 @@ class SplitPath:
         )
 
 
-def _fewer_rows(rotated: Tensor, n_products: int) -> tuple[Tensor, Tensor | None]:
-    """Rows that predict the same sums: their triangle, where that spares products."""
+def _decomposed(
+    gram: Gram, train: Tensor, validation: Tensor, n_voxels: int
+) -> tuple[Tensor, Tensor, ToInputs]:
+    """Eigenvalues, validation rows to be multiplied with inputs, and the way to these."""
+    if go_by_features(gram, len(train), n_voxels):
+        spectrum = gram.spectrum(train)
+        rotated = gram.rotated(validation, spectrum)
+        return spectrum.eigenvalues, rotated, ByFeatures(gram, train, spectrum)
+    parts = gram.split(train, validation)
+    return parts.eigenvalues, parts.rotated, ByMatrix(parts.left.T.contiguous())
+
+
+def _fewer_rows(
+    rotated: Tensor, n_products: int, n_voxels: int | None
+) -> tuple[Tensor, Tensor | None]:
+    """Rows that predict the same sums: their triangle, where that spares products.
+
+    With a number of voxels, where it spares these more than it takes.
+    """
     n_rows, rank = rotated.shape
-    if not rank or n_products * (n_rows - rank) <= n_rows * rank:
+    spared = n_products * (n_rows - rank) - n_rows * rank
+    if not rank or spared <= 0:
         return rotated, None
+    if n_voxels is not None:
+        needed = triangle_flop(n_rows, rank, device_kind(rotated.device))
+        if 2.0 * n_voxels * spared <= needed:
+            return rotated, None
     basis, triangle = torch.linalg.qr(rotated)
     return triangle, basis.T.contiguous()
 
