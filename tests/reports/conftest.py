@@ -22,12 +22,15 @@ class Planted:
         Numbers of stories, of half an hour each; the largest is all of them.
     grid : set of str
         Of "layer", "context" and "model": what is crossed with the amounts, beside the star.
+    near : float
+        Score of the first 30 of 40 voxels, as a part of the mean over all.
     """
 
     def __init__(
         self, score, *, subjects=("s0", "s1"), stories=("x", "y"), models=("echo",), layers=(2,),
-        contexts=(32,), amounts=(8,), grid=(), draws=1, maps=(), cv="leave-run-out",
+        contexts=(32,), amounts=(8,), grid=(), draws=1, maps=(), cv="leave-run-out", near=1.0,
     ):  # fmt: skip
+        self.near = near  # times the mean score: that of the first 30 of 40 voxels
         self.score, self.subjects, self.stories = score, subjects, stories
         self.amounts, self.draws = amounts, draws
         self.centre = {
@@ -53,10 +56,22 @@ class Planted:
         self.table, self.story_table = self._tables(cells)
         self.results = SimpleNamespace(
             table=self.table, story_table=self.story_table, study=self.study,
-            subjects=tuple(subjects),
+            subjects=tuple(subjects), select=self._select, by_story=self._by_story,
+            key=lambda cell: cell.key,
             sweep=lambda axis, subject=None: [SimpleNamespace(n_stories=n) for n in amounts],
         )  # fmt: skip
         self.material = SimpleNamespace(results=self.results, maps=maps)
+
+    def _select(self, subject):
+        keys = self.table.loc[self.table["subject"] == subject, "key"]
+        return tuple(SimpleNamespace(key=key) for key in keys)
+
+    def _by_story(self, cell):
+        """Give 30 of 40 voxels a part of the mean score, and the others what that leaves."""
+        rows = self.story_table[self.story_table["key"] == cell.key]
+        means = zip(rows["story"], rows["mean_r"], strict=True)
+        parts = np.repeat([self.near, 4 - 3 * self.near], (30, 10))
+        return {story: parts * mean for story, mean in means}
 
     def _add(self, cells, sweep, **axes):
         values = {name: axes.get(name, [value]) for name, value in self.centre.items()}

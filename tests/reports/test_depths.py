@@ -43,8 +43,10 @@ def test_one_subject_has_no_interval_and_two_sizes_no_slope(planted_results):
     told, _ = found(planted_results, subjects=("s0",))
     assert "(no interval: one subject)" in told
     assert "mean over" not in told
-    told, _ = found(planted_results, models=MODELS[:2])
+    told, table = found(planted_results, models=MODELS[:2])
     assert "Two sizes are too few for a slope." in told
+    assert table.numbers[["slope_of_subject", "slope", "low", "high"]].isna().all(axis=None)
+    assert table.numbers["depth"].notna().all()
     assert "per decade" not in told
 
 

@@ -389,7 +389,7 @@ def test_a_unit_without_one_size_is_left_out_and_counted(bare, tmp_path):
     rest = tuple(cell for cell in found.cells if cell not in lost)
     partial = dataclasses.replace(found, cells=rest, missing=tuple(lost))
     told = section_of(write_report(partial, tmp_path), "size")
-    assert "2 sizes, mean over 1 subject." in told
+    assert "2 sizes, of s1." in told
     assert "Two sizes cannot show whether the line is straight." in told
     assert "Left out for want of a size: of s2 test story" in told
     assert "(2 words)." in told

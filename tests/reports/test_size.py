@@ -126,18 +126,27 @@ def wobbling(cell, subject, story):
     return rising(cell, subject, story) + side * 0.004 * np.log10(cell["hours"]) ** 2
 
 
-def maps_with(ceiling):
+def maps_with(ceiling, stories=("x", "y"), subjects=("s0", "s1")):
+    """Let 30 of 40 voxels have a ceiling."""
     cc_max = np.r_[np.full(30, ceiling), np.full(10, np.nan)].astype(np.float32)
-    return (SimpleNamespace(cc_max=cc_max, ceiling_runs={"again": 5}),)
+    runs = dict.fromkeys(stories, 5)
+    return [SimpleNamespace(subject=one, cc_max=cc_max, ceiling_runs=runs) for one in subjects]
+
+
+def against_hours(score):
+    return units_of(lambda cell, *who: score({**cell, "context": 32}, *who))
+
+
+def labels(drawing):
+    return {line.get_label() for line in drawing.figure.axes[0].get_lines()}
 
 
 def test_what_shares_of_the_ceiling_need_is_solved_from_the_line(planted_results):
     section = section_of(planted_results, contexts=(32,), maps=maps_with(0.25))
     told = said(section)
-    assert "noise ceiling is 0.250, the mean of cc_max over the 30 of 40 voxels" in told
-    assert "('again')" in told
-    scores = units_of(lambda cell, *who: rising({**cell, "context": 32}, *who)).mean(axis=1)
-    law = fit_scaling_law(HOURS, scores)
+    assert "noise ceiling is 0.250, the mean of cc_max over the 60 of 80 voxels" in told
+    assert "('x', 'y')" in told
+    law = fit_scaling_law(HOURS, against_hours(rising).mean(axis=1))
     for share in (0.5, 0.75):
         hours = 10 ** ((share * 0.25 - law.intercept) / law.slope)
         assert hours > HOURS[0]
@@ -148,14 +157,87 @@ def test_what_shares_of_the_ceiling_need_is_solved_from_the_line(planted_results
         f"{error:+.4f})"
     ) in told
     assert told.count("errs there") == told.count("times the largest size that was measured")
-    lines = {line.get_label() for line in section.drawings[0].figure.axes[0].get_lines()}
-    assert any(one.startswith("noise ceiling 0.250") for one in lines)
+
+
+def test_a_ceiling_of_all_voxels_in_all_stories_is_drawn_with_the_curve_itself(planted_results):
+    section = section_of(planted_results, contexts=(32,), maps=maps_with(0.25))
+    (drawing,) = section.drawings
+    assert any(one.startswith("noise ceiling 0.250") for one in labels(drawing))
+    assert "Shares of it are read from" not in said(section)
+
+
+@pytest.mark.parametrize(("near", "stories"), [(1.2, "xy"), (1.0, "y"), (1.2, "x")])
+def test_a_ceiling_is_set_against_the_voxels_and_stories_that_have_it(
+    planted_results, near, stories
+):
+    maps = maps_with(0.25, stories)
+    section = section_of(planted_results, contexts=(32,), maps=maps, near=near)
+    told = said(section)
+    assert "Shares of it are read from curves of these voxels in these stories alone." in told
+    kept = [s in stories for _ in ("s0", "s1") for s in ("x", "y")]
+    law = fit_scaling_law(HOURS, near * against_hours(rising)[:, kept].mean(axis=1))
+    hours = 10 ** ((0.75 * 0.25 - law.intercept) / law.slope)
+    assert f"75 % (0.188) at {hours:.3g} h" in told
+    whole, part = section.drawings
+    assert not any("ceiling" in one for one in labels(whole))
+    assert any(one.startswith("noise ceiling 0.250") for one in labels(part))
+    assert f"Repeated test stories alone: {', '.join(stories)}." in part.caption
+    assert part.numbers.groupby("story")["mean_r"].size().index.tolist() == sorted(stories)
+    np.testing.assert_allclose(
+        part.numbers.groupby("size")["mean_r"].mean().loc[HOURS], law.mean_scores, rtol=1e-6
+    )
+    kinds = {row[1] for row in section.tables[-1].rows}
+    assert "log-linear" in kinds
+    assert section.tables[-1].name == "size-ceiling-laws"
+
+
+def test_a_law_tends_to_the_ceiling_of_its_own_voxels(planted_results):
+    def to_the_ceiling(cell, subject, story):
+        own = 0.2 + 0.01 * int(subject[1:])
+        return 0.3 - own * (cell["hours"] / 0.5) ** -0.5
+
+    options = {"contexts": (32,), "maps": maps_with(0.375), "near": 1.25}  # 1.25 × 0.3 = 0.375
+    section = section_of(planted_results, to_the_ceiling, **options)
+    numbers = section.tables[-1].numbers.set_index("kind")
+    assert numbers["is_chosen"].idxmax() == "saturating"
+    assert numbers.loc["saturating", "asymptote"] == pytest.approx(0.375)
+    assert numbers.loc["saturating", "exponent"] == pytest.approx(0.5, abs=1e-6)
+    of_all = section.tables[0].numbers.set_index("kind")
+    assert "has no ceiling" in of_all.loc["saturating", "reason"]
 
 
 def test_a_share_that_a_law_never_reaches_is_said_not_to_be_reached(planted_results):
     told = said(section_of(planted_results, saturating, maps=maps_with(0.7), contexts=(32,)))
     assert "its exponent is 0.50" in told
     assert "90 % (0.630) is not reached by this law" in told
+
+
+def test_a_share_far_beyond_what_was_measured_has_no_size(planted_results):
+    # A line that reaches everything, in the end: from 0.5 to 16 h it rises by 0.08.
+    told = said(section_of(planted_results, contexts=(32,), maps=maps_with(0.28)))
+    law = fit_scaling_law(HOURS, against_hours(rising).mean(axis=1))
+    beyond = [10 ** ((share * 0.28 - law.intercept) / law.slope) / 16 for share in (0.75, 0.9)]
+    assert beyond[0] < 30 < beyond[1] < 10_000
+    assert "90 % (0.252) is not reached within 30 times the largest size" in told
+    assert told.count("is not reached within") == 1
+
+
+def test_a_line_through_a_bent_curve_tells_no_size(planted_results):
+    few = {"amounts": AMOUNTS[::2], "contexts": (32,), "maps": maps_with(0.3)}  # no other law
+    told = said(section_of(planted_results, saturating_unevenly, **few))
+    assert "is not told: the curve bends, and the law that was chosen is a line." in told
+    assert "Needed of" not in told
+
+
+def test_a_line_far_from_its_points_tells_no_size(planted_results):
+    def steps(cell, subject, story):
+        up = {0.5: 0.0, 2.0: 0.06, 8.0: 0.03}[cell["hours"]]
+        return level(subject, story) + up + 0.02 * int(subject[1:]) * (up > 0.04)
+
+    few = {"amounts": AMOUNTS[::2], "contexts": (32,), "maps": maps_with(0.3)}
+    told = said(section_of(planted_results, steps, **few))
+    assert "is not told: the points are on no line, and no other law was chosen." in told
+    assert "Needed of" not in told
 
 
 def test_where_scores_fall_no_size_is_needed(planted_results):
@@ -173,7 +255,7 @@ def test_where_scores_fall_no_size_is_needed(planted_results):
 
 def test_a_share_below_every_score_is_said_to_be_exceeded(planted_results):
     told = said(section_of(planted_results, contexts=(32,), maps=maps_with(0.12)))
-    lowest = units_of(lambda cell, *who: rising({**cell, "context": 32}, *who)).mean(axis=1).min()
+    lowest = against_hours(rising).mean(axis=1).min()
     assert 0.06 < lowest < 0.09
     assert "50 % (0.060) is exceeded at every size that was measured; 75 % (0.090) at " in told
 
@@ -236,6 +318,7 @@ def test_an_exchange_with_a_curve_is_told_of_its_last_tenfold(planted_results):
     factor = 10 ** (0.3 * (51.2**-0.5 - 512**-0.5) / 0.1)
     assert factor == pytest.approx(1.93, abs=0.01)
     assert (
+        "By the laws that were chosen (power of context, log-linear of hours of training data), "
         f"ten times the context from 51.2 words on brings as much as {factor:.2g} times the hours "
         "of training data, counted from 2.83 h"
     ) in said(section)

@@ -146,6 +146,16 @@ def test_bending_is_a_t_test_of_parabolas(rng):
     assert np.isnan(bending(X, scores[:, 0]).p_value)
 
 
+@pytest.mark.parametrize("base", [0.0, 0.05, 1e3])
+def test_rounding_bends_no_line(base):
+    slopes = np.array([0.05, 0.053, 0.047, 0.06])
+    found = bending(X, base + np.log10(X / 7.0)[:, None] * slopes)
+    assert found.verdict == "straight within error"
+    assert found.curvature == 0
+    bent = base + np.log10(X / 7.0)[:, None] * slopes + 1e-9 * base * np.log10(X)[:, None] ** 2
+    assert bending(X, bent).verdict == ("bends up" if base else "straight within error")
+
+
 def test_bending_agrees_with_the_interval_of_an_exponent(rng):
     for _ in range(20):
         scores = bent(rng, noise=0.01)

@@ -87,7 +87,7 @@ def _told(found: RelativeDepths) -> str:
         "Relative depth of the best layer by validation (0: word embeddings, 1: last; among those "
         f"fitted), from the smallest model to the largest: {depths}{over}."
     )
-    if len(np.unique(found.n_params)) < _FEWEST_FOR_SLOPE:
+    if not _has_slope(found):
         return f"{told} Two sizes are too few for a slope."
     slope = with_minus(f"{found.slope:+.3f}")
     ends = "no interval: one subject"
@@ -95,6 +95,10 @@ def _told(found: RelativeDepths) -> str:
         low, high = (with_minus(f"{end:+.3f}") for end in (found.low, found.high))
         ends = f"{100 * found.level:g} % interval {low} to {high}, over {found.n_subjects} subjects"
     return f"{told} It changes by {slope} per decade of parameters ({ends})."
+
+
+def _has_slope(found: RelativeDepths) -> bool:
+    return len(np.unique(found.n_params)) >= _FEWEST_FOR_SLOPE
 
 
 def _is_many(found: RelativeDepths) -> bool:
@@ -123,4 +127,6 @@ def _table(found: RelativeDepths, facts: dict[str, ModelFacts], scores: dict[str
         for i, model in enumerate(found.models)
         for j, subject in enumerate(scores[model].columns)
     ])  # fmt: skip
+    if not _has_slope(found):
+        numbers[["slope_of_subject", "slope", "low", "high"]] = np.nan
     return Table(_COLUMNS, rows, _NOTE, "best-depths", numbers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,16 +20,13 @@ from voxscale.scaling import (
     fit_scaling_law,
 )
 
-if TYPE_CHECKING:
-    from voxscale.reports._reading import Material
-
 _FEWEST = 2  # sizes of a law
 
-__all__ = ["Ceiling", "Sweep", "Worth", "ceiling_of", "fitted_sweep", "line_of", "worth"]
+__all__ = ["Ceiling", "Sweep", "Worth", "fitted_sweep", "line_of", "worth"]
 
 
 class Ceiling(NamedTuple):
-    """The mean noise ceiling of voxels, and what it is about."""
+    """The mean noise ceiling of the voxels that have one, and what it is about."""
 
     value: float
     stories: tuple[str, ...]
@@ -38,7 +35,10 @@ class Ceiling(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """A sweep with its laws; ``points`` have a ``pooled_size``, NaN where they are in no law."""
+    """A sweep with its laws; ``points`` have a ``pooled_size``, NaN where they are in no law.
+
+    ``ceiling`` is that of the same voxels in the same stories, where it is known.
+    """
 
     axis: str
     what: str
@@ -46,6 +46,7 @@ class Sweep(NamedTuple):
     pooled: Pooled
     comparison: LawComparison
     bend: Bending | None
+    ceiling: Ceiling | None = None
 
     @property
     def units(self) -> Any:
@@ -106,19 +107,7 @@ class Worth(NamedTuple):
     at: tuple[float, ...] = ()
 
 
-def ceiling_of(material: Material) -> Ceiling | None:
-    """Average the noise ceiling over voxels that have one, then over subjects."""
-    known = [maps for maps in material.maps if np.isfinite(maps.cc_max).any()]
-    if not known:
-        return None
-    means = [float(np.nanmean(maps.cc_max.astype(np.float64))) for maps in known]
-    stories = tuple(dict.fromkeys(run for maps in known for run in maps.ceiling_runs))
-    n_with = sum(int(np.isfinite(maps.cc_max).sum()) for maps in known)
-    n_voxels = sum(len(maps.cc_max) for maps in known)
-    return Ceiling(float(np.mean(means)), stories, n_with, n_voxels)
-
-
-def fitted_sweep(axis: str, what: str, points: Any, ceiling: float | None) -> Sweep | str:
+def fitted_sweep(axis: str, what: str, points: Any, ceiling: Ceiling | None) -> Sweep | str:
     """Fit the laws of a sweep, or say why there is none."""
     n_sizes = points.groupby("subject")["size"].nunique().max() if len(points) else 0
     if n_sizes < 2:
@@ -136,9 +125,10 @@ def fitted_sweep(axis: str, what: str, points: Any, ceiling: float | None) -> Sw
         )
     x = found.units.index.to_numpy(dtype=np.float64)
     scores, levels = found.units.to_numpy(), levels_of(found.units)
-    comparison = compare_laws(x, scores, ceiling=ceiling, levels=levels)
+    top = None if ceiling is None else ceiling.value
+    comparison = compare_laws(x, scores, ceiling=top, levels=levels)
     bend = bending(x, scores, levels=levels) if len(np.unique(x)) > 2 else None
-    return Sweep(axis, what, _with_sizes(points, found), found, comparison, bend)
+    return Sweep(axis, what, _with_sizes(points, found), found, comparison, bend, ceiling)
 
 
 def _with_sizes(points: Any, found: Pooled) -> Any:

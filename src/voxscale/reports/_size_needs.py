@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from voxscale.reports._law_words import size_text
+from voxscale.reports._law_words import is_straight, size_text
 from voxscale.reports._size_words import MOST_TIMES, UNITS
 from voxscale.reports._tables import with_minus
 
@@ -13,25 +13,18 @@ if TYPE_CHECKING:
     from voxscale.reports._size_laws import Ceiling, Sweep
     from voxscale.scaling import Needed
 
-__all__ = ["about_ceiling", "told_of_needs"]
+__all__ = ["told_of_needs"]
 
 SHARES = (0.5, 0.75, 0.9)  # of the ceiling
-
-
-def about_ceiling(ceiling: Ceiling) -> str:
-    """Say what the ceiling is a mean of, and how it can be compared."""
-    stories = ", ".join(repr(story) for story in ceiling.stories)
-    return (
-        f"The noise ceiling is {ceiling.value:.3f}, the mean of cc_max over the "
-        f"{ceiling.n_with:,} of {ceiling.n_voxels:,} voxels that have one, in the repeated test "
-        f"stories alone ({stories}). The curves are means over all voxels with a score and over "
-        "all test stories, so that they would end somewhat below it."
-    )
+MOST_BEYOND = 30.0  # times the largest size that was measured; farther a law is not trusted
 
 
 def told_of_needs(sweep: Sweep, ceiling: Ceiling) -> str:
     """Say which size would be needed for shares of the ceiling, by the law that was chosen."""
     law = sweep.law
+    doubt = _doubt(sweep)
+    if doubt:
+        return f"What shares of the noise ceiling would need of {sweep.what} is not told: {doubt}."
     needs = {share: law.needed(share, ceiling=ceiling.value) for share in SHARES}
     shares = {share: f"{100 * share:g} % ({one.score:.3f})" for share, one in needs.items()}
     if not law.slope > 0:
@@ -52,6 +45,17 @@ def told_of_needs(sweep: Sweep, ceiling: Ceiling) -> str:
     )
 
 
+def _doubt(sweep: Sweep) -> str:
+    """Say why a line that was chosen cannot be drawn on; empty where nothing speaks against it."""
+    if sweep.law.kind != "log-linear":
+        return ""
+    if sweep.bend is not None and sweep.bend.verdict.startswith("bends"):
+        return "the curve bends, and the law that was chosen is a line"
+    if not is_straight(sweep.line):
+        return "the points are on no line, and no other law was chosen"
+    return ""
+
+
 def _is_exceeded(sweep: Sweep, found: Needed) -> bool:
     """Tell whether every size that was measured has a higher score."""
     return bool(sweep.law.mean_scores.min() > found.score)
@@ -64,8 +68,8 @@ def _needed(sweep: Sweep, found: Needed) -> str:
         return "is exceeded at every size that was measured"
     if not found.is_reached:
         return "is not reached by this law"
-    if found.x > MOST_TIMES * last:
-        return f"is not reached within {MOST_TIMES:,.0f} times the largest size"
+    if found.x > MOST_BEYOND * last:
+        return f"is not reached within {MOST_BEYOND:.0f} times the largest size"
     if found.x < first:
         return f"is reached below the smallest size, {unit.format(size_text(first))}"
     told = f"at {unit.format(size_text(found.x))}"

@@ -16,7 +16,7 @@ from voxscale.reports._law_words import (
     size_text,
 )
 from voxscale.reports._left_out import told_of_left_out
-from voxscale.reports._tables import Table, as_text, plural, with_minus
+from voxscale.reports._tables import Table, as_text, with_minus
 
 if TYPE_CHECKING:
     from voxscale.reports._size_laws import Sweep, Worth
@@ -91,8 +91,9 @@ def _sizes(sweep: Sweep) -> str:
     if len(line.x) > 2:
         _, residual, x = line_fit(line)
         worst = f", largest residual {as_text(residual, 4)} at {size_text(x)}"
-    subjects = plural(len(sweep.subjects), "subject")
-    return f"{len(line.x)} {what}, mean over {subjects}{worst}."
+    several = f"mean over {len(sweep.subjects)} subjects"
+    of = several if len(sweep.subjects) > 1 else f"of {sweep.subjects[0]}"
+    return f"{len(line.x)} {what}, {of}{worst}."
 
 
 def told_of_law(sweep: Sweep) -> str:
@@ -138,8 +139,9 @@ def told_of_worth(sweep: Sweep, hours: Sweep, found: Worth) -> str:
         )
     if found.at:
         unit, (size, h) = UNITS[sweep.axis], found.at
+        kinds = f"{sweep.law.kind} of {sweep.what}, {hours.law.kind} of {hours.what}"
         return (
-            f"By the laws that were chosen, which are no lines here, ten times the {what} from "
+            f"By the laws that were chosen ({kinds}), ten times the {what} from "
             f"{unit.format(size_text(size))} on brings as much as {factor_text(found.factor)} "
             f"times the hours of training data, counted from {size_text(h)} h (no interval: it "
             "depends on where it starts)."
@@ -181,8 +183,11 @@ def factor_text(factor: float) -> str:
     return f"{factor:.2g}" if factor < 100 else f"{float(f'{factor:.2g}'):,.0f}"
 
 
-def laws_table(sweeps: Sequence[Sweep]) -> Table:
-    """Tabulate every law of every sweep, the chosen one and why others could not be fitted."""
+def laws_table(sweeps: Sequence[Sweep], name: str = "size-laws", note: str = "") -> Table:
+    """Tabulate every law of every sweep, the chosen one and why others could not be fitted.
+
+    By default the note says how to read the table.
+    """
     import pandas as pd
 
     rows, numbers = [], []
@@ -197,17 +202,19 @@ def laws_table(sweeps: Sequence[Sweep]) -> Table:
                 (sweep.what, row.kind, as_text(row.n_parameters), as_text(row.aicc, 1),
                  _weight(row.weight), *held, "yes" if is_chosen else "")
             )  # fmt: skip
-    note = (
-        "Laws of the mean scores, where there are enough sizes. Weight: share of the support by "
-        "AICc, which needs three sizes more than the law has parameters. Errors: root mean square, "
-        "at the largest sizes, of the law fitted without them. Candidates are the laws whose AICc "
-        "is within 2 of the smallest; all laws, where the sizes are too few for the AICc of one. "
-        "Chosen of these: the least error at the two largest sizes (at the largest, where two "
-        "cannot be left out of every candidate), or a law with fewer parameters whose error is "
-        "larger by no more than a tenth, or than twice the scatter of the sizes about the best. "
-        "The file has laws that could not be fitted too, with the reason."
-    )
-    return Table(_COLUMNS, rows, note, "size-laws", pd.DataFrame(numbers))
+    return Table(_COLUMNS, rows, note or _LAWS_NOTE, name, pd.DataFrame(numbers))
+
+
+_LAWS_NOTE = (
+    "Laws of the mean scores, where there are enough sizes. Weight: share of the support by "
+    "AICc, which needs three sizes more than the law has parameters. Errors: root mean square, "
+    "at the largest sizes, of the law fitted without them. Candidates are the laws whose AICc "
+    "is within 2 of the smallest; all laws, where the sizes are too few for the AICc of one. "
+    "Chosen of these: the least error at the two largest sizes (at the largest, where two "
+    "cannot be left out of every candidate), or a law with fewer parameters whose error is "
+    "larger by no more than a tenth, or than twice the scatter of the sizes about the best. "
+    "The file has laws that could not be fitted too, with the reason."
+)
 
 
 def _weight(weight: float) -> str:

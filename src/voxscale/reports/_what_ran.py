@@ -103,7 +103,7 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("data set", study.dataset_name),
         ("subjects", "all" if study.subjects is None else study.subjects),
         ("model", study.model),
-        ("models", study.models if len(study.models) > 1 else "that one"),
+        ("models", study.models),
         ("layers", _layers(study)),
         ("contexts (words at most)", study.contexts),
         ("words of context at least", _LEAST_CONTEXT[study.features.policy]),

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from voxscale.arrays import Array
 from voxscale.errors import FitError
 from voxscale.scaling._contrasts import t_test
 from voxscale.scaling._laws import fit_scaling_law
 
 __all__ = ["Bending", "bending"]
+
+_N_EPS = 256  # times the rounding of one number: what the contrast makes of a straight curve
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,7 @@ def bending(
     centred = decades - decades.mean()
     contrast = 2 * np.linalg.pinv(np.stack([centred**0, centred, centred**2], axis=1))[2]
     members = law.evidence.members
-    # From the first point on, so that equal scores have a curvature of exactly 0.
-    test = t_test(contrast @ (law.evidence.curves - law.evidence.curves[0]), members.weights)
+    test = t_test(_curvatures(contrast, law.evidence.curves), members.weights)
     low, high = (float(end) for end in test.interval(level))
     if np.isnan(low):
         verdict = "no error to tell by"
@@ -115,3 +117,10 @@ def bending(
     return Bending(
         float(test.mean), (low, high), float(test.p_value), verdict, level, members.level
     )
+
+
+def _curvatures(contrast: Array, curves: Array) -> Array:
+    """Apply the contrast to each curve; what rounding alone makes of a straight one is 0."""
+    found = contrast @ (curves - curves[0])
+    rounding = _N_EPS * np.finfo(np.float64).eps * np.abs(contrast) @ np.abs(curves)
+    return np.where(np.abs(found) > rounding, found, 0.0)
