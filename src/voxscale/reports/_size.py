@@ -51,7 +51,7 @@ def by_size(material: Material) -> Section:
             continue
         sweeps[axis] = found
         paragraphs.append(f"{_capital(what)}: {told_of_sweep(found)}")
-        paragraphs.append(told_of_law(found))
+        paragraphs.append(_capital(told_of_law(found)))
     told = "; ".join(f"{one.what}: {in_short(one)}" for one in sweeps.values())
     section = Section(
         "size",

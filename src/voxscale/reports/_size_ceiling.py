@@ -112,7 +112,7 @@ def add_ceiling(
     for axis in near:
         if axis in whole or axis not in sweeps:
             continue
-        found = fitted_sweep(axis, f"{sweeps[axis].what}, near the ceiling", near[axis], ceiling)
+        found = fitted_sweep(axis, sweeps[axis].what, near[axis], ceiling)
         if isinstance(found, Sweep):
             parts[axis] = found
     order = [axis for axis in sweeps if axis in whole or axis in parts]
@@ -121,13 +121,13 @@ def add_ceiling(
     section.paragraphs.append(_about(ceiling, is_whole=not parts))
     for axis in order:
         if axis in parts:
-            section.paragraphs.append(told_of_law(parts[axis]))
+            section.paragraphs.append(f"Where there is a ceiling: {told_of_law(parts[axis])}")
         section.paragraphs.append(told_of_needs((parts | whole)[axis], ceiling))
     if parts:
         shown = [parts[axis] for axis in order if axis in parts]
         section.tables.append(laws_table(shown, "size-ceiling-laws", _LAWS_NOTE))
         points = pd.concat([one.points.drop(columns="key").assign(sweep=one.axis) for one in shown])
-        ylabel = "test correlation r, mean over voxels with a noise ceiling"
+        ylabel = "test r, mean over voxels with ceiling"
         note = f" Repeated test stories alone: {', '.join(ceiling.stories)}."
         section.drawings.append(drawing_of("size-ceiling", shown, points, ylabel, note))
 

@@ -103,7 +103,7 @@ def told_of_law(sweep: Sweep) -> str:
     why = sweep.comparison.why
     if len(judged) == sum(row.law is not None for row in sweep.comparison.rows) == 1:
         why = f"{judged[0].kind}: the only one that so few sizes can judge by AICc"
-    told = f"Law of {sweep.what}: {why}"
+    told = f"law of {sweep.what}: {why}"
     ends = law.exponent_interval
     if not math.isnan(law.exponent):
         told += f"; its exponent is {law.exponent:.2f}{_ends(ends)}"
@@ -175,11 +175,13 @@ def factor_text(factor: float) -> str:
 
     Examples
     --------
-    >>> factor_text(3.16), factor_text(4512.0), factor_text(2e6)
-    ('3.2', '4,500', 'more than 10,000')
+    >>> [factor_text(one) for one in (0.96, 1.0, 3.16, 4512.0, 2e6)]
+    ['0.96', '1.0', '3.2', '4,500', 'more than 10,000']
     """
     if factor > MOST_TIMES:
         return f"more than {MOST_TIMES:,.0f}"
+    if 1 <= factor < 10:
+        return f"{factor:.1f}"
     return f"{factor:.2g}" if factor < 100 else f"{float(f'{factor:.2g}'):,.0f}"
 
 
