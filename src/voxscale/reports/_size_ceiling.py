@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_ceiling", "ceiling_of", "ceiling_points"]
 
+_LAWS_NOTE = "The same for the curves of voxels that have a noise ceiling, in the repeated stories."
+
 
 def ceiling_of(material: Material) -> Ceiling | None:
     """Average the noise ceiling over voxels that have one, then over subjects."""
@@ -130,9 +132,6 @@ def add_ceiling(
         ylabel = "test r, mean over voxels with ceiling"
         note = f" Repeated test stories alone: {', '.join(ceiling.stories)}."
         section.drawings.append(drawing_of("size-ceiling", shown, points, ylabel, note))
-
-
-_LAWS_NOTE = "The same for the curves of voxels that have a noise ceiling, in the repeated stories."
 
 
 def _about(ceiling: Ceiling, *, is_whole: bool) -> str:
