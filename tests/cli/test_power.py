@@ -65,7 +65,7 @@ def test_the_fewest_test_hours_in_all_that_are_narrow_enough_are_named():
     assert none[-1] == (
         "no combination of several subjects above has a width of 0.0001 or less; the narrowest is "
         "16 subjects, 2 test stories each (0.33 test hours per subject, 5.33 in all), 5 sizes: "
-        "0.00533."
+        "0.00523."
     )
 
 

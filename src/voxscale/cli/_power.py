@@ -35,11 +35,13 @@ def power(
         typer.Argument(metavar="[STUDY]", help="A study file whose results say what varies."),
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="DIR", help="Folder of the study's results.")
+        str | None, typer.Option("--out", metavar="DIR", help="Folder of the STUDY's results.")
     ] = None,
     axis: Annotated[
         str | None,
-        typer.Option("--axis", metavar="NAME", help="n_params, hours (of training) or context."),
+        typer.Option(
+            "--axis", metavar="NAME", help="Of the STUDY: n_params, hours (of training) or context."
+        ),
     ] = None,
     slope: Annotated[float | None, _number("--slope", "Expected gain in r per decade.")] = None,
     subject_sd: Annotated[
@@ -71,14 +73,22 @@ def power(
         float | None, _number("--story-minutes", "Length of a test story, in minutes.")
     ] = None,
     width: Annotated[
-        float | None, typer.Option("--width", metavar="X", help="Wanted width, r per decade.")
+        float | None,
+        typer.Option(
+            "--width", metavar="X", help="Wanted width: names the fewest test hours for it."
+        ),
     ] = None,
-    level: Annotated[float, typer.Option("--level", metavar="X", help="Of the intervals.")] = 0.95,
+    level: Annotated[
+        float, typer.Option("--level", metavar="X", help="Confidence level of the intervals.")
+    ] = 0.95,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write the table there as well.")
     ] = None,
 ) -> None:
-    """Tell how sure a slope would be of more subjects, test stories and sizes."""
+    """Tell how sure a slope would be of more subjects, test stories and sizes.
+
+    Numbers that are not given are the STUDY's own or, without one, assumed; it is said which.
+    """
     if not 0 < level < 1:
         msg = f"--level is {level}; expected a probability between 0 and 1, such as 0.95."
         raise ConfigError(msg)
