@@ -53,11 +53,12 @@ def test_the_page_on_power_tells_what_the_command_assumes():
     page = (ROOT / "docs" / "power.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(--[\w-]+)` \|.*\| ([\d.]+) \|$", page, re.MULTILINE))
     shown = CliRunner().invoke(app, ["power"]).output
-    assert rows == dict(re.findall(r"^  (--[\w-]+) +([\d.]+) \(assumed\)$", shown, re.MULTILINE))
+    told = re.findall(r"^  (--[\w-]+) +([\d.]+) [a-z ]+ \(assumed\)$", shown, re.MULTILINE)
+    assert rows == dict(told)
     first = re.search(r"^voxscale (power --subjects.*)$", page, re.MULTILINE).group(1)
     done = CliRunner().invoke(app, first.split())
     assert done.exit_code == 0
-    assert "smallest for a width of 0.01: " in done.output
+    assert "with a width of 0.01 or less:\n" in done.output
 
 
 @pytest.mark.parametrize(("few", "many"), [((5, 1), (3, 20))])

@@ -70,6 +70,9 @@ def test_where_there_is_no_interval_there_is_no_width():
     nothing = dict.fromkeys(COMPONENTS, 0.0)
     assert slope_interval_width(3, 2, 4, decades=1, **nothing) == 0
     assert slope_power(0.01, 3, 2, 4, decades=1, **nothing) == 1
+    assert slope_power(0.0, 3, 2, 4, decades=1, **nothing) == 0
+    mixed = slope_power(0.01, [1, 3], [[1], [2]], 4, decades=1, **COMPONENTS)
+    assert np.isnan(mixed).tolist() == [[True, False], [False, False]]
     assert slope_power(0.0, 3, 2, 4, decades=1, **COMPONENTS) == pytest.approx(0.05)
 
 
@@ -190,6 +193,9 @@ def test_numbers_out_of_range_are_refused():
         slope_interval_width(3, 1, 5, decades=2, **COMPONENTS | {"story_sd": -1})
     with pytest.raises(ValueError, match="size_sd is nan"):
         slope_power(0.1, 3, 1, 5, decades=2, **COMPONENTS | {"size_sd": math.nan})
+    for slope in (math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"slope is {slope}; expected a finite number"):
+            slope_power(slope, 3, 1, 5, decades=2, **COMPONENTS)
     with pytest.raises(ValueError, match="decades is 0"):
         slope_interval_width(3, 1, 5, decades=0, **COMPONENTS)
     with pytest.raises(ValueError, match="level is 95"):

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from voxscale.reports._common_sizes import (
+from voxscale.reports._left_out import told_of_left_out
+from voxscale.reports._sweep_points import chooses, facts_of, stories_of
+from voxscale.study._common_sizes import (
     apart_of,
     common_sizes,
     own_sizes,
     pooled,
     standing_for_all,
 )
-from voxscale.reports._left_out import told_of_left_out
-from voxscale.reports._sweep_points import chooses, facts_of, stories_of
 from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from voxscale.reports._tables import plural
 
 if TYPE_CHECKING:
-    from voxscale.reports._common_sizes import Pooled
+    from voxscale.study._common_sizes import Pooled
 
 __all__ = ["told_of_apart", "told_of_left_out"]
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.reports._common_sizes import Pooled, own_units, pooled
 from voxscale.reports._law_words import is_straight
 from voxscale.reports._left_out import told_of_apart
 from voxscale.scaling import (
@@ -19,6 +18,7 @@ from voxscale.scaling import (
     compare_laws,
     fit_scaling_law,
 )
+from voxscale.study._common_sizes import Pooled, own_units, pooled
 
 _FEWEST = 2  # sizes of a law
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxscale.errors import FitError
-from voxscale.reports._common_sizes import own_units
 from voxscale.reports._law_words import line_fit, size_text
 from voxscale.reports._size_laws import line_of, worth
 from voxscale.reports._size_words import factor_text
 from voxscale.reports._tables import Table, as_text, with_minus
+from voxscale.study._common_sizes import own_units
 
 if TYPE_CHECKING:
     from voxscale.reports._size_laws import Sweep

@@ -9,7 +9,7 @@ import numpy as np
 
 from voxscale.features import ModelFacts, known_models, model_facts
 from voxscale.features._packaged import PACKAGED
-from voxscale.reports._common_sizes import own_sizes, standing_for_all
+from voxscale.study._common_sizes import own_sizes, standing_for_all
 from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:

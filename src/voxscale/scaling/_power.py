@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from voxscale.arrays import Array
 from voxscale.errors import AlignmentError, FitError
+from voxscale.scaling._noncentral_t import two_sided_tail
 
 __all__ = ["SlopeComponents", "slope_components", "slope_interval_width", "slope_power"]
 
@@ -107,7 +109,7 @@ def slope_interval_width(
     with np.errstate(invalid="ignore", divide="ignore"):
         half = 0.5 * freedom
         expected = np.exp(special.gammaln(half + 0.5) - special.gammaln(half)) / np.sqrt(half)
-        width = 2 * special.stdtrit(freedom, 0.5 + level / 2) * expected * error
+        width = 2 * _critical(freedom, level) * expected * error
     return np.asarray(np.where(freedom > 0, width, np.nan))[()]
 
 
@@ -138,7 +140,9 @@ def slope_power(
     Returns
     -------
     array of the common shape
-        Of the non-central t distribution; NaN where there is no interval.
+        Of the non-central t distribution: 1 - level at a slope of 0, and more for any other,
+        of either sign. NaN where there is no interval. Without any error the interval is a
+        point: 1, and 0 at a slope of 0.
 
     Raises
     ------
@@ -149,13 +153,17 @@ def slope_power(
         n_subjects, n_stories, n_sizes, decades, subject_sd, story_sd, size_sd, shared_story_sd
     )
     _check_level(level)
+    if not math.isfinite(slope):
+        msg = f"slope is {slope}; expected a finite number, in score per decade."
+        raise ValueError(msg)
     known = (freedom > 0) & (error > 0)
-    safe = np.where(known, freedom, 1.0)
-    away = slope / np.where(known, error, 1.0)
-    critical = special.stdtrit(safe, 0.5 + level / 2)
-    outside = stats.nct.sf(critical, safe, away) + stats.nct.cdf(-critical, safe, away)
-    certain = np.where((freedom > 0) & (error == 0), float(slope != 0), np.nan)
-    return np.asarray(np.where(known, outside, certain))[()]
+    power = np.where((freedom > 0) & (error == 0), float(slope != 0), np.nan)
+    critical = _critical(freedom[known], level)
+    with np.errstate(over="ignore"):
+        away = slope / error[known]
+    cases = zip(critical.tolist(), freedom[known].tolist(), away.tolist(), strict=True)
+    power[known] = [two_sided_tail(*case) for case in cases]
+    return np.asarray(power)[()]
 
 
 def slope_components(
@@ -316,6 +324,11 @@ def _standard_error(
         variance = np.where(one, alone, (subject_sd**2 + within / stories) / subjects)
     freedom = np.where(one, stories - 1, subjects - 1)
     return np.sqrt(variance), np.where(sizes > 1, freedom, 0)
+
+
+def _critical(freedom: Array, level: float) -> Array:
+    """Take the quantile of Student's t at the upper end of an interval, from its tail."""
+    return np.asarray(-special.stdtrit(freedom, (1 - level) / 2))
 
 
 def _check_level(level: float) -> None:

@@ -12,6 +12,7 @@ from voxscale.arrays import Array
 from voxscale.errors import ConfigError
 from voxscale.features import model_facts
 from voxscale.scaling import SlopeComponents, slope_components
+from voxscale.study._common_sizes import apart_of, common_sizes, own_sizes, standing_for_all
 from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:
@@ -32,11 +33,19 @@ class StoryScores:
     ----------
     axis : {"n_params", "hours", "context"}
     x : array of shape (n_sizes,)
-        Of hours, the mean over subjects.
+        Of hours, the geometric mean over subjects, who agree within 10 %.
     scores : array of shape (n_sizes, n_subjects, n_stories)
         Mean correlation over voxels.
     subjects, stories : tuple of str
         Stories are those that every subject was tested on at every size.
+    story_minutes : float
+        Mean length of these stories: the TRs that were scored, without those trimmed.
+    times_heard : mapping of story to int
+        Of those that were heard more than once; their responses are means over the repeats.
+    apart : mapping of size to a mapping of subject to hours
+        Amounts of data that are left out, since they are different hours for different subjects.
+    lacking : mapping of size to tuple of str
+        Sizes that are left out, and the subjects that have no cell of them.
     """
 
     axis: str
@@ -44,6 +53,10 @@ class StoryScores:
     scores: Array = field(repr=False)
     subjects: tuple[str, ...]
     stories: tuple[str, ...]
+    story_minutes: float = float("nan")
+    times_heard: Mapping[str, int] = field(default_factory=dict)
+    apart: Mapping[Any, Mapping[str, float]] = field(default_factory=dict)
+    lacking: Mapping[Any, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def components(self) -> SlopeComponents:
@@ -70,7 +83,9 @@ def story_scores_along(
     axis : {"n_params", "hours", "context"}, optional
         Default: the first of these along which the study has two sizes. Models are taken at the
         layer with the best validation score of each subject or, where some layer has none, the
-        best cross-validated one; draws of training stories are averaged.
+        best cross-validated one; draws of training stories are averaged. An amount of training
+        data is a size where subjects' hours agree within 10 %: "all" stories may be other hours
+        for each.
     n_params : mapping of model to number, optional
         Of models that :func:`voxscale.features.model_facts` does not know.
 
@@ -81,8 +96,8 @@ def story_scores_along(
     Raises
     ------
     ConfigError
-        If the study has fewer than two sizes along the axis, subjects share no test story, or
-        the layers of a model have no validation score to choose by.
+        If the study has fewer than two sizes along the axis that subjects share, or no test story
+        that they share, or the layers of a model have no validation score to choose by.
     ValueError
         If the axis is unknown.
     """
@@ -125,8 +140,9 @@ def _best_layer(layers: pd.DataFrame) -> Any:
 
 
 def _by_hours(found: Results) -> pd.DataFrame:
-    table = found.table.assign(size=amounts(found.table))
-    return table[table["in_n_stories_sweep"]].sort_values("hours")
+    table = found.table.assign(amount=amounts(found.table))
+    rows = standing_for_all(table[table["in_n_stories_sweep"]])
+    return rows.assign(size=rows["amount"]).sort_values("hours")
 
 
 def _by_context(found: Results) -> pd.DataFrame:
@@ -142,28 +158,78 @@ def _stacked(
     found: Results, axis: str, chosen: pd.DataFrame, n_params: Mapping[str, float]
 ) -> StoryScores:
     """Put scores into an array, over the sizes that every subject has."""
-    scores = found.story_table.merge(chosen[["key", "size"]], on="key")
-    table = scores.pivot_table("mean_r", ["size", "subject"], "story", dropna=False)
-    subjects = tuple(one for one in found.subjects if one in set(scores["subject"]))
-    sizes = [
-        size for size in dict.fromkeys(chosen["size"])
-        if set(chosen.loc[chosen["size"] == size, "subject"]) >= set(subjects)
-    ]  # fmt: skip
-    if len(sizes) < 2:
-        msg = f"subjects share fewer than two sizes along {axis}; run the cells that are missing."
+    subjects = tuple(one for one in found.subjects if one in set(chosen["subject"]))
+    lacking = _lacking(chosen, subjects)
+    own = _own_sizes(axis, chosen[~chosen["size"].isin(list(lacking))], n_params)
+    x = common_sizes(own).dropna().sort_values(kind="stable")
+    apart = apart_of(own)
+    if len(x) < 2:
+        msg = f"subjects share fewer than two sizes along {axis}{_why(apart, lacking)}"
         raise ConfigError(msg)
-    wanted = table.loc[[(size, subject) for size in sizes for subject in subjects]]
+    scores = found.story_table.merge(chosen[["key", "subject", "size"]], on=["key", "subject"])
+    table = scores.pivot_table("mean_r", ["size", "subject"], "story", dropna=False)
+    wanted = table.loc[[(size, subject) for size in x.index for subject in subjects]]
     wanted = wanted.dropna(axis="columns")
     if not len(wanted.columns):
         msg = "subjects were tested on no story in common; variance between stories is unknown."
         raise ConfigError(msg)
-    if axis == "n_params":
-        x = [n_params[one] if one in n_params else model_facts(one).n_params for one in sizes]
-    else:
-        column = "hours" if axis == "hours" else "context"
-        x = [chosen.loc[chosen["size"] == size, column].mean() for size in sizes]
-    order = np.argsort(x, kind="stable")
-    values = wanted.to_numpy(np.float64).reshape(len(sizes), len(subjects), -1)
+    values = wanted.to_numpy(np.float64).reshape(len(x), len(subjects), -1)
+    stories = tuple(wanted.columns)
+    minutes, heard = _of_stories(found, subjects, stories)
     return StoryScores(
-        axis, np.array(x, np.float64)[order], values[order], subjects, tuple(wanted.columns)
+        axis, x.to_numpy(), values, subjects, stories, minutes, heard, apart, lacking
     )
+
+
+def _lacking(chosen: pd.DataFrame, subjects: tuple[str, ...]) -> dict[Any, tuple[str, ...]]:
+    """List the sizes that not every subject has, and who lacks them."""
+    had = chosen.groupby("size", sort=False)["subject"].agg(set)
+    return {
+        size: tuple(one for one in subjects if one not in some)
+        for size, some in had.items()
+        if len(some) < len(subjects)
+    }
+
+
+def _own_sizes(axis: str, rows: pd.DataFrame, n_params: Mapping[str, float]) -> pd.DataFrame:
+    """Take each subject's own number of parameters, hours or words: (n_sizes, n_subjects)."""
+    if axis == "n_params":
+        models = rows["size"].unique()
+        sizes = {
+            one: float(n_params[one] if one in n_params else model_facts(one).n_params)
+            for one in models
+        }
+        rows = rows.assign(n_params=rows["size"].map(sizes))
+    return own_sizes(rows, "size", axis)
+
+
+def _why(apart: Mapping[Any, Mapping[str, float]], lacking: Mapping[Any, tuple[str, ...]]) -> str:
+    """Say why sizes are not shared, and what to do."""
+    told = [
+        f"{size} is " + ", ".join(f"{hours:.3g} h of {one}" for one, hours in each.items())
+        for size, each in apart.items()
+    ]
+    told += [f"{size} is not done of {', '.join(who)}" for size, who in lacking.items()]
+    todo = "run the cells that are missing" if lacking else ""
+    if apart:
+        todo = (
+            "amounts of data are one size where subjects' hours agree within 10 %; sweep over "
+            "hours that every subject has"
+        )
+    return f" ({'; '.join(told)}); {todo}."
+
+
+def _of_stories(
+    found: Results, subjects: tuple[str, ...], stories: tuple[str, ...]
+) -> tuple[float, dict[str, int]]:
+    """Average the minutes of test stories over stories and subjects, and count their repeats."""
+    minutes, heard = [], dict.fromkeys(stories, 1)
+    for subject in subjects:
+        meta = found.meta(found.select(subject=subject)[0])
+        blocks = zip(meta["blocks"]["story"], meta["blocks"]["n_trs"], strict=True)
+        n_trs = sum(n for story, n in blocks if story in heard)
+        minutes.append(n_trs * meta["tr_s"] / 60 / len(stories))
+        for story, times in meta["ceiling_runs"].items():
+            if story in heard:
+                heard[story] = max(times, heard[story])
+    return float(np.mean(minutes)), {one: times for one, times in heard.items() if times > 1}
