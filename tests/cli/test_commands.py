@@ -183,6 +183,18 @@ def test_scores_are_listed_with_what_they_are(file, tmp_path):
     assert first["value"].item() == pytest.approx(found.array(cell, "r").mean(), rel=1e-6)
 
 
+def test_scores_have_the_hours_that_trained(file):
+    invoke("run", file)
+    found = results(Study.from_toml(file))
+    hours = found.table["hours"]
+    limit = (hours.min() + hours.max()) / 2
+    told = invoke("results", file, "--where", f"hours > {limit}", "--csv", "-")
+    table = pd.read_csv(io.StringIO(told.stdout))
+    assert set(table["hours"]) == set(hours[hours > limit])
+    shown = invoke("results", file, "--where", 'kind == "fit"').stdout.splitlines()[1].split()
+    assert shown[shown.index("n_stories") + 1] == "hours"
+
+
 def test_scores_of_nobody_are_refused(file):
     invoke("run", file)
     told = invoke("results", file, "--subject", "s3")
