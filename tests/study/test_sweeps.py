@@ -74,7 +74,7 @@ def test_more_hours_than_there_are_is_an_error_that_says_how_many():
     with pytest.raises(ConfigError, match=match):
         cells_of(study(hours=[30]), facts())
     kept_back = study(sweep=[{"hours": [1.0]}], validation_stories=2)
-    with pytest.raises(ConfigError, match=r"\[sweep\] hours asks .*, 2 being kept back .*all"):
+    with pytest.raises(ConfigError, match=r"\[\[sweep\]\] hours asks .*, 2 being kept back .*all"):
         cells_of(kept_back, facts())
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "in_order",
     "one_amount",
     "sorted_layers",
+    "sweep_heading",
 ]
 
 BLOCK_TRS = 30  # as evaluate.permutation_test has it
@@ -88,6 +89,11 @@ def in_order(values: Any) -> Any:
     if not isinstance(values, tuple):
         return values
     return tuple(sorted(set(values), key=lambda one: (isinstance(one, str), one)))
+
+
+def sweep_heading(number: int, n_sweeps: int) -> str:
+    """Call a table [[sweep]], counted from 0 here, as messages do; by number among several."""
+    return "[[sweep]]" if n_sweeps == 1 else f"[[sweep]] no. {number + 1}"
 
 
 def one_amount(hours: Any, info: ValidationInfo) -> Any:
