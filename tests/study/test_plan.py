@@ -133,7 +133,9 @@ def test_status_counts_each_grid(tiny, tmp_path):
     assert "  [study]  stories at layer 2, context 32, 2 draws: 2/10" in lines
     assert "[[sweep]] no. 2  layer × context at 0.03 hours: 0/8" in lines
     assert "   beside  noise ceilings: 0/2" in lines
-    assert "[[sweep]] no. 1  4 cells: context at layer 2, 1 story" in str(plan(study))
+    page = str(plan(study)).splitlines()
+    assert "[[sweep]] no. 1  4 cells: context at layer 2, 1 story" in page
+    assert "   beside  2 cells: noise ceilings" in page
 
 
 def test_a_study_of_one_cell_has_one_grid(tiny, tmp_path):
@@ -157,7 +159,7 @@ def test_a_plan_tells_what_hours_came_to(tiny, tmp_path):
             own = table[here & (table["asked_hours"] == (-1 if asked == "all" else asked))]
             assert ends == pytest.approx((own["hours"].min(), own["hours"].max()))
     assert f"  all: s1 {3 * 53 * 2 / 3600:.2f}, s2 {3 * 53 * 2 / 3600:.2f}\n" in str(made)
-    assert "    hours  0.02 h: s1 0.03, s2 0.03 (least" in str(made)
+    assert "    hours  0.02 h: s1 0.03, s2 0.03 (whole stories" in str(made)
     assert list(status(study).by_axis["hours"].items()) == [
         (0.02, (4, 4)), (0.05, (4, 4)), ("all", (2, 2)),
     ]  # fmt: skip

@@ -120,7 +120,7 @@ def _sizes_of(made: Plan) -> list[tuple[str, str]]:
     for i, (asked, by_subject) in enumerate(made.hours.items()):
         came_to = _listed(f"{one} {_range(*ends)}" for one, ends in by_subject.items())
         amount = asked if isinstance(asked, str) else f"{asked:g} h"
-        note = "" if i else " (least–most over draws, whole stories, after trimming)"
+        note = "" if i else " (whole stories, after trimming; least–most over draws)"
         rows.append(("" if i else "hours", f"{amount}: {came_to}{note}"))
     return rows
 
@@ -150,13 +150,14 @@ def _range(least: float, most: float) -> str:
 
 def _beside_of(made: Plan, *, done: bool = False) -> list[tuple[str, str]]:
     """Count what is computed beside the fits, once for a subject or for all."""
-    totals = _kinds(made.cells)
-    n_done = _kinds(made.done)
-    told = [
-        f"{_BESIDE[kind]}: {n_done[kind]}/{n}" if done else f"{n} of {_BESIDE[kind]}"
-        for kind, n in totals.items()
-    ]
-    return [("beside", _listed(told))] if told else []
+    totals, n_done = _kinds(made.cells), _kinds(made.done)
+    if not totals:
+        return []
+    if done:
+        told = _listed(f"{_BESIDE[kind]}: {n_done[kind]}/{n}" for kind, n in totals.items())
+    else:
+        told = f"{_cells(totals.total())}: {_listed(_BESIDE[kind] for kind in totals)}"
+    return [("beside", told)]
 
 
 def _kinds(cells: tuple[Cell, ...]) -> Counter[str]:
@@ -167,9 +168,13 @@ def _features_of(made: Plan) -> str:
     study = made.study
     counts = Counter(one.context for one in made.passes)
     stories = _listed(f"{n} at context {context}" for context, n in sorted(counts.items()))
-    told = ": ".join(filter(None, (f"{len(made.passes)} passes over a story", stories)))
+    told = ": ".join(filter(None, (_passes(len(made.passes), "story"), stories)))
     told += _POLICIES.get(study.features.policy, "") if made.passes else ""
-    return told + (f"; {len(made.speech_passes)} passes over a sound" if study.speech else "")
+    return told + (f"; {_passes(len(made.speech_passes), 'sound')}" if study.speech else "")
+
+
+def _passes(n: int, over: str) -> str:
+    return f"{n} {'pass' if n == 1 else 'passes'} over a {over}"
 
 
 def _of_orphans(orphans: Orphans) -> str:
