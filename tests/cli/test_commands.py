@@ -35,7 +35,7 @@ def test_run_status_run_again(file, tmp_path):
     assert "[cells 6/6]" in first.stderr
     status = invoke("status", file)
     assert status.exit_code == 0
-    assert "n_stories  1: 4/4, 3: 2/2" in status.stdout
+    assert "  stories  1: 4/4, 3: 2/2" in status.stdout
     second = invoke("run", file)
     assert second.exit_code == 0
     assert second.stdout.startswith("6 of 6 cells done (0 now, 6 before; 0 passes over a story)")

@@ -69,7 +69,7 @@ def test_a_plan_reads_as_a_page(study):
     assert lines["layers"] == "0, 1, 2"
     assert lines["contexts"] == "4, 32 words (layer 2)"
     assert lines["stories"] == "1, 2, 3 to train on (layer 2)"
-    assert lines["cells"] == "16: 0 done, 16 to do"
+    assert lines["cells"] == ("16: 0 done, 16 to do; one that several grids share is computed once")
     assert lines["features"] == "10 passes over a story: 5 at context 4, 5 at context 32"
     assert re.fullmatch(r"about \d+ kB", lines["disk"])
 
@@ -144,6 +144,7 @@ def test_a_study_of_one_cell_has_one_grid(tiny, tmp_path):
     assert [(one.what, one.total) for one in made.grids] == [
         ("one cell at layer 2, context 32, all stories", 2)
     ]
+    assert "    cells  2: 0 done, 2 to do\n" in str(made)
 
 
 def test_a_plan_tells_what_hours_came_to(tiny, tmp_path):

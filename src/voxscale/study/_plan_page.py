@@ -44,7 +44,7 @@ def plan_page(made: Plan) -> str:
         *_models_of(study),
         *([("speech", _windows_of(study.speech))] if study.speech else []),
         *_sizes_of(made),
-        ("cells", f"{len(made.cells)}: {len(made.done)} done, {len(made.missing)} to do"),
+        ("cells", _cells_of(made)),
         *([("failed", f"{len(made.failed)}, to be tried again")] if made.failed else []),
         *((one.heading, f"{_cells(one.total)}: {one.what}") for one in made.grids),
         *_beside_of(made),
@@ -123,6 +123,13 @@ def _sizes_of(made: Plan) -> list[tuple[str, str]]:
         note = "" if i else " (whole stories, after trimming; least–most over draws)"
         rows.append(("" if i else "hours", f"{amount}: {came_to}{note}"))
     return rows
+
+
+def _cells_of(made: Plan) -> str:
+    n_fits = sum(cell.kind == "fit" for cell in made.cells)
+    shared = sum(one.total for one in made.grids) > n_fits
+    once = "; one that several grids share is computed once" if shared else ""
+    return f"{len(made.cells)}: {len(made.done)} done, {len(made.missing)} to do{once}"
 
 
 def _too_long(made: Plan, contexts: list[int]) -> list[str]:
