@@ -35,7 +35,7 @@ def test_run_status_run_again(file, tmp_path):
     assert "[cells 6/6]" in first.stderr
     status = invoke("status", file)
     assert status.exit_code == 0
-    assert "n_stories  1: 4/4, 3: 2/2" in status.stdout
+    assert "  stories  1: 4/4, 3: 2/2" in status.stdout
     second = invoke("run", file)
     assert second.exit_code == 0
     assert second.stdout.startswith("6 of 6 cells done (0 now, 6 before; 0 passes over a story)")
@@ -181,6 +181,18 @@ def test_scores_are_listed_with_what_they_are(file, tmp_path):
     own = table[(table["key"] == found.key(cell)) & (table["reducer"] == "mean_voxels")]
     first = own[(own["metric"] == "r") & (own["stories"] == "concatenated")]
     assert first["value"].item() == pytest.approx(found.array(cell, "r").mean(), rel=1e-6)
+
+
+def test_scores_have_the_hours_that_trained(file):
+    invoke("run", file)
+    found = results(Study.from_toml(file))
+    hours = found.table["hours"]
+    limit = (hours.min() + hours.max()) / 2
+    told = invoke("results", file, "--where", f"hours > {limit}", "--csv", "-")
+    table = pd.read_csv(io.StringIO(told.stdout))
+    assert set(table["hours"]) == set(hours[hours > limit])
+    shown = invoke("results", file, "--where", 'kind == "fit"').stdout.splitlines()[1].split()
+    assert shown[shown.index("n_stories") + 1] == "hours"
 
 
 def test_scores_of_nobody_are_refused(file):

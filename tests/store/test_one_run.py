@@ -35,8 +35,8 @@ def held_elsewhere(tmp_path):
 def test_another_process_is_named_with_what_to_do(held_elsewhere, tmp_path):
     message = (
         rf"^{tmp_path} is being filled by another run: process {held_elsewhere.pid} on \S+, since "
-        rf"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d; .*voxscale status .*stop it \(kill "
-        rf"{held_elsewhere.pid} there\), or choose another out\.$"
+        rf"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \(UTC[+-]\d\d:\d\d\); .*voxscale status "
+        rf".*stop it \(kill {held_elsewhere.pid} there\), or choose another out\.$"
     )
     for attempt in (lambda: check_idle(tmp_path), one_run(tmp_path).__enter__):
         with pytest.raises(StoreError, match=message):

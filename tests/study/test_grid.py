@@ -114,14 +114,18 @@ def test_bands_are_the_spaces_side_by_side(grid, tiny):
 
 def test_sound_that_is_not_there_is_an_error_of_the_sweep(tiny, tmp_path):
     path = tiny.write_study(tmp_path, tiny.STUDY + '\n[[sweep]]\nbands = ["language+sound"]\n')
-    match = r"tiny.toml, line \d+: \[sweep\] bands has sound, but .*'s1', no run has audio; leave"
+    match = (
+        r"tiny.toml, line \d+: \[\[sweep\]\] bands has sound, but .*'s1', no run has audio; leave"
+    )
     with pytest.raises(ConfigError, match=match):
         plan(Study.from_toml(path))
 
 
 def test_layers_that_a_model_lacks_are_told_with_their_sweep(tiny, tmp_path):
     path = tiny.write_study(tmp_path, tiny.STUDY + "\n[[sweep]]\nlayers = [1, 7]\n")
-    with pytest.raises(ConfigError, match=r"line \d+: \[sweep\] layers has 7; model 'echo' has"):
+    with pytest.raises(
+        ConfigError, match=r"line \d+: \[\[sweep\]\] layers has 7; model 'echo' has"
+    ):
         plan(Study.from_toml(path))
 
 

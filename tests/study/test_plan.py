@@ -8,7 +8,8 @@ import xarray as xr
 
 from voxscale.errors import ConfigError
 from voxscale.features.echo import Echo
-from voxscale.study import Study, plan, run, status
+from voxscale.study import Study, plan, results, run, status
+from voxscale.study._costs import Costs, Term
 from voxscale.study._plan import cell_store, feature_store
 from voxscale.study._progress import size
 
@@ -68,8 +69,8 @@ def test_a_plan_reads_as_a_page(study):
     assert lines["layers"] == "0, 1, 2"
     assert lines["contexts"] == "4, 32 words (layer 2)"
     assert lines["stories"] == "1, 2, 3 to train on (layer 2)"
-    assert lines["cells"] == "16: 0 done, 16 to do"
-    assert lines["features"] == "10 passes over a story: 5 at context 32, 5 at context 4"
+    assert lines["cells"] == ("16: 0 done, 16 to do; one that several grids share is computed once")
+    assert lines["features"] == "10 passes over a story: 5 at context 4, 5 at context 32"
     assert re.fullmatch(r"about \d+ kB", lines["disk"])
 
 
@@ -110,6 +111,82 @@ def test_status_counts_along_each_axis(study):
         "n_stories": {1: (0, 4), 2: (0, 4), 3: (1, 2)},
     }
     assert str(told).startswith("3 of 16 cells done in ")
+
+
+def test_status_counts_each_grid(tiny, tmp_path):
+    grids = "\n[[sweep]]\ncontexts = [4, 32]\ntraining_stories = [1]\n"
+    grids += "[[sweep]]\nlayers = [0, 1]\ncontexts = [4, 8]\nhours = [0.03]\n"
+    study = Study.from_toml(tiny.write_study(tmp_path, tiny.STUDY + grids, n_bootstraps="20"))
+    made = plan(study)
+    for cell in made.cells:
+        if cell.n_stories == 3 and cell.kind == "fit":
+            cell_store(study).put(made.keys[cell], {"r": np.zeros(1)}, {})
+    told = status(study)
+    assert [(one.heading, one.what, one.done, one.total) for one in told.plan.grids] == [
+        ("[study]", "layer at context 32, all stories", 6, 6),
+        ("[study]", "context at layer 2, all stories", 4, 4),
+        ("[study]", "stories at layer 2, context 32, 2 draws", 2, 10),
+        ("[[sweep]] no. 1", "context at layer 2, 1 story", 0, 4),
+        ("[[sweep]] no. 2", "layer × context at 0.03 hours", 0, 8),
+    ]
+    lines = str(told).splitlines()
+    assert "  [study]  stories at layer 2, context 32, 2 draws: 2/10" in lines
+    assert "[[sweep]] no. 2  layer × context at 0.03 hours: 0/8" in lines
+    assert "   beside  noise ceilings: 0/2" in lines
+    page = str(plan(study)).splitlines()
+    assert "[[sweep]] no. 1  4 cells: context at layer 2, 1 story" in page
+    assert "   beside  2 cells: noise ceilings" in page
+
+
+def test_a_study_of_one_cell_has_one_grid(tiny, tmp_path):
+    one = {"layers": "[2]", "contexts": "[32]", "training_stories": '["all"]'}
+    made = plan(Study.from_toml(tiny.write_study(tmp_path, **one)))
+    assert [(one.what, one.total) for one in made.grids] == [
+        ("one cell at layer 2, context 32, all stories", 2)
+    ]
+    assert "    cells  2: 0 done, 2 to do\n" in str(made)
+
+
+def test_a_plan_tells_what_hours_came_to(tiny, tmp_path):
+    text = tiny.STUDY.replace("training_stories = [1, 2, 3]", 'hours = [0.02, 0.05, "all"]')
+    study = Study.from_toml(tiny.write_study(tmp_path, text))
+    made = plan(study)
+    assert list(made.hours) == [0.02, 0.05, "all"]
+    run(study, progress=False, device="cpu")
+    table = results(study).table.fillna({"asked_hours": -1})
+    for asked, by_subject in made.hours.items():
+        for subject, ends in by_subject.items():
+            here = (table["subject"] == subject) & table["in_n_stories_sweep"]
+            own = table[here & (table["asked_hours"] == (-1 if asked == "all" else asked))]
+            assert ends == pytest.approx((own["hours"].min(), own["hours"].max()))
+    assert f"  all: s1 {3 * 53 * 2 / 3600:.2f}, s2 {3 * 53 * 2 / 3600:.2f}\n" in str(made)
+    assert "    hours  0.02 h: s1 0.03, s2 0.03 (whole stories" in str(made)
+    assert list(status(study).by_axis["hours"].items()) == [
+        (0.02, (4, 4)), (0.05, (4, 4)), ("all", (2, 2)),
+    ]  # fmt: skip
+    assert "n_stories" not in status(study).by_axis
+    assert "    hours  0.02: 4/4, 0.05: 4/4, all: 2/2\n" in str(status(study))
+
+
+@pytest.mark.parametrize(
+    ("contexts", "told"),
+    [
+        ("[4, 200]", None),
+        ("[4, 201]", "context 201 is longer than every story (the longest, 'a', has 200 words); "
+         "it gives the same features as 200 would"),
+        ("[4, 300, 400]", "contexts 300, 400 are longer than every story (the longest, 'a', has "
+         "200 words); each gives the same features as 200 would"),
+    ],
+)  # fmt: skip
+def test_a_plan_warns_of_contexts_that_no_story_fills(tiny, tmp_path, contexts, told):
+    page = str(plan(Study.from_toml(tiny.write_study(tmp_path, contexts=contexts))))
+    warnings = [line.strip() for line in page.splitlines() if "warning" in line]
+    assert warnings == ([] if told is None else [f"warning  {told}"])
+
+
+def test_a_time_is_that_of_idle_cores():
+    told = str(Costs((Term("fits", 6e11, 10**9),), 1e10, 0))
+    assert "about 1 min 0 s at 10 GFLOP/s, as just measured here, if nothing else runs" in told
 
 
 def test_an_unknown_model_is_told_before_the_data_are_read(tiny, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import xarray as xr
 from voxscale.errors import StoreError
 from voxscale.study import Study, plan, results, run
 from voxscale.study import _results as collecting
+from voxscale.study import _saved as saving
 from voxscale.study._plan import cell_store
 from voxscale.study._score_table import SCORE_COLUMNS, score_table
 
@@ -57,7 +58,8 @@ def test_the_table_has_every_score_and_where_it_comes_from(study, found):
     shared = table[list(SCORE_COLUMNS)]
     pd.testing.assert_frame_equal(shared, score_table(found))
     pd.testing.assert_frame_equal(found.scores, score_table(found))
-    assert list(table.columns[len(SCORE_COLUMNS) :]) == ["hours", "seed", "voxscale", "provenance"]
+    assert list(table.columns[len(SCORE_COLUMNS) :]) == ["seed", "voxscale", "provenance"]
+    assert "hours" in SCORE_COLUMNS
     fits = table[table["kind"] == "fit"].set_index("key")
     hours = found.table.set_index("key")["hours"]
     assert fits["hours"].to_dict() == hours.to_dict()
@@ -225,6 +227,13 @@ def test_scores_are_read_from_the_file_only_while_it_is_about_these_cells(small,
     assert summary.computed == ()
     saved = pd.read_parquet(study.out / "scores.parquet")
     pd.testing.assert_frame_equal(saved[list(SCORE_COLUMNS)], now)
+    older = saved.drop(columns="hours")  # as versions without that column wrote it
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "FORMAT", 2)
+        older.attrs = {"made_of": saving._made_of(found)}
+    older.to_parquet(study.out / "scores.parquet", engine="pyarrow", index=False)
+    assert not saving.is_saved(results(study))
+    pd.testing.assert_frame_equal(results(study).scores, now)
     cut = (study.out / "scores.parquet").read_bytes()[:-100]
     (study.out / "scores.parquet").write_bytes(cut)
     pd.testing.assert_frame_equal(results(study).scores, now)

@@ -74,7 +74,7 @@ def test_more_hours_than_there_are_is_an_error_that_says_how_many():
     with pytest.raises(ConfigError, match=match):
         cells_of(study(hours=[30]), facts())
     kept_back = study(sweep=[{"hours": [1.0]}], validation_stories=2)
-    with pytest.raises(ConfigError, match=r"\[sweep\] hours asks .*, 2 being kept back .*all"):
+    with pytest.raises(ConfigError, match=r"\[\[sweep\]\] hours asks .*, 2 being kept back .*all"):
         cells_of(kept_back, facts())
 
 
@@ -145,11 +145,13 @@ def test_subjects_who_heard_the_same_train_on_the_same():
 
 
 def test_a_sweep_names_models_of_the_study_and_known_spaces():
-    with pytest.raises(ValueError, match="grid 1 names model 'c', which is not among echo"):
+    with pytest.raises(
+        ValueError, match=r"\[\[sweep\]\] models names 'c'; expected models of the study: echo"
+    ):
         study(sweep=[{"models": ["c"]}])
     with pytest.raises(ValueError, match="'words' is no feature space; join some of language"):
         study(sweep=[{"bands": ["words"]}])
-    with pytest.raises(ValueError, match="grid 1 has layers of other models than its models"):
+    with pytest.raises(ValueError, match=r"\[\[sweep\]\] layers has other models than models"):
         study(models=["echo", "b"], sweep=[{"models": ["b"], "layers": {"echo": [1]}}])
     with pytest.raises(ValueError, match="says already how much to train on"):
         study(sweep=[{"hours": [1], "training_stories": [1]}])

@@ -80,12 +80,16 @@ def test_people_share_stories_but_not_brains():
     assert not np.array_equal(one.truth["signal_share"], other.truth["signal_share"])
 
 
-def test_planting_again_gives_the_same_numbers(tmp_path, monkeypatch):
+def test_planting_again_gives_the_same_numbers(tmp_path, monkeypatch, capsys):
     """Without the model: its states are taken from a stand-in, twice."""
     monkeypatch.setattr(demo, "MODEL", "echo")
     monkeypatch.setattr(demo, "LAYERS", (0, 1, 2))
     monkeypatch.setattr(demo, "_N_COMPONENTS", 4)
     first = demo.load("demo01", tmp_path / "a")
+    announced = f"planting the responses of the demo, once: .*; they are kept in {tmp_path / 'a'}"
+    assert re.fullmatch(announced + "\n", capsys.readouterr().err)
+    demo.load("demo02", tmp_path / "a")
+    assert capsys.readouterr().err == ""
     again = demo.load("demo01", tmp_path / "b")
     for story in ("hut", demo.REPEATED):
         np.testing.assert_array_equal(first.responses[story].values, again.responses[story].values)

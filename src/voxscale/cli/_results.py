@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["results"]
 
 _SHOWN = (
-    "subject", "kind", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw",
-    "what", "on", "metric", "unit", "stories", "reducer", "value", "n_voxels",
+    "subject", "kind", "model", "layer", "context", "bands", "n_stories", "asked_hours",
+    "hours", "draw", "what", "on", "metric", "unit", "stories", "reducer", "value", "n_voxels",
 )  # fmt: skip
 _NUMBERS = ("value", "n_voxels")
 _STDOUT = "-"
@@ -88,6 +88,7 @@ def _as_text(table: pd.DataFrame) -> str:
         return "no score is like that."
     shown = table[list(_SHOWN)].astype(object)
     shown["value"] = [f"{value:.4f}" for value in shown["value"]]
+    shown["hours"] = table["hours"].map("{:.3g}".format, na_action="ignore")
     shown = shown.where(shown.notna(), "")
     same = [name for name in _SHOWN if name not in _NUMBERS and shown[name].nunique() == 1]
     told = [f"{name} {shown[name].iloc[0]}" for name in same if shown[name].iloc[0] != ""]

@@ -88,7 +88,8 @@ def _busy(folder: Path) -> str:
     try:
         held = json.loads((folder / _HOLDER).read_text(encoding="utf-8"))
         since = datetime.fromisoformat(held["since"]).astimezone()
-        who = f"process {held['process']} on {held['machine']}, since {since:%Y-%m-%d %H:%M:%S}"
+        local = f"{since:%Y-%m-%d %H:%M:%S} (UTC{since.isoformat()[-6:]})"
+        who = f"process {held['process']} on {held['machine']}, since {local}"
         stop = f"stop it (kill {held['process']} there)"
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not said yet

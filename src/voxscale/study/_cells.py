@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,11 @@ __all__ = [
     "AXES",
     "REDUCERS",
     "Cell",
+    "Member",
     "cells_of",
     "draw_orders",
+    "hours_of",
+    "members_of",
     "training_pool",
 ]
 
@@ -97,6 +100,11 @@ class Cell:
         return len(self.stories)
 
     @property
+    def place(self) -> tuple[Any, ...]:
+        """What tells a fit from the other fits of its subject."""
+        return self.model, self.layer, self.context, self.bands, self.stories
+
+    @property
     def label(self) -> str:
         """What it is, in words."""
         if self.kind != "fit":
@@ -122,6 +130,15 @@ _KINDS = {
     "comparison": "{subject}, two layers compared",
     "between": "all subjects, noise ceilings between them",
 }
+
+
+class Member(NamedTuple):
+    """A fit as one point of a grid asks for it; the number is the grid's."""
+
+    number: int
+    grid: Grid
+    point: Point
+    cell: Cell
 
 
 def training_pool(study: Study, all_facts: Sequence[SubjectFacts]) -> tuple[str, ...]:
@@ -152,18 +169,15 @@ def cells_of(
     ConfigError
         If more training data are asked for than exist, or validation leaves none.
     """
-    chosen = _Chooser(study, facts, pool)
     cells: dict[tuple[Any, ...], Cell] = {}
     axes: dict[tuple[Any, ...], set[str]] = {}
-    for grid in grids_of(study):
-        for point in grid.points():
-            cell = _cell_at(study, facts, point, chosen.stories(point.size, point.draw, grid))
-            place = (cell.model, cell.layer, cell.context, cell.bands, cell.stories)
-            cells.setdefault(place, cell)
-            if "n_stories" in grid.axes and "n_stories" not in axes.get(place, ()):
-                # The sweep over amounts has all its sizes in its own words.
-                cells[place] = replace(cells[place], asked_hours=cell.asked_hours)
-            axes.setdefault(place, set()).update(grid.axes)
+    for _, grid, _, cell in members_of(study, facts, pool):
+        place = cell.place
+        cells.setdefault(place, cell)
+        if "n_stories" in grid.axes and "n_stories" not in axes.get(place, ()):
+            # The sweep over amounts has all its sizes in its own words.
+            cells[place] = replace(cells[place], asked_hours=cell.asked_hours)
+        axes.setdefault(place, set()).update(grid.axes)
     ordered: dict[Cell, tuple[str, ...]] = {
         cells[place]: tuple(axis for axis in AXES if axis in axes[place]) for place in cells
     }
@@ -171,6 +185,23 @@ def cells_of(
     layer, longest = study.reference_layer, longest_context(study)
     centre = Cell(facts.subject, study.model, layer, longest, everything, bands=study.default_bands)
     return ordered | {replace(centre, kind=kind): () for kind in _kinds_of(study, facts)}
+
+
+def members_of(
+    study: Study, facts: SubjectFacts, pool: Sequence[str] | None = None
+) -> Iterator[Member]:
+    """List the fits of one subject, grid by grid: a fit that several reach comes several times."""
+    chosen = _Chooser(study, facts, pool)
+    for number, grid in enumerate(grids_of(study)):
+        for point in grid.points():
+            stories = chosen.stories(point.size, point.draw, grid)
+            yield Member(number, grid, point, _cell_at(study, facts, point, stories))
+
+
+def hours_of(study: Study, facts: SubjectFacts, stories: Sequence[str]) -> Any:
+    """Return how long each story trains, (n_stories,), in hours of TRs after trimming."""
+    trim = sum(study.design.trim)
+    return np.array([len(facts.tr_times[one]) - trim for one in stories]) * facts.tr_s / 3600
 
 
 def _cell_at(study: Study, facts: SubjectFacts, point: Point, stories: tuple[str, ...]) -> Cell:
@@ -217,9 +248,7 @@ class _Chooser:
 
     def _n_stories(self, order: Sequence[str], hours: float, where: str) -> int:
         """Count the stories whose hours come closest to those that were asked for."""
-        trim = sum(self.study.design.trim)
-        n_trs = np.array([len(self.facts.tr_times[story]) - trim for story in order])
-        held = np.cumsum(n_trs) * self.facts.tr_s / 3600
+        held = np.cumsum(hours_of(self.study, self.facts, order))
         if hours > held[-1]:
             msg = (
                 f"{where} {hours:g} h; {self._has} {held[-1]:.2f} h to train on{self._kept_back}; "

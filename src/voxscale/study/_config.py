@@ -37,6 +37,7 @@ from voxscale.study._settings import (
     base_of,
     from_base,
     in_order,
+    of_one_sweep,
     one_amount,
     sorted_layers,
 )
@@ -121,30 +122,35 @@ class Study(SettingsTable):
     dataset: Text = Field(description="the name or Python file of a data set")
     model: Text = Field(description="the name or path of a model")
     models: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
-        (), description="names or paths of models, that of model among them"
+        (),
+        description='a list of names or paths of models, model among them: ["smollm2"]',
     )
     layers: Layers = Field(
-        description="layer numbers, 0 being the embeddings, such as [3, 9, 15], or a table of them "
-        "for models: { gpt2 = [3, 6, 9] }"
+        description="a list of layer numbers, 0 being the embeddings, such as [3, 9, 15], or a "
+        "table with a list for each model: { gpt2 = [3, 6, 9] }"
     )
     contexts: tuple[Count, ...] = Field(
-        min_length=1, description="numbers of words, 1 or more, such as [32, 512]"
+        min_length=1, description="a list of numbers of words, 1 or more, such as [32, 512]"
     )
     subjects: tuple[Text, ...] | None = Field(
-        None, min_length=1, description="names of subjects of the data set"
+        None, min_length=1, description='a list of names of subjects, such as ["S1", "S2"]'
     )
     training_stories: Stories | None = Field(
-        None, description='numbers of stories, 1 or more, such as [1, 2, 5], or "all"'
+        None,
+        description='a list of numbers of stories, 1 or more, or "all", such as [1, 2, "all"]',
     )
     hours: Hours | None = Field(
-        None, description='hours of training data above 0, such as [0.5, 1, 2, "all"]'
+        None,
+        description='a list of numbers of hours above 0, or "all", such as [0.5, 1, 2, "all"]',
     )
     draws: Count = Field(1, description="a number of draws, 1 or more")
     reference_layer: Whole = Field(0, description="one of the layers")
     validation_stories: Annotated[
         Annotated[Whole, Tag("count")] | Annotated[tuple[Text, ...], Tag("names")],
         Discriminator(_count_or_names),
-    ] = Field(0, description='a number of training stories, or their names: ["buck", "life"]')
+    ] = Field(
+        0, description='a number of training stories, or a list of their names: ["buck", "life"]'
+    )
     root: Path | None = Field(None, description="the folder where the data set lies")
     seed: Whole = Field(0, description="a whole number, 0 or more")
     out: Path = Field(Path("voxscale-study"), description="the folder for the results")
@@ -329,17 +335,16 @@ class Study(SettingsTable):
             )
             raise ValueError(msg)
         known = info.data.get("models") or ()
-        for number, sweep in enumerate(sweeps if known else (), start=1):
+        for number, sweep in enumerate(sweeps if known else ()):
             of_table = tuple(sweep.layers) if isinstance(sweep.layers, dict) else sweep.models
-            for one in (*(sweep.models or ()), *(of_table or ())):
-                if one not in known:
-                    msg = (
-                        f"grid {number} names model {one!r}, which is not among {', '.join(known)}"
-                    )
-                    raise ValueError(msg)
+            place = number, len(sweeps)
+            for field, own in (("models", sweep.models), ("layers", of_table)):
+                if unknown := [one for one in own or () if one not in known]:
+                    msg = f"names {unknown[0]!r}; expected models of the study: {', '.join(known)}"
+                    raise of_one_sweep(*place, field, msg)
             if sweep.models and of_table and set(sweep.models) != set(of_table):
-                msg = f"grid {number} has layers of other models than its models; name the same"
-                raise ValueError(msg)
+                msg = "has other models than models; expected the same in both"
+                raise of_one_sweep(*place, "layers", msg)
         return sweeps
 
     @field_validator("speech")
@@ -394,7 +399,9 @@ def _middle(layers: Sequence[int]) -> int:
 
 def _own_layers(layers: Any, model: Any) -> Any:
     """Take a model's layers from a table; a list is that of every model."""
-    return layers.get(model) if isinstance(layers, Mapping) else layers
+    if isinstance(layers, Mapping):
+        return layers.get(model) if isinstance(model, str) else None
+    return layers
 
 
 _BRACKETS = {"sweep": "[[sweep]], in double brackets"}
@@ -419,6 +426,13 @@ def _flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any
                 f"{name}, line {line_of(text, [table])}: {table!r} is not a table; expected "
                 f"{_BRACKETS.get(table, f'[{table}] once, in single brackets')}, and its fields "
                 "below it."
+            )
+            raise ConfigError(msg)
+    for field in tables.get("study", {}):
+        if field in TABLES:
+            msg = (
+                f"{name}, line {line_of(text, ['study', field])}: [study] has no field {field!r}; "
+                f"expected a table of its own, {_BRACKETS.get(field, f'[{field}]')}."
             )
             raise ConfigError(msg)
     if "study" not in tables:

@@ -90,7 +90,7 @@ class Costs:
             return []
         share = 100 * self.largest.flop / self.flop
         left_out = f"; {self.n_uncounted} of unknown size not counted" if self.n_uncounted else ""
-        rate = f"{self.flop_per_s / 1e9:.0f} GFLOP/s, as just measured here"
+        rate = f"{self.flop_per_s / 1e9:.0f} GFLOP/s, as just measured here, if nothing else runs"
         return [
             ("work", f"{self.flop:.1e} FLOP, {share:.0f} % of it {self.largest.what}{left_out}"),
             ("time", f"about {duration(self.seconds)} at {rate}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,15 @@ from voxscale.study._features import FeaturePass, missing_passes, passes_for, re
 from voxscale.study._inputs import Inputs
 from voxscale.study._orphans import Orphans, find_orphans
 from voxscale.study._owner import check_owner
-from voxscale.study._progress import size
+from voxscale.study._plan_grids import (
+    ALL_HOURS,
+    GridCount,
+    LongestStory,
+    count_grids,
+    hours_came_to,
+    longest_story,
+)
+from voxscale.study._plan_page import plan_page, status_page
 from voxscale.study._speech_features import (
     SpeechPass,
     missing_speech_passes,
@@ -27,7 +34,6 @@ from voxscale.study._sweeps import AXES
 
 if TYPE_CHECKING:
     from voxscale.study._config import Study
-    from voxscale.study._settings import Speech
 
 __all__ = [
     "Plan",
@@ -73,6 +79,13 @@ class Plan:
         What the folder holds that no cell names any more; :func:`plan` and :func:`status` look.
     costs : Costs, optional
         What the missing part will take; of :func:`plan` alone.
+    grids : tuple of GridCount
+        The cells of each grid; of :func:`plan` and :func:`status` alone, as the next two.
+    hours : dict
+        What was asked for in hours, and what it came to: ``hours[0.5]["S1"]`` is (fewest, most)
+        over draws, in hours of TRs after trimming; ``hours["all"]`` likewise.
+    longest_story : LongestStory, optional
+        The story with the most words.
     """
 
     study: Study
@@ -88,66 +101,12 @@ class Plan:
     axes: dict[Cell, tuple[str, ...]] = field(default_factory=dict, repr=False)
     orphans: Orphans = field(default_factory=Orphans)
     costs: Costs | None = field(default=None, repr=False)
+    grids: tuple[GridCount, ...] = ()
+    hours: dict[float | str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    longest_story: LongestStory | None = None
 
     def __str__(self) -> str:
-        study = self.study
-        subjects = list(dict.fromkeys(cell.subject for cell in self.cells))
-        sizes = sorted({cell.n_stories for cell in self.cells if cell.kind != "between"})
-        contexts = sorted({cell.context for cell in self.cells})
-        at = "" if study.sweep else f" (layer {study.reference_layer})"
-        counts = Counter(one.context for one in self.passes)
-        stories = ", ".join(f"{n} at context {context}" for context, n in counts.items())
-        n_sounds = len(self.speech_passes)
-        rows = [
-            ("study", study.name),
-            ("results", str(study.out)),
-            ("data set", f"{study.dataset_name}: {', '.join(subjects)}"),
-            *_models_of(study),
-            ("contexts", f"{_listed(contexts)} words{at}"),
-            ("stories", f"{_listed(sizes)} to train on{at}"),
-            ("cells", f"{len(self.cells)}: {len(self.done)} done, {len(self.missing)} to do"),
-            (
-                "features",
-                ": ".join(filter(None, (f"{len(self.passes)} passes over a story", stories)))
-                + _POLICIES.get(study.features.policy, "")
-                + (f"; {n_sounds} passes over a sound" if study.speech else ""),
-            ),
-            ("disk", f"about {size(self.bytes_needed)}" + _unsure(self)),
-            *(self.costs.rows() if self.costs else ()),
-        ]
-        if self.failed:
-            rows.insert(_place(rows, "cells"), ("failed", f"{len(self.failed)}, to be tried again"))
-        if study.speech:
-            rows.insert(_place(rows, "contexts") - 1, ("speech", _windows_of(study.speech)))
-        if self.orphans:
-            rows.append(("orphans", _of_orphans(self.orphans)))
-        return "\n".join(f"{name:>9}  {text}" for name, text in rows)
-
-
-_POLICIES = {
-    "sliding": "; sliding contexts: a window for every word of it",
-    "full": "; each from its start",
-    "sentence": "; a window for every sentence of it",
-}
-
-
-def _place(rows: list[tuple[str, str]], name: str) -> int:
-    """Return the place behind a row."""
-    return [row for row, _ in rows].index(name) + 1
-
-
-def _models_of(study: Study) -> list[tuple[str, str]]:
-    """List each model with its layers."""
-    rows = []
-    for model in study.models:
-        rows += [("model", model), ("layers", _listed(study.layers_of(model)))]
-    return rows
-
-
-def _windows_of(speech: Speech) -> str:
-    window_s = speech.context_s + speech.stride_s
-    every = f"{window_s:g} s every {speech.stride_s:g} s"
-    return f"{speech.model}, layers {_listed(speech.layers)}, {every}"
+        return plan_page(self)
 
 
 @dataclass(frozen=True)
@@ -160,8 +119,8 @@ class Status:
     ----------
     plan : Plan
     by_axis : dict
-        ``by_axis[axis][value]`` is (done, total), for the axes "subject", "layer", "context"
-        and "n_stories".
+        ``by_axis[axis][value]`` is (done, total), for the axes "subject", "layer", "context",
+        "model", "bands", and "n_stories" or, where hours were asked for, "hours" (with "all").
     failures : tuple of (Cell, str)
         The first line of each error.
     n_failed_features : int
@@ -174,21 +133,7 @@ class Status:
     n_failed_features: int
 
     def __str__(self) -> str:
-        plan = self.plan
-        lines = [f"{len(plan.done)} of {len(plan.cells)} cells done in {plan.study.out}"]
-        for axis, counts in self.by_axis.items():
-            told = ", ".join(f"{value}: {done}/{total}" for value, (done, total) in counts.items())
-            lines.append(f"{axis:>9}  {told}")
-        if self.failures:
-            lines.append(f"{len(self.failures)} failed:")
-            lines += [f"  {cell.label}: {error}" for cell, error in self.failures]
-            where = f"{plan.study.out}/cells/*.failed.json"
-            if self.n_failed_features:
-                where += f", those of features in {plan.study.out}/features/*.failed.json"
-            lines.append(f"The tracebacks are in {where}")
-        if plan.orphans:
-            lines.append(f"orphans: {_of_orphans(plan.orphans)}")
-        return "\n".join(lines)
+        return status_page(self)
 
 
 def plan(study: Study) -> Plan:
@@ -222,7 +167,7 @@ def plan(study: Study) -> Plan:
     inputs = Inputs(study)
     made, n_tokens = checked_plan(inputs)
     made = replace(made, costs=costs_of(inputs, made, n_tokens))
-    return _with_orphans(inputs, made)
+    return _with_counts(inputs, made)
 
 
 def status(study: Study) -> Status:
@@ -242,26 +187,18 @@ def status(study: Study) -> Status:
         As :func:`plan`, but for what only missing cells would meet.
     """
     inputs = Inputs(study)
-    made = _with_orphans(inputs, make_plan(inputs))
-    done = set(made.done)
-    by_axis: dict[str, dict[Any, tuple[int, int]]] = {"subject": {}, **{axis: {} for axis in AXES}}
-    for cell in made.cells:
-        for axis in ("subject", *made.axes.get(cell, ())):
-            value = getattr(cell, axis)
-            n_done, total = by_axis[axis].get(value, (0, 0))
-            by_axis[axis][value] = n_done + (cell in done), total + 1
+    made = _with_counts(inputs, make_plan(inputs))
     store = cell_store(study)
     failures = []
     for cell in made.failed:
         failure = store.failure(made.keys[cell]) or {}
         first = (str(failure.get("message", "")).splitlines() or [""])[0]
         failures.append((cell, f"{failure.get('error', '')}: {first}"))
-    ordered = {axis: dict(sorted(counts.items())) for axis, counts in by_axis.items() if counts}
     features = feature_store(study)
     keys = [key for one in made.passes for _, key in one.keys]
     keys += [key for one in made.speech_passes for _, key in one.keys]
     n_failed_features = sum(features.failure_path(key).is_file() for key in keys)
-    return Status(made, ordered, tuple(failures), n_failed_features)
+    return Status(made, _counted(made), tuple(failures), n_failed_features)
 
 
 def checked_plan(inputs: Inputs) -> tuple[Plan, dict[FeaturePass, int]]:
@@ -325,13 +262,41 @@ def feature_store(study: Study) -> LayerStore:
     return LayerStore(study.out / "features")
 
 
-def _with_orphans(inputs: Inputs, made: Plan) -> Plan:
+def _with_counts(inputs: Inputs, made: Plan) -> Plan:
+    """Count what a page tells beside the cells: grids, hours, the longest story, orphans."""
     stores = cell_store(inputs.study), feature_store(inputs.study)
-    return replace(made, orphans=find_orphans(inputs, made.cells, made.keys.values(), *stores))
+    return replace(
+        made,
+        orphans=find_orphans(inputs, made.cells, made.keys.values(), *stores),
+        grids=count_grids(inputs, made.done),
+        hours=hours_came_to(inputs),
+        longest_story=longest_story(inputs),
+    )
 
 
-def _of_orphans(orphans: Orphans) -> str:
-    return f"{orphans.summary}, which no cell names any more; voxscale prune removes them"
+def _counted(made: Plan) -> dict[str, dict[Any, tuple[int, int]]]:
+    """Count done and all cells along each axis; amounts in hours where hours were asked for."""
+    done = set(made.done)
+    in_hours = any(cell.asked_hours for cell, axes in made.axes.items() if "n_stories" in axes)
+    counts: dict[str, dict[Any, tuple[int, int]]] = {"subject": {}, **{axis: {} for axis in AXES}}
+    for cell in made.cells:
+        for axis in ("subject", *made.axes.get(cell, ())):
+            value = getattr(cell, axis)
+            name: str = axis
+            if axis == "n_stories" and in_hours:
+                name, value = "hours", cell.asked_hours or ALL_HOURS
+            of_axis = counts.setdefault(name, {})
+            n_done, total = of_axis.get(value, (0, 0))
+            of_axis[value] = n_done + (cell in done), total + 1
+    return {
+        axis: dict(sorted(of_axis.items(), key=_numbers_first))
+        for axis, of_axis in counts.items()
+        if of_axis
+    }
+
+
+def _numbers_first(counted: tuple[Any, Any]) -> tuple[bool, Any]:
+    return isinstance(counted[0], str), counted[0]
 
 
 def _bytes_needed(
@@ -361,11 +326,3 @@ def _speech_bytes(inputs: Inputs, passes: tuple[SpeechPass, ...]) -> int:
         * inputs.speech.n_dims
         * sum(len(target.keys) * target.n_trs for one in passes for target in one.targets)
     )
-
-
-def _listed(values: Any) -> str:
-    return ", ".join(map(str, values))
-
-
-def _unsure(made: Plan) -> str:
-    return "" if made.is_exact else ", and the features"

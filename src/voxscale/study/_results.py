@@ -342,12 +342,14 @@ class Results:
     def scores(self) -> pd.DataFrame:
         """One row for each score and reducer: the numbers to report, and how they were made.
 
-        Columns: those that name the cell; ``what`` was scored ("fit", "stacked", "unique to
-        language"…) ``on`` which stories, by which ``metric``, in which ``unit``; ``stories``
-        ("concatenated", or "by_story": each alone, then their mean); the ``value``, its
-        ``reducer`` over voxels, and how many voxels it rests on. Reducers are those of
-        ``[evaluate]``; see :data:`voxscale.evaluate.REDUCERS`. Read from ``scores.parquet`` where
-        that is about just these cells, made of the arrays of all cells otherwise.
+        Columns: those that name the cell; ``hours`` of the TRs that trained, after trimming, NaN
+        where none did (``asked_hours`` is what was asked for, if hours were); ``what`` was scored
+        ("fit", "stacked", "unique to language"…) ``on`` which stories, by which ``metric``, in
+        which ``unit``; ``stories`` ("concatenated", or "by_story": each alone, then their mean);
+        the ``value``, its ``reducer`` over voxels, and how many voxels it rests on. Reducers are
+        those of ``[evaluate]``; see :data:`voxscale.evaluate.REDUCERS`. Read from
+        ``scores.parquet`` where that is about just these cells, made of the arrays of all cells
+        otherwise.
         """
         held = saved_scores(self)
         return score_table(self) if held is None else held

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 TABLE, ARRAYS = "scores.parquet", "arrays.zarr"
-FORMAT = 2  # raised by hand whenever the same results would be written otherwise
+FORMAT = 3  # raised by hand whenever the same results would be written otherwise
 
 # What is (n_voxels,) of a fit; the last two are of some cells alone.
 _VARIABLES = (
@@ -98,9 +98,8 @@ def _table_made_of(path: Path) -> str | None:
 def tidy_table(results: Results) -> pd.DataFrame:
     """Put a row for each score and reducer, with where its cell's numbers come from.
 
-    The columns of :attr:`Results.scores`, then ``hours`` of training (NaN beside fits), ``seed``,
-    ``voxscale`` (the version that computed the cell) and ``provenance``: JSON with all settings,
-    hashes of inputs and versions.
+    The columns of :attr:`Results.scores`, then ``seed``, ``voxscale`` (the version that computed
+    the cell) and ``provenance``: JSON with all settings, hashes of inputs and versions.
     """
     import pandas as pd
 
@@ -108,7 +107,6 @@ def tidy_table(results: Results) -> pd.DataFrame:
     metas = {results.key(cell): results.meta(cell) for cell in (*results.cells, *results.beside)}
     told = {key: json.dumps(meta, sort_keys=True) for key, meta in metas.items()}
     of_rows = [metas[key] for key in table["key"]]
-    table["hours"] = np.array([meta.get("hours", np.nan) for meta in of_rows], dtype=float)
     table["seed"] = [meta["seed"] for meta in of_rows]
     table["voxscale"] = [meta["versions"]["voxscale"] for meta in of_rows]
     # Each text is kept once, however many rows its cell has.

@@ -23,9 +23,10 @@ _METRICS = {"r2": "r2", "correlation": "r"}  # those of validation that have a n
 _OF_CELL = (
     "subject", "kind", "model", "layer", "context", "bands", "n_stories", "asked_hours", "draw",
 )  # fmt: skip
+_OF_META = ("hours",)  # of the TRs that trained, after trimming; asked_hours is what was asked
 _OF_NUMBER = ("value", "reducer", "n_voxels", "n_without_score", "n_not_chosen")
 SCORE_COLUMNS = (
-    *_OF_CELL, "what", "on", "metric", "unit", "stories", *_OF_NUMBER, "key",
+    *_OF_CELL, *_OF_META, "what", "on", "metric", "unit", "stories", *_OF_NUMBER, "key",
 )  # fmt: skip
 
 
@@ -48,7 +49,8 @@ def score_table(results: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame(list(_rows(results)), columns=list(SCORE_COLUMNS))
+    table = pd.DataFrame(list(_rows(results)), columns=list(SCORE_COLUMNS))
+    return table.astype(dict.fromkeys(_OF_META, np.float64))
 
 
 def _rows(results: Results) -> Iterator[dict[str, Any]]:
@@ -57,6 +59,7 @@ def _rows(results: Results) -> Iterator[dict[str, Any]]:
         of_all = {"subject": "all"} if cell.kind == "between" else {}
         chooses = {} if of_all else _choosing(results, cell)
         named = {name: getattr(cell, name) for name in _OF_CELL} | of_all
+        named |= {name: results.meta(cell).get(name, np.nan) for name in _OF_META}
         for scores in _SCORES[cell.kind](results, cell):
             for reducer in reducers:
                 if reducer.chosen_by is not None and reducer.chosen_by not in chooses:

@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 __all__ = [
     "BLOCK_TRS",
@@ -39,8 +40,10 @@ __all__ = [
     "base_of",
     "from_base",
     "in_order",
+    "of_one_sweep",
     "one_amount",
     "sorted_layers",
+    "sweep_heading",
 ]
 
 BLOCK_TRS = 30  # as evaluate.permutation_test has it
@@ -90,6 +93,17 @@ def in_order(values: Any) -> Any:
     return tuple(sorted(set(values), key=lambda one: (isinstance(one, str), one)))
 
 
+def sweep_heading(number: int, n_sweeps: int) -> str:
+    """Call a table [[sweep]], counted from 0 here, as messages do; by number among several."""
+    return "[[sweep]]" if n_sweeps == 1 else f"[[sweep]] no. {number + 1}"
+
+
+def of_one_sweep(number: int, n_sweeps: int, field: str, text: str) -> PydanticCustomError:
+    """Make an error of a field of one table [[sweep]] of several, counted from 0."""
+    told = f"{sweep_heading(number, n_sweeps)} {field} {text}"
+    return PydanticCustomError("of_one_sweep", "{text}", {"text": told, "at": f"{number}.{field}"})
+
+
 def one_amount(hours: Any, info: ValidationInfo) -> Any:
     """Refuse hours beside numbers of stories."""
     if hours is not None and info.data.get("training_stories") is not None:
@@ -127,10 +141,11 @@ class Design(SettingsTable):
     """How features become a design matrix; see :class:`voxscale.DesignRecipe`."""
 
     delays: tuple[Annotated[int, Field(strict=True)], ...] = Field(
-        (1, 2, 3, 4), min_length=1, description="delays in TRs, such as [1, 2, 3, 4]"
+        (1, 2, 3, 4), min_length=1, description="a list of delays in TRs, such as [1, 2, 3, 4]"
     )
     trim: tuple[Whole, Whole] = Field(
-        (10, 5), description="TRs left out at the start and the end of a run, such as [10, 5]"
+        (10, 5),
+        description="a list of TRs left out at the start and the end of a run, such as [10, 5]",
     )
     normalize: Flag = Field(default=False, description="true or false")
     word_rate: Flag = Field(default=True, description="true or false")
@@ -168,7 +183,7 @@ class Speech(SettingsTable):
     model: Text = Field(description="the name or path of a speech model")
     layers: tuple[Whole, ...] = Field(
         min_length=1,
-        description="layer numbers, 0 being the input of the first block, such as [1, 2, 3, 4]",
+        description="a list of layer numbers, 0 being the input of the first block, such as [1, 2]",
     )
     stride_s: Positive = Field(0.1, description="seconds between two windows, above 0")
     context_s: Seconds = Field(
@@ -197,23 +212,28 @@ class Sweep(SettingsTable):
     """
 
     models: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
-        None, description="some of the models"
+        None, description='a list of some of the models, such as ["gpt2"]'
     )
     layers: Layers | None = Field(
-        None, description='layer numbers, or a table of them: { gpt2 = [3, 6], "./opt" = [4] }'
+        None,
+        description="a list of layer numbers, such as [3, 6], or a table with a list for each "
+        'model: { gpt2 = [3, 6], "./opt" = [4] }',
     )
     contexts: Annotated[tuple[Count, ...], Field(min_length=1)] | None = Field(
-        None, description="numbers of words, 1 or more, such as [32, 512]"
+        None, description="a list of numbers of words, 1 or more, such as [32, 512]"
     )
     training_stories: Stories | None = Field(
-        None, description='numbers of stories, 1 or more, or "all", such as [1, 2, "all"]'
+        None,
+        description='a list of numbers of stories, 1 or more, or "all", such as [1, 2, "all"]',
     )
     hours: Hours | None = Field(
-        None, description='hours of training data above 0, or "all", such as [0.5, 1, "all"]'
+        None,
+        description='a list of numbers of hours above 0, or "all", such as [0.5, 1, 2, "all"]',
     )
     draws: Count = Field(1, description="a number of draws, 1 or more")
     bands: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
-        None, description='feature spaces fitted together, such as ["language", "word_rate"]'
+        None,
+        description='a list of feature spaces fitted together, such as ["language", "word_rate"]',
     )
 
     @field_validator("models")
@@ -362,16 +382,17 @@ class Evaluate(SettingsTable):
         400, description="samples behind the intervals of noise ceilings; 0 for none"
     )
     ceiling_repeats: tuple[Count, ...] = Field(
-        (), description="numbers of repeats to extrapolate noise ceilings to, such as [20]"
+        (),
+        description="a list of numbers of repeats to extrapolate noise ceilings to, such as [20]",
     )
     reducers: tuple[Text, ...] = Field(
         ("mean_voxels", "mean_where_cc_max_above(0.35)"),
         min_length=1,
-        description='names such as ["mean_voxels", "mean_where_cc_max_above(0.35)"]',
+        description='a list of names such as ["mean_voxels", "mean_where_cc_max_above(0.35)"]',
     )
     stack: Flag = Field(default=False, description="true or false")
     compare_layers: tuple[Whole, ...] = Field(
-        (), max_length=2, description="two of the layers, such as [3, 9]"
+        (), max_length=2, description="a list of two of the layers, such as [3, 9]"
     )
     product_measure: Flag = Field(default=False, description="true or false; needs baselines")
     between_subjects: Flag = Field(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from voxscale.study._settings import sweep_heading
+
 if TYPE_CHECKING:
     from voxscale.study._config import Study
     from voxscale.study._settings import Sweep
@@ -49,10 +51,11 @@ class Grid(NamedTuple):
     sizes: tuple[Size, ...] = (ALL,)
     draws: int = 1
     table: str = "study"  # where it stands in the study file; "sweep.0" is the first [[sweep]]
+    heading: str = "[study]"  # what its table is called in messages
 
     def label(self, field: str) -> str:
         """Name one of its fields, as a message does."""
-        return f"[{self.table.split('.')[0]}] {field}"
+        return f"{self.heading} {field}"
 
     def points(self) -> Iterator[Point]:
         """List the combinations; all stories are drawn once."""
@@ -132,7 +135,8 @@ def _asked_for(study: Study, sweep: Sweep, number: int) -> Grid:
         swept["layer"] = False  # the layers of several models are a sweep over models
     axes = tuple(axis for axis in AXES if swept[axis])
     axes = axes if len(axes) == 1 else ()
-    return Grid(axes, layers, contexts, bands, sizes, sweep.draws, f"sweep.{number}")
+    heading = sweep_heading(number, len(study.sweep))
+    return Grid(axes, layers, contexts, bands, sizes, sweep.draws, f"sweep.{number}", heading)
 
 
 def _sizes(

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxscale.errors import ConfigError
+from voxscale.study._settings import sweep_heading
+from voxscale.study._wrong_values import as_toml, reason_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -20,12 +22,8 @@ __all__ = ["TABLES", "explain", "line_of", "read_study_file"]
 _TABLE = re.compile(r"\s*\[{1,2}([^\[\]]+)\]{1,2}\s*(?:#.*)?$")
 _NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _FIELD = re.compile(rf"\s*({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
-# What tomllib and pydantic say in words of their own, and what it means here.
-_PLAINLY = {
-    "Cannot overwrite a value": "this field is given twice",
-    "path_type": "it is not text",
-    "string_pattern_mismatch": "it has other characters",
-}
+# What tomllib says in words of its own, and what it means here.
+_PLAINLY = {"Cannot overwrite a value": "this field is given twice"}
 _TWICE = re.compile(r"Cannot declare \(.*\) twice")
 TABLES = ("design", "features", "fit", "baselines", "evaluate", "speech", "sweep")
 _ARRAY = ("sweep",)  # of which there may be several
@@ -92,13 +90,25 @@ def explain(
     """Say what is wrong with each field: file, line, value, what was expected, what to do."""
     name, text = source
     told: dict[tuple[str, ...], tuple[int, str]] = {}
+    n_sweeps = len(data["sweep"]) if isinstance(data.get("sweep"), list) else 0
     for one in error.errors(include_url=False):
         absent = one["type"] in ("extra_forbidden", "missing") and isinstance(one["loc"][-1], str)
+        if _follows_from_another(one, data, absent=absent):
+            continue
         path = _path_in(data, one["loc"], keep_last=absent)
+        if one["type"] == "of_one_sweep":
+            path += tuple(one["ctx"]["at"].split("."))
         if path not in told:
             line = line_of(text, _file_path(path)) or line_of(text, ["study"]) or 1
-            told[path] = line, f"{name}, line {line}: {_sentence(one, path, model, absent=absent)}"
+            sentence = _sentence(one, path, model, n_sweeps, absent=absent)
+            told[path] = line, f"{name}, line {line}: {sentence}"
     return "\n".join(sentence for _, sentence in sorted(told.values()))
+
+
+def _follows_from_another(one: Mapping[str, Any], data: Mapping[str, Any], *, absent: bool) -> bool:
+    """Tell whether an error is about what was made of another field, which has its own error."""
+    field = one["loc"][0] if one["loc"] else ""
+    return field not in data and (not absent or (field == "model" and "models" in data))
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
@@ -126,13 +136,24 @@ def _file_path(path: tuple[str, ...]) -> tuple[str, ...]:
     return path if path and path[0] in TABLES else ("study", *path)
 
 
-def _owner(model: type[BaseModel], path: tuple[str, ...]) -> tuple[type[BaseModel] | None, str]:
-    """Find the model that holds a field, and how its table is called in the file."""
-    owner: type[BaseModel] | None = model
-    named = [part for part in path if not part.isdigit()]
-    for part in named[:-1]:
-        owner = _inner_model(owner, part)
-    return owner, ".".join(_file_path(tuple(named))[:-1]) or "study"
+def _owner(
+    model: type[BaseModel], path: tuple[str, ...], n_sweeps: int
+) -> tuple[type[BaseModel], str, str]:
+    """Find the model that holds a field, what its table is called in messages, and the field.
+
+    A table that is a value, such as that of layers, belongs to the name of the field.
+    """
+    owner = model
+    named = [part for i, part in enumerate(path) if not (i == 1 and path[0] in _ARRAY)]
+    depth = 0
+    while depth < len(named) - 1 and (inner := _inner_model(owner, named[depth])) is not None:
+        owner, depth = inner, depth + 1
+    table = ".".join(_file_path(path[:1])[:1] + tuple(named[1:depth])) if path else "study"
+    heading = f"[{table}]"
+    if path and path[0] in _ARRAY:
+        is_one = len(path) > 1 and path[1].isdigit()
+        heading = sweep_heading(int(path[1]), n_sweeps) if is_one else "[[sweep]]"
+    return owner, heading, ".".join(named[depth:])
 
 
 def _inner_model(model: type[BaseModel] | None, field: str) -> type[BaseModel] | None:
@@ -149,29 +170,32 @@ def _inner_model(model: type[BaseModel] | None, field: str) -> type[BaseModel] |
 
 
 def _sentence(
-    one: Mapping[str, Any], path: tuple[str, ...], model: type[BaseModel], *, absent: bool
+    one: Mapping[str, Any],
+    path: tuple[str, ...],
+    model: type[BaseModel],
+    n_sweeps: int,
+    *,
+    absent: bool,
 ) -> str:
-    owner, table = _owner(model, path)
-    fields = {} if owner is None else owner.model_fields
-    field = path[-1] if path else ""
-    expected = fields[field].description if field in fields else None
+    owner, heading, field = _owner(model, path, n_sweeps)
+    fields = owner.model_fields
+    of_field = field.split(".")[0]
+    expected = fields[of_field].description if of_field in fields else None
     if absent and one["type"] == "missing":
-        return f"[{table}] lacks {field!r}; expected {expected or 'a value'}; add it."
+        return f"{heading} lacks {field!r}; expected {expected or 'a value'}; add it."
     if absent:
         known = [name for name in fields if name not in TABLES]
         return (
-            f"[{table}] has no field {field!r}; expected one of {', '.join(known)}; "
+            f"{heading} has no field {field!r}; expected one of {', '.join(known)}; "
             f"{_hint(field, known, model)}"
         )
-    reason = _PLAINLY.get(one["type"], str(one["msg"]).removeprefix("Value error, "))
-    shown = repr(one["input"])
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    if one["type"] == "missing":
-        reason = "it has too few values"
-    if path and (path[-1] in TABLES or path[-1].isdigit()):
-        return f"[{path[0]}] {reason}."  # of a whole table, whose fields do not go together
+    reason = reason_of(one)
+    if one["type"] == "of_one_sweep":
+        return f"{reason}."
+    if len(path) == 1 + (path[:1] == _ARRAY and len(path) > 1) and path[0] in TABLES:
+        return f"{heading} {reason}."  # of a whole table, whose fields do not go together
     wanted = f"; expected {expected}" if expected else ""
-    return f"[{table}] {field} cannot be {shown}: {reason[:1].lower()}{reason[1:]}{wanted}."
+    return f"{heading} {field} cannot be {as_toml(one['input'])}: {reason}{wanted}."
 
 
 def _hint(field: str, known: Sequence[str], model: type[BaseModel]) -> str:

@@ -7,6 +7,7 @@ haemodynamic response and smooth weight maps on fsaverage5, plus autocorrelated 
 
 from __future__ import annotations
 
+import sys
 import warnings
 from importlib.resources import files
 from pathlib import Path
@@ -51,6 +52,7 @@ _N_COMPONENTS = 10
 _JITTER_MM = 3.0
 _RECIPE = 2  # raised by hand whenever planted numbers would differ
 _NOISE_SEED = 1
+_PLANTING = "planting the responses of the demo, once: a minute or two; they are kept in {base}"
 
 
 def load(subject: str, root: Path | None = None) -> Dataset:
@@ -118,6 +120,8 @@ def _planted(words: dict[str, Transcript], tr_times: dict[str, Array], root: Pat
     target = base / key_of(fields)
     if not _is_whole(target):
         check_writable(base)  # before minutes of work
+        sys.stderr.write(f"{_PLANTING.format(base=base)}\n")
+        sys.stderr.flush()
         coordinates = fsaverage5_coordinates()
         states = model.extract(words, LAYERS, min_context=256, max_context=512)
         components = [principal_components(states[layer], _N_COMPONENTS) for layer in LAYERS]
