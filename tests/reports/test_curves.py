@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from voxscale.reports import LawPanel, scaling_curve, scaling_curves
-from voxscale.reports._law_words import described_law, described_slope, is_straight, line_fit
+from voxscale.reports._law_words import described_law, described_slope, is_near_line, line_fit
 from voxscale.reports._style import png
 from voxscale.scaling import fit_scaling_law
 
@@ -58,12 +58,12 @@ def test_the_fit_of_a_line_is_that_of_scipy(rng):
     assert fit.at == x[np.argmax(abs(residuals))]
 
 
-def test_points_off_a_line_are_called_so_and_equal_points_are_not():
+def test_points_far_from_a_line_are_called_so_and_equal_points_are_not():
     bent = fit_scaling_law([2, 8, 32, 128, 512], [0.092, 0.146, 0.149, 0.151, 0.153])
     level = fit_scaling_law([2, 8, 32], [0.1, 0.1, 0.1])
-    assert not is_straight(bent)
+    assert not is_near_line(bent)
     assert np.isnan(line_fit(level).r2)
-    assert is_straight(level)
+    assert is_near_line(level)
     told = [text.get_text() for text in scaling_curve(bent).axes[0].get_legend().get_texts()]
     (slope,) = [text for text in told if "per decade" in text]
     assert slope.endswith(f"R² only {line_fit(bent).r2:.2f}")

@@ -16,7 +16,7 @@ from voxscale.reports._law_words import (
     described_law,
     described_members,
     grid_of,
-    is_straight,
+    is_near_line,
     line_fit,
 )
 from voxscale.reports._size_axis import name_sizes
@@ -214,7 +214,7 @@ def _law_label(panel: LawPanel, *, has_band: bool) -> str:
     if not has_band:
         told += f" (no interval: one {panel.unit})"
     told = fill(told, _LEGEND_LETTERS)
-    if law.kind == "log-linear" and not is_straight(law):
+    if law.kind == "log-linear" and not is_near_line(law):
         told += f",\nR² only {line_fit(law).r2:.2f}"
     return told
 

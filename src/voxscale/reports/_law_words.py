@@ -19,12 +19,12 @@ __all__ = [
     "described_members",
     "described_slope",
     "grid_of",
-    "is_straight",
+    "is_near_line",
     "line_fit",
     "size_text",
 ]
 
-LEAST_R2 = 0.9  # of a line, for the points to be called one
+LEAST_R2 = 0.9  # of a line, for points to be near it
 
 _N_GRID = 60
 _MANY = {"story": "stories", "test story": "test stories"}
@@ -137,8 +137,11 @@ def line_fit(law: ScalingLaw) -> LineFit:
     return LineFit(float(r2), float(residuals[worst]), float(law.x[worst]))
 
 
-def is_straight(law: ScalingLaw) -> bool:
-    """Tell whether nothing speaks against a line: an R² of 0.9 or more, or points all equal."""
+def is_near_line(law: ScalingLaw) -> bool:
+    """Tell whether points lie near their line: an R² of 0.9 or more, or points all equal.
+
+    Points far from it need not bend: they may scatter about a line that hardly rises.
+    """
     return not line_fit(law).r2 < LEAST_R2
 
 

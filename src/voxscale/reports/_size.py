@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from voxscale.reports._size_ceiling import add_ceiling, ceiling_of, ceiling_points
+from voxscale.reports._size_ceiling import add_ceiling
 from voxscale.reports._size_drawing import drawing_of
 from voxscale.reports._size_laws import Sweep, fitted_sweep, worth
 from voxscale.reports._size_subjects import subjects_table
 from voxscale.reports._size_words import (
+    NAMES,
     in_short,
     laws_table,
     told_of_law,
@@ -23,27 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["by_size"]
 
-_NAMES = {
-    "n_stories": "hours of training data",
-    "context": "context",
-    "model": "parameters of the model",
-}
-
 
 def by_size(material: Material) -> Section:
     """Show the score against hours, context and parameters, with laws."""
     import pandas as pd
 
     every = _points(material)
-    ceiling = ceiling_of(material)
-    near = {} if ceiling is None else ceiling_points(material, every)
     sweeps: dict[str, Sweep] = {}
     paragraphs: list[str] = []
     tables = []
     for axis, points in every.items():
-        what = _NAMES[axis]
-        is_all = axis in near and near[axis] is points
-        found = fitted_sweep(axis, what, points, ceiling if is_all else None)
+        what = NAMES[axis]
+        found = fitted_sweep(axis, what, points)
         shown = points if isinstance(found, str) else found.points
         tables.append(shown.drop(columns="key").assign(sweep=axis))
         if isinstance(found, str):
@@ -61,13 +53,11 @@ def by_size(material: Material) -> Section:
     )
     if sweeps:
         section.tables.append(laws_table(list(sweeps.values())))
-    section.tables.extend(subjects_table(every, _NAMES, sweeps))
+    section.tables.extend(subjects_table(every, NAMES, sweeps))
     if sweeps:
-        ylabel, note = "test correlation r, mean over voxels", _validation_note(material)
-        points = pd.concat(tables)
-        section.drawings.append(drawing_of("size", [*sweeps.values()], points, ylabel, note))
-    if ceiling is not None:
-        add_ceiling(section, ceiling, sweeps, near)
+        points, note = pd.concat(tables), _validation_note(material)
+        section.drawings.append(drawing_of("size", [*sweeps.values()], points, note=note))
+    add_ceiling(section, material, every)
     return section
 
 

@@ -1,21 +1,22 @@
 """How far the sweeps of a study are from the noise ceiling, where there is one.
 
 Only some voxels have a ceiling, and only in the stories that were heard several times. A curve of
-all voxels in all stories would be set against a number that is not about it.
+all voxels in all stories would be set against a number that is not about it. Subjects have ceilings
+of their own: scores are shares of them, so that 1 is the ceiling of all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from voxscale.arrays import Array
 from voxscale.reports._size_drawing import drawing_of
-from voxscale.reports._size_laws import Ceiling, Sweep, fitted_sweep
+from voxscale.reports._size_laws import Sweep, fitted_sweep
 from voxscale.reports._size_needs import told_of_needs
-from voxscale.reports._size_words import laws_table, told_of_law
+from voxscale.reports._size_words import NAMES, laws_table, told_of_law
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material, SubjectMaps
@@ -23,7 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["add_ceiling", "ceiling_of", "ceiling_points"]
 
-_LAWS_NOTE = "The same for the curves of voxels that have a noise ceiling, in the repeated stories."
+_LAWS_NOTE = (
+    "The same for the shares of the noise ceiling, in the voxels and stories that have one."
+)
+
+
+class Ceiling(NamedTuple):
+    """The mean noise ceiling of the voxels that have one, and what it is about."""
+
+    value: float
+    stories: tuple[str, ...]
+    n_with: int
+    n_voxels: int
 
 
 def ceiling_of(material: Material) -> Ceiling | None:
@@ -31,52 +43,40 @@ def ceiling_of(material: Material) -> Ceiling | None:
     known = _known(material)
     if not known:
         return None
-    means = [float(np.nanmean(maps.cc_max.astype(np.float64))) for maps in known]
     stories = tuple(dict.fromkeys(run for maps in known for run in maps.ceiling_runs))
-    n_with = sum(int(_has_ceiling(maps).sum()) for maps in known)
+    n_with = sum(int(np.isfinite(maps.cc_max).sum()) for maps in known)
     n_voxels = sum(len(maps.cc_max) for maps in known)
-    return Ceiling(float(np.mean(means)), stories, n_with, n_voxels)
+    value = float(np.mean([_mean(maps.cc_max) for maps in known]))
+    return Ceiling(value, stories, n_with, n_voxels)
 
 
 def _known(material: Material) -> list[SubjectMaps]:
-    return [maps for maps in material.maps if _has_ceiling(maps).any()]
+    return [maps for maps in material.maps if np.isfinite(maps.cc_max).any()]
 
 
-def _has_ceiling(maps: SubjectMaps) -> Array:
-    return np.isfinite(maps.cc_max)
-
-
-def ceiling_points(material: Material, every: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the points of sweeps where there is a ceiling.
+def ceiling_points(material: Material, points: Any) -> Any:
+    """Take the points of a sweep where there is a ceiling.
 
     Parameters
     ----------
     material : Material
-    every : mapping of axis to DataFrame
-        Points of :func:`sweep_points` or :func:`model_points`.
+        Of which some voxel has a ceiling.
+    points : DataFrame
+        Of :func:`sweep_points` or :func:`model_points`.
 
     Returns
     -------
-    dict of axis to DataFrame
+    DataFrame
         The same columns, of the repeated stories alone; ``mean_r`` is the mean over the voxels
-        that have a ceiling. Where these are all stories and all voxels with a score, the points
-        themselves.
+        that have a ceiling, as a share of the mean of those ceilings in that subject.
     """
-    return {axis: _near(material, points) for axis, points in every.items()}
-
-
-def _near(material: Material, points: Any) -> Any:
     import pandas as pd
 
-    rows = [_near_in(material, maps, points) for maps in _known(material)]
-    near = pd.concat(rows)
-    same = points["mean_r"].loc[near.index]
-    is_all = len(near) == len(points) and np.allclose(near["mean_r"], same, equal_nan=True)
-    return points if is_all else near
+    return pd.concat([_points_in(material, maps, points) for maps in _known(material)])
 
 
-def _near_in(material: Material, maps: SubjectMaps, points: Any) -> Any:
-    results, has = material.results, _has_ceiling(maps)
+def _points_in(material: Material, maps: SubjectMaps, points: Any) -> Any:
+    results, has = material.results, np.isfinite(maps.cc_max)
     own = points[(points["subject"] == maps.subject) & points["story"].isin([*maps.ceiling_runs])]
     cells = {results.key(cell): cell for cell in results.select(subject=maps.subject)}
     of_cells = {key: results.by_story(cells[key]) for key in own["key"].unique()}
@@ -84,7 +84,7 @@ def _near_in(material: Material, maps: SubjectMaps, points: Any) -> Any:
         _mean(of_cells[key][story][has])
         for key, story in zip(own["key"], own["story"], strict=True)
     ]
-    return own.assign(mean_r=np.array(means, np.float64))
+    return own.assign(mean_r=np.array(means, np.float64) / _mean(maps.cc_max))
 
 
 def _mean(scores: Array) -> float:
@@ -92,56 +92,45 @@ def _mean(scores: Array) -> float:
     return float(known.mean(dtype=np.float64)) if known.size else np.nan
 
 
-def add_ceiling(
-    section: Section, ceiling: Ceiling, sweeps: Mapping[str, Sweep], near: Mapping[str, Any]
-) -> None:
+def add_ceiling(section: Section, material: Material, every: Mapping[str, Any]) -> None:
     """Add to a section what shares of the ceiling need, and the curves that this is read from.
 
     Parameters
     ----------
     section : Section
-        Changed in place.
-    ceiling : Ceiling
-    sweeps : mapping of axis to Sweep
-        Of all voxels and stories.
-    near : mapping of axis to DataFrame
-        Of :func:`ceiling_points`.
+        Changed in place, where some sweep has two sizes in stories with a ceiling.
+    material : Material
+    every : mapping of what was varied, by axis, to the points of its sweep
     """
     import pandas as pd
 
-    whole = {axis: one for axis, one in sweeps.items() if one.ceiling is not None}
-    parts: dict[str, Sweep] = {}
-    for axis in near:
-        if axis in whole or axis not in sweeps:
-            continue
-        found = fitted_sweep(axis, sweeps[axis].what, near[axis], ceiling)
-        if isinstance(found, Sweep):
-            parts[axis] = found
-    order = [axis for axis in sweeps if axis in whole or axis in parts]
-    if not order:
+    ceiling = ceiling_of(material)
+    if ceiling is None:
         return
-    section.paragraphs.append(_about(ceiling, is_whole=not parts))
-    for axis in order:
-        if axis in parts:
-            section.paragraphs.append(f"Where there is a ceiling: {told_of_law(parts[axis])}")
-        section.paragraphs.append(told_of_needs((parts | whole)[axis], ceiling))
-    if parts:
-        shown = [parts[axis] for axis in order if axis in parts]
-        section.tables.append(laws_table(shown, "size-ceiling-laws", _LAWS_NOTE))
-        points = pd.concat([one.points.drop(columns="key").assign(sweep=one.axis) for one in shown])
-        ylabel = "test r, mean over voxels with ceiling"
-        note = f" Repeated test stories alone: {', '.join(ceiling.stories)}."
-        section.drawings.append(drawing_of("size-ceiling", shown, points, ylabel, note))
+    found = [
+        fitted_sweep(axis, NAMES[axis], ceiling_points(material, points), ceiling=1.0)
+        for axis, points in every.items()
+        if len(points)
+    ]
+    sweeps = [one for one in found if isinstance(one, Sweep)]
+    if not sweeps:
+        return
+    section.paragraphs.append(_about(ceiling))
+    for sweep in sweeps:
+        section.paragraphs.append(f"As a share of the ceiling: {told_of_law(sweep)}")
+        section.paragraphs.append(told_of_needs(sweep))
+    section.tables.append(laws_table(sweeps, "size-ceiling-laws", _LAWS_NOTE))
+    points = pd.concat([one.points.drop(columns="key").assign(sweep=one.axis) for one in sweeps])
+    points = points.rename(columns={"mean_r": "share_of_ceiling"})
+    section.drawings.append(drawing_of("size-ceiling", sweeps, points, ceiling=1.0))
 
 
-def _about(ceiling: Ceiling, *, is_whole: bool) -> str:
+def _about(ceiling: Ceiling) -> str:
     """Say what the ceiling is a mean of, and which curves are set against it."""
     stories = ", ".join(repr(story) for story in ceiling.stories)
-    told = (
+    return (
         f"The noise ceiling is {ceiling.value:.3f}, the mean of cc_max over the "
         f"{ceiling.n_with:,} of {ceiling.n_voxels:,} voxels that have one, in the repeated test "
-        f"stories ({stories})."
+        f"stories ({stories}). Shares of it are of these voxels in these stories alone: their mean "
+        "correlation, over the mean of their ceilings in the same subject."
     )
-    if is_whole:
-        return told
-    return f"{told} Shares of it are read from curves of these voxels in these stories alone."

@@ -26,7 +26,9 @@ _XLABELS = {
 }
 
 
-def drawing_of(name: str, sweeps: Sequence[Sweep], points: Any, ylabel: str, note: str) -> Drawing:
+def drawing_of(
+    name: str, sweeps: Sequence[Sweep], points: Any, *, ceiling: float | None = None, note: str = ""
+) -> Drawing:
     """Draw sweeps side by side.
 
     Parameters
@@ -36,18 +38,21 @@ def drawing_of(name: str, sweeps: Sequence[Sweep], points: Any, ylabel: str, not
     sweeps : sequence of Sweep
     points : DataFrame
         The scores behind them, for the file.
-    ylabel, note : str
-        What the scores are, and what else the caption says.
+    ceiling : float, optional
+        Where scores are shares of the noise ceiling: 1.
+    note : str
+        What else the caption says.
     """
     import pandas as pd
 
-    panels = [_panel(sweep) for sweep in sweeps]
+    ylabel = "test correlation r, mean over voxels" if ceiling is None else "share of the ceiling"
+    panels = [_panel(sweep, ceiling) for sweep in sweeps]
     caption = f"{_caption(sweeps, panels)}{note}"
     also = {f"{name}-law": pd.concat([_curve_table(sweep) for sweep in sweeps])}
     return Drawing(name, scaling_curves(panels, ylabel=ylabel), caption, points, also=also)
 
 
-def _panel(sweep: Sweep) -> LawPanel:
+def _panel(sweep: Sweep, ceiling: float | None) -> LawPanel:
     law, subjects = sweep.law, sweep.subjects
     return LawPanel(
         law,
@@ -56,7 +61,7 @@ def _panel(sweep: Sweep) -> LawPanel:
         title=subjects[0] if len(subjects) == 1 else None,
         unit="test story",
         members=sweep.member_scores,
-        ceiling=None if sweep.ceiling is None else sweep.ceiling.value,
+        ceiling=ceiling,
         beyond=_BEYOND if sweep.n_sizes > 2 else 0.0,
     )
 
@@ -73,12 +78,14 @@ def _draws_of(sweep: Sweep) -> tuple[Array, Array] | None:
 def _caption(sweeps: Sequence[Sweep], panels: Sequence[LawPanel]) -> str:
     """Explain what is drawn, and nothing else."""
     several = any(panel.members for panel in panels)
-    where = "score" if sweeps[0].ceiling is None else "noise ceiling"
+    is_share = panels[0].ceiling is not None
+    what = "Share of the noise ceiling" if is_share else "Test correlation"
+    where = "noise ceiling" if is_share else "score"
     layers = "at the reference layer"
     if any(sweep.axis == "model" for sweep in sweeps):
         layers += ", or, against parameters, at each model's best layer by validation"
     parts = [
-        f"Test correlation against size, on a logarithmic axis, {layers}. Large points: mean over "
+        f"{what} against size, on a logarithmic axis, {layers}. Large points: mean over "
         f"voxels with a {where}, then over draws, then over test stories"
         + (", then over subjects, whose own means are the thin lines." if several else ".")
     ]
@@ -101,8 +108,6 @@ def _caption(sweeps: Sequence[Sweep], panels: Sequence[LawPanel]) -> str:
             "Hatched: where it expects the score of one new size, as far as sizes scatter "
             "about the law" + (" and members differ." if differ else ".")
         )
-    if any(panel.ceiling is not None for panel in panels):
-        parts.append("Dashed: their noise ceiling.")
     return " ".join(parts)
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.reports._law_words import is_straight
 from voxscale.reports._left_out import told_of_apart
 from voxscale.scaling import (
     Bending,
@@ -22,23 +21,11 @@ from voxscale.study._common_sizes import Pooled, own_units, pooled
 
 _FEWEST = 2  # sizes of a law
 
-__all__ = ["Ceiling", "Sweep", "Worth", "fitted_sweep", "line_of", "worth"]
-
-
-class Ceiling(NamedTuple):
-    """The mean noise ceiling of the voxels that have one, and what it is about."""
-
-    value: float
-    stories: tuple[str, ...]
-    n_with: int
-    n_voxels: int
+__all__ = ["Sweep", "Worth", "fitted_sweep", "line_of", "worth"]
 
 
 class Sweep(NamedTuple):
-    """A sweep with its laws; ``points`` have a ``pooled_size``, NaN where they are in no law.
-
-    ``ceiling`` is that of the same voxels in the same stories, where it is known.
-    """
+    """A sweep with its laws; ``points`` have a ``pooled_size``, NaN where they are in no law."""
 
     axis: str
     what: str
@@ -46,7 +33,6 @@ class Sweep(NamedTuple):
     pooled: Pooled
     comparison: LawComparison
     bend: Bending | None
-    ceiling: Ceiling | None = None
 
     @property
     def units(self) -> Any:
@@ -63,6 +49,11 @@ class Sweep(NamedTuple):
         """The log-linear law, which there always is."""
         law = self.comparison.rows[0].law
         return self.comparison.law if law is None else law
+
+    @property
+    def bends(self) -> bool:
+        """Whether the curve surely bends."""
+        return self.bend is not None and self.bend.verdict.startswith("bends")
 
     @property
     def n_sizes(self) -> int:
@@ -107,7 +98,7 @@ class Worth(NamedTuple):
     at: tuple[float, ...] = ()
 
 
-def fitted_sweep(axis: str, what: str, points: Any, ceiling: Ceiling | None) -> Sweep | str:
+def fitted_sweep(axis: str, what: str, points: Any, ceiling: float | None = None) -> Sweep | str:
     """Fit the laws of a sweep, or say why there is none."""
     n_sizes = points.groupby("subject")["size"].nunique().max() if len(points) else 0
     if n_sizes < 2:
@@ -125,10 +116,9 @@ def fitted_sweep(axis: str, what: str, points: Any, ceiling: Ceiling | None) -> 
         )
     x = found.units.index.to_numpy(dtype=np.float64)
     scores, levels = found.units.to_numpy(), levels_of(found.units)
-    top = None if ceiling is None else ceiling.value
-    comparison = compare_laws(x, scores, ceiling=top, levels=levels)
+    comparison = compare_laws(x, scores, ceiling=ceiling, levels=levels)
     bend = bending(x, scores, levels=levels) if len(np.unique(x)) > 2 else None
-    return Sweep(axis, what, _with_sizes(points, found), found, comparison, bend, ceiling)
+    return Sweep(axis, what, _with_sizes(points, found), found, comparison, bend)
 
 
 def _with_sizes(points: Any, found: Pooled) -> Any:
@@ -158,7 +148,7 @@ def worth(sweep: Sweep, hours: Sweep, subject: str | None = None) -> Worth:
     if not len(shared) or min(units.index.nunique() for units in both) < _FEWEST:
         return Worth(np.nan, why_not="no test story of a subject is in both")
     both = [units[shared] for units in both]
-    if not all(is_straight(one.line) for one in (sweep, hours)):
+    if not all(one.law.kind == "log-linear" for one in (sweep, hours)):
         return _worth_of_curves(_law_of(sweep, both[0]), _law_of(hours, both[1]))
     top, bottom = map(line_of, both)
     factor = top.exchange(bottom)

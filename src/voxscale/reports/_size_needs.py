@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from voxscale.reports._law_words import is_straight, size_text
+from voxscale.reports._law_words import is_near_line, line_fit, size_text
 from voxscale.reports._size_words import MOST_TIMES, UNITS
 from voxscale.reports._tables import with_minus
 
 if TYPE_CHECKING:
-    from voxscale.reports._size_laws import Ceiling, Sweep
+    from voxscale.reports._size_laws import Sweep
     from voxscale.scaling import Needed
 
 __all__ = ["told_of_needs"]
@@ -19,40 +19,47 @@ SHARES = (0.5, 0.75, 0.9)  # of the ceiling
 MOST_BEYOND = 30.0  # times the largest size that was measured; farther a law is not trusted
 
 
-def told_of_needs(sweep: Sweep, ceiling: Ceiling) -> str:
-    """Say which size would be needed for shares of the ceiling, by the law that was chosen."""
+def told_of_needs(sweep: Sweep) -> str:
+    """Say which size would be needed for shares of the ceiling; scores are such shares."""
     law = sweep.law
     doubt = _doubt(sweep)
     if doubt:
         return f"What shares of the noise ceiling would need of {sweep.what} is not told: {doubt}."
-    needs = {share: law.needed(share, ceiling=ceiling.value) for share in SHARES}
-    shares = {share: f"{100 * share:g} % ({one.score:.3f})" for share, one in needs.items()}
+    needs = {share: law.needed(share, ceiling=1.0) for share in SHARES}
     if not law.slope > 0:
         told = (
             f"What shares of the noise ceiling would need of {sweep.what} is not told: by the law "
             "that was chosen, scores do not rise at the largest size."
         )
-        exceeded = [shares[share] for share, one in needs.items() if _is_exceeded(sweep, one)]
+        exceeded = [_percent(share) for share, one in needs.items() if _is_exceeded(sweep, one)]
         return (
             f"{told} Every size that was measured exceeds {', '.join(exceeded)}."
             if exceeded
             else told
         )
-    parts = [f"{shares[share]} {_needed(sweep, one)}" for share, one in needs.items()]
+    parts = [f"{_percent(share)} {_needed(sweep, one)}" for share, one in needs.items()]
     return (
         f"Needed of {sweep.what} for shares of the noise ceiling, by the law that was chosen: "
         f"{'; '.join(parts)}."
     )
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
 def _doubt(sweep: Sweep) -> str:
     """Say why a line that was chosen cannot be drawn on; empty where nothing speaks against it."""
     if sweep.law.kind != "log-linear":
         return ""
-    if sweep.bend is not None and sweep.bend.verdict.startswith("bends"):
+    if sweep.bends:
         return "the curve bends, and the law that was chosen is a line"
-    if not is_straight(sweep.line):
-        return "the points are on no line, and no other law was chosen"
+    is_only = sum(row.law is not None for row in sweep.comparison.rows) == 1
+    if is_only and not is_near_line(sweep.line):
+        return (
+            "the points are far from their line (R² "
+            f"{line_fit(sweep.line).r2:.2f}), and too few for another law"
+        )
     return ""
 
 

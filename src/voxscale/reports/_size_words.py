@@ -11,11 +11,11 @@ import numpy as np
 from voxscale.reports._law_words import (
     described_members,
     described_slope,
-    is_straight,
     line_fit,
     size_text,
 )
 from voxscale.reports._left_out import told_of_left_out
+from voxscale.reports._size_draws import told_of_draws
 from voxscale.reports._tables import Table, as_text, with_minus
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_TIMES",
+    "NAMES",
     "UNITS",
     "factor_text",
     "in_short",
@@ -36,6 +37,11 @@ __all__ = [
 FEW_MEMBERS = 10  # below which an interval rests on few
 MOST_TIMES = 1e4  # a larger factor is not a number that anyone could act on
 
+NAMES = {
+    "n_stories": "hours of training data",
+    "context": "context",
+    "model": "parameters of the model",
+}
 UNITS = {"n_stories": "{} h", "context": "{} words", "model": "{} parameters"}
 _OF_TEN = {"context": "context", "model": "parameters"}
 # Which way each size is told apart in the laws' table.
@@ -54,7 +60,9 @@ def in_short(sweep: Sweep) -> str:
         told += f" (over {described_members(line)}{few})"
     if len(line.x) > 2:
         told += f", R² of the line {as_text(line_fit(line).r2)}"
-    return told + ("" if is_straight(line) else ": not a straight line over this range")
+    if sweep.law.kind != "log-linear":
+        return f"{told}; the law that was chosen is no line ({sweep.law.kind})"
+    return told + ("; the curve bends" if sweep.bends else "")
 
 
 def told_of_sweep(sweep: Sweep) -> str:
@@ -66,6 +74,8 @@ def told_of_sweep(sweep: Sweep) -> str:
     told = (
         f"{in_short(sweep)}.{_over_stories(sweep)} Per doubling: {doubling}{ends}. {_sizes(sweep)}"
     )
+    draws = told_of_draws(sweep)
+    told += f" {draws}" if draws else ""
     if sweep.n_sizes == 2:
         told += " Two sizes cannot show whether the line is straight."
     left = told_of_left_out(sweep.axis, sweep.pooled)
@@ -114,7 +124,7 @@ def told_of_law(sweep: Sweep) -> str:
     verdict = {
         "bends down": "The curve bends down",
         "bends up": "The curve bends up",
-    }.get(bend.verdict, "The curve is straight within error")
+    }.get(bend.verdict, "No bend is found")
     change = with_minus(f"{bend.curvature:+.4f}")
     low, high = (with_minus(f"{end:+.4f}") for end in bend.interval)
     return (
@@ -163,7 +173,7 @@ def told_of_worth(sweep: Sweep, hours: Sweep, found: Worth) -> str:
 
 def _where(*sweeps: Sweep) -> str:
     """Say where an exchange by straight lines holds, if one of them surely bends."""
-    bent = [one.what for one in sweeps if one.bend and one.bend.verdict.startswith("bends")]
+    bent = [one.what for one in sweeps if one.bends]
     if not bent:
         return ""
     told = " and ".join(bent)
