@@ -3,12 +3,12 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import TriMesh
 from matplotlib.figure import Figure
 
 from voxscale.errors import VoxscaleError
 from voxscale.reports import _flatmap, flatmap
 from voxscale.reports._flatmap import face_values
+from voxscale.reports._style import layer_colours
 
 nilearn_datasets = pytest.importorskip("nilearn.datasets")
 
@@ -138,13 +138,20 @@ def test_infinities_are_no_answer():
     values = np.full(N, np.inf)
     values[:HALF] = 0.5
     figure = flatmap(values)
-    assert np.ma.getmaskarray(painted(figure.axes[1])).all()
-    assert not np.ma.getmaskarray(painted(figure.axes[0])).any()
+    folds = flatmap(np.full(N, np.nan))
+    np.testing.assert_array_equal(painted(figure.axes[1]), painted(folds.axes[1]))
+    shown = painted(figure.axes[0])
+    np.testing.assert_array_equal(shown[..., 3], np.where(outside("left"), 0, 255))
+    assert len(np.unique(shown[~outside("left")], axis=0)) == 1
 
 
 def painted(ax):
-    """Return the values of the faces of the upper layer."""
-    return ax.collections[-1].get_array()
+    """Return the colours at the pixels of a sheet."""
+    return np.asarray(ax.images[-1].get_array())
+
+
+def outside(side):
+    return _flatmap._sheet(side).face_at < 0
 
 
 @pytest.mark.parametrize(
@@ -159,18 +166,58 @@ def painted(ax):
 )
 def test_arrows_tell_that_values_lie_beyond_the_colour_bar(vmin, vmax, extend):
     figure = flatmap(np.linspace(0, 1, N), vmin=vmin, vmax=vmax)
-    assert figure.axes[0].collections[-1].colorbar is None
-    assert figure.axes[1].collections[-1].colorbar.extend == extend
+    assert figure.axes[2]._colorbar.extend == extend
+
+
+def crossed(a, b):
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def test_a_triangle_across_a_cut_is_left_out(surfaces):
-    figure = flatmap(np.zeros(N), vmax=1)
-    for ax, side in zip(figure.axes, ("left", "right"), strict=False):
+    for side in ("left", "right"):
         flat, faces = surfaces[side]["flat"], surfaces[side]["faces"]
-        longest = [
+        longest = np.array([
             max(np.linalg.norm(flat[f[i]] - flat[f[(i + 1) % 3]]) for i in range(3)) for f in faces
+        ])  # fmt: skip
+        sheet = _flatmap._sheet(side)
+        kept = faces[longest <= 30]
+        np.testing.assert_array_equal(sheet.faces, kept)
+        assert len(kept) < len(faces)
+        a, b, c = (flat[kept[:, i]] for i in range(3))
+        area = np.abs(crossed(b - a, c - a)).sum() / 2
+        left, right, bottom, top = sheet.extent
+        pixel = (right - left) * (top - bottom) / sheet.face_at.size
+        assert (~outside(side)).sum() * pixel == pytest.approx(area, rel=0.005)
+
+
+def test_every_pixel_lies_in_its_triangle(surfaces):
+    rng = np.random.default_rng(0)
+    for side in ("left", "right"):
+        sheet = _flatmap._sheet(side)
+        rows, columns = (axis[::97] for axis in np.nonzero(sheet.face_at >= 0))
+        left, right, bottom, top = sheet.extent
+        n_rows, n_columns = sheet.face_at.shape
+        x = left + (right - left) * (columns + 0.5) / n_columns
+        y = bottom + (top - bottom) * (rows + 0.5) / n_rows
+        corners = surfaces[side]["flat"][sheet.faces[sheet.face_at[rows, columns]]]
+        point = np.stack([x, y], axis=1)
+        signs = [
+            crossed(corners[:, (i + 1) % 3] - corners[:, i], point - corners[:, i])
+            for i in range(3)
         ]
-        assert len(painted(ax)) == sum(one <= 30 for one in longest) < len(faces)
+        inside = np.all(np.array(signs) >= -1e-9, axis=0) | np.all(np.array(signs) <= 1e-9, axis=0)
+        assert inside.all()
+        bare = rng.permutation(np.argwhere(sheet.face_at < 0))[:50]  # no triangle is missed
+        for row, column in bare:
+            at = np.array([
+                left + (right - left) * (column + 0.5) / n_columns,
+                bottom + (top - bottom) * (row + 0.5) / n_rows,
+            ])  # fmt: skip
+            every = surfaces[side]["flat"][sheet.faces]
+            sides = np.array([
+                crossed(every[:, (i + 1) % 3] - every[:, i], at - every[:, i]) for i in range(3)
+            ])  # fmt: skip
+            assert not (np.all(sides > 1e-9, axis=0) | np.all(sides < -1e-9, axis=0)).any()
 
 
 def test_levels_have_ticks_of_their_own_and_are_never_averaged():
@@ -178,8 +225,12 @@ def test_levels_have_ticks_of_their_own_and_are_never_averaged():
     values = np.random.default_rng(0).choice([3.0, 9.0, 27.0, np.nan], N)
     figure = flatmap(values, levels=layers, label="layer")
     assert [tick.get_text() for tick in figure.axes[2].get_yticklabels()] == ["3", "9", "27"]
-    shown = painted(figure.axes[0]).compressed()
-    assert set(shown) == {0.0, 1.0, 2.0}  # places among the levels
+    shown = painted(figure.axes[0])[~outside("left")].astype(int)
+    coloured = shown[np.ptp(shown[:, :3], axis=1) > 8]
+    ours = 255 * np.array(layer_colours(3))
+    found = np.unique(coloured, axis=0)
+    assert len(found) == 3
+    assert all(np.abs(ours - one).max(axis=1).min() <= 1 for one in found)
 
 
 def test_a_value_between_levels_is_refused():
@@ -191,10 +242,7 @@ def test_it_draws_into_axes_at_hand(frozen):
     figure = Figure(figsize=(8, 4))
     axes = figure.subplots(1, 2)
     assert flatmap(frozen(np.arange(N)), axes=axes) is figure
-    assert all(
-        any(isinstance(one, TriMesh) or len(one.get_array()) for one in ax.collections)
-        for ax in axes
-    )
+    assert all(painted(ax)[..., 3].any() for ax in axes)
 
 
 def test_faces_take_the_mean_of_what_is_known():

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxscale.reports._flatmap import draw_flatmap
-from voxscale.reports._style import PAGE_WIDTH, styled
+from voxscale.reports._flatmap import draw_flatmap, flat_axes
+from voxscale.reports._style import DPI, PAGE_WIDTH, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,11 +65,11 @@ def subject_maps(maps: SubjectMaps, layers: Sequence[int], *, r_end: float = 1.0
             {"label": "cc_max − r", "vmin": 0.0, "vmax": 1.0, "cmap": "cividis"},
         ),
     ]
-    figure = Figure(figsize=(PAGE_WIDTH, 0.56 * PAGE_WIDTH), dpi=150, layout="constrained")
-    parts: Any = figure.subfigures(2, 2, wspace=0.02, hspace=0.04)
+    figure = Figure(figsize=(PAGE_WIDTH, 0.56 * PAGE_WIDTH), dpi=DPI)
+    parts: Any = figure.subfigures(2, 2, wspace=0.02, hspace=0.02)
     for part, (title, values, options) in zip(parts.ravel(), rows, strict=True):
         heading = f"{maps.subject}: {title}"
         part.suptitle(heading, x=0.01, ha="left", fontsize=10, fontweight="bold")
-        axes = part.subplots(1, 2)
-        draw_flatmap(axes, values, **options)
+        axes, bar = flat_axes(part)
+        draw_flatmap(axes, values, bar=bar, **options)
     return figure

@@ -12,27 +12,33 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.errors import VoxscaleError
-from voxscale.reports._style import WIDTH, layer_colours, new_figure, styled
+from voxscale.reports._style import DPI, WIDTH, layer_colours, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["N_VERTICES", "draw_flatmap", "flatmap"]
+__all__ = ["N_VERTICES", "draw_flatmap", "flat_axes", "flatmap"]
 
 N_VERTICES = 20_484  # of fsaverage5, both hemispheres
 _LONGEST_EDGE = 30.0  # triangles with a longer one bridge a cut of the sheet
+_N_PIXELS = 700  # of the longer side of a sheet's grid
 _SIDES = ("left", "right")
 # Where the flat sheets of fsaverage5 lie: the medial wall is at the top, faces point outwards.
 _DIRECTIONS = {"left": "← front · back →", "right": "← back · front →"}
 
 
 class _Sheet(NamedTuple):
-    """The flattened surface of one hemisphere."""
+    """The flattened surface of one hemisphere, and a grid of pixels on it.
+
+    Which triangle a pixel lies in is looked up once: maps then are pictures, not 20,000 polygons.
+    """
 
     xy: Array  # (n_vertices, 2)
     faces: Array  # (n_faces, 3), without those across a cut
     sulcal_depth: Array  # (n_vertices,), positive in sulci
+    face_at: Array  # (n_rows, n_columns), from the lower left; -1 outside
+    extent: tuple[float, float, float, float]  # left, right, bottom, top of the grid
 
 
 @styled
@@ -98,25 +104,34 @@ def flatmap(
     >>> [axes.get_title() for axes in figure.axes[:2]]
     ['left hemisphere', 'right hemisphere']
     """
+    from matplotlib.figure import Figure
+
     numbers = _checked(values, subject)
+    bar = None
     if axes is None:
-        figure, grid = new_figure(1, 2, width=WIDTH, height=0.5 * WIDTH)
-        axes = tuple(grid[0])
+        figure = Figure(figsize=(WIDTH, 0.5 * WIDTH), dpi=DPI)
+        axes, bar = flat_axes(figure)
         heading = title if title is not None else (subject if subject != "fsaverage5" else None)
     else:
         figure, heading = axes[0].figure.figure, title
     if heading:
         figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    draw_flatmap(
-        axes, numbers, label=label, cmap=cmap, vmin=vmin, vmax=vmax, levels=levels, titled=True
-    )
+    options: dict[str, Any] = {"cmap": cmap, "vmin": vmin, "vmax": vmax, "levels": levels}
+    draw_flatmap(axes, numbers, bar=bar, label=label, titled=True, **options)
     return figure
+
+
+def flat_axes(figure: Figure | SubFigure) -> tuple[list[Axes], Axes]:
+    """Make axes for both hemispheres and for a colour bar, where they fit into any figure."""
+    sheets = [figure.add_axes((left, 0.09, 0.415, 0.73)) for left in (0.005, 0.43)]
+    return sheets, figure.add_axes((0.86, 0.16, 0.017, 0.6))
 
 
 def draw_flatmap(
     axes: Sequence[Axes],
     values: Array,
     *,
+    bar: Axes | None = None,
     label: str | None = None,
     cmap: str | None = None,
     vmin: float | None = None,
@@ -124,24 +139,28 @@ def draw_flatmap(
     levels: Sequence[float] | None = None,
     titled: bool = False,
 ) -> None:
-    """Draw both hemispheres into two axes, with one colour bar."""
+    """Draw both hemispheres into two axes, with one colour bar, beside them or in ``bar``."""
+    from matplotlib.cm import ScalarMappable
+
     scale = _scale(values, cmap, vmin, vmax, levels)
     halves = np.split(scale.values, 2)
     reach = 1.02 * np.max([np.abs(_sheet(side).xy).max(axis=0) for side in _SIDES], axis=0)
-    painted: Any = None
     for ax, side, half in zip(axes, _SIDES, halves, strict=True):
-        painted = _draw_sheet(ax, _sheet(side), half, scale)
+        _draw_sheet(ax, _sheet(side), half, scale)
         ax.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))
         ax.set_title(f"{side} hemisphere" if titled else side, loc="center", fontweight="normal")
         ax.set_xlabel(_DIRECTIONS[side], fontsize=7, color="#6b7079", labelpad=1)
-    bar = axes[0].figure.colorbar(
-        painted, ax=list(axes), shrink=0.8, aspect=22, pad=0.015, extend=scale.extend
-    )
+    place: dict[str, Any] = {"cax": bar}
+    if bar is None:
+        place = {"ax": list(axes), "shrink": 0.8, "aspect": 22, "pad": 0.015}
+    shades = ScalarMappable(scale.norm, scale.cmap)
+    colours = axes[0].figure.colorbar(shades, extend=scale.extend, **place)
     if scale.levels is not None:
-        bar.set_ticks(list(range(len(scale.levels))), labels=[f"{one:g}" for one in scale.levels])
-        bar.ax.tick_params(which="both", length=0)
-    bar.outline.set_visible(False)
-    bar.set_label(label or "value")
+        names = [f"{one:g}" for one in scale.levels]
+        colours.set_ticks(list(range(len(names))), labels=names)
+        colours.ax.tick_params(which="both", length=0)
+    colours.outline.set_visible(False)
+    colours.set_label(label or "value")
 
 
 def _checked(values: ArrayLike, subject: str) -> Array:
@@ -196,32 +215,24 @@ def _scale(
     return _Scale(values, mpl.colormaps[cmap or "viridis"], Normalize(low, high), extend, None)
 
 
-def _draw_sheet(ax: Axes, sheet: _Sheet, values: Array, scale: _Scale) -> Any:
-    """Paint folds in grey, then the values; return what a colour bar needs."""
-    from matplotlib.colors import LinearSegmentedColormap
+def _draw_sheet(ax: Axes, sheet: _Sheet, values: Array, scale: _Scale) -> None:
+    """Paint the values over the folds, which show where there is none."""
+    import matplotlib as mpl
 
-    greys = LinearSegmentedColormap.from_list("folds", ["#e6e6e6", "#b9bbbf"])
-    x, y = sheet.xy.T
-    depth = sheet.sulcal_depth[sheet.faces].mean(axis=1)
-    options: dict[str, Any] = {"shading": "flat", "rasterized": True}
-    ax.tripcolor(x, y, sheet.faces, facecolors=depth, cmap=greys, vmin=-0.8, vmax=0.8, **options)
+    depth = np.clip(0.5 + sheet.sulcal_depth[sheet.faces].mean(axis=1) / 1.6, 0.0, 1.0)
+    greys = mpl.colors.LinearSegmentedColormap.from_list("folds", ["#e6e6e6", "#b9bbbf"])
     of_faces = face_values(values[sheet.faces], is_discrete=scale.levels is not None)
-    painted = ax.tripcolor(
-        x,
-        y,
-        sheet.faces,
-        facecolors=np.ma.masked_invalid(of_faces),
-        cmap=scale.cmap,
-        norm=scale.norm,
-        **options,
-    )
+    over = np.isfinite(of_faces)
+    colours = np.zeros((len(of_faces) + 1, 4), np.uint8)  # the last, which -1 picks, is clear
+    colours[:-1] = greys(depth, bytes=True)
+    colours[:-1][over] = scale.cmap(scale.norm(of_faces[over]), bytes=True)
+    ax.imshow(colours[sheet.face_at], origin="lower", extent=sheet.extent, interpolation="nearest")
     ax.set_aspect("equal")
     ax.grid(visible=False)
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():
         spine.set_visible(False)
-    return painted
 
 
 def face_values(corners: Array, *, is_discrete: bool) -> Array:
@@ -251,4 +262,21 @@ def _sheet(side: str) -> _Sheet:
     corners = xy[mesh.faces]
     edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
     faces = np.asarray(mesh.faces)[edges.max(axis=1) <= _LONGEST_EDGE]
-    return _Sheet(xy, faces, np.asarray(folds.data.parts[side], dtype=np.float64).ravel())
+    depth = np.asarray(folds.data.parts[side], dtype=np.float64).ravel()
+    return _Sheet(xy, faces, depth, *_grid_on(xy, faces))
+
+
+def _grid_on(xy: Array, faces: Array) -> tuple[Array, tuple[float, float, float, float]]:
+    """Find the triangle of every pixel of a grid over all of them."""
+    from matplotlib.tri import Triangulation
+
+    corners = xy[np.unique(faces)]
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    step = (high - low).max() / _N_PIXELS
+    n_columns, n_rows = np.ceil((high - low) / step).astype(int)
+    x = low[0] + step * (np.arange(n_columns) + 0.5)
+    y = low[1] + step * (np.arange(n_rows) + 0.5)
+    find = Triangulation(xy[:, 0], xy[:, 1], faces).get_trifinder()
+    face_at = np.asarray(find(*np.meshgrid(x, y)))
+    top_right = low + step * np.array([n_columns, n_rows])
+    return face_at, (float(low[0]), float(top_right[0]), float(low[1]), float(top_right[1]))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "DPI",
     "FOUND",
     "INK",
     "MUTED",
@@ -57,7 +58,7 @@ _RC: Any = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
-_DPI = 150
+DPI = 150
 
 _Arguments = ParamSpec("_Arguments")
 _Drawn = TypeVar("_Drawn")
@@ -102,7 +103,7 @@ def new_figure(
     """Make a figure outside pyplot's list, and a 2-d array of axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
 
 
