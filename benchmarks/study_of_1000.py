@@ -4,8 +4,9 @@ python benchmarks/study_of_1000.py [--quick] [--n-voxels 20484] [--profile] [--o
 
 The cells are not fitted: the study's own store is filled with random scores, under the keys that
 its plan gives, with the metadata of one real cell of a small run. What is timed reads them as it
-would read those of a real study; each time is that of one process that has just begun, after one
-that did the same, so that files are in the system's cache and modules on disk are compiled.
+would read those of a real study, and draws the flat maps of every subject; there are no baselines,
+mixes or bootstraps. Each time is that of a whole process, from its start with all imports to its
+end, after one that did the same, so that files are in the system's cache and modules compiled.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +28,7 @@ from _machine import machine_facts
 from voxscale import plugins
 from voxscale.arrays import TRSeries
 from voxscale.data import Dataset, Transcript
+from voxscale.reports._flatmap import N_VERTICES
 from voxscale.study import Cell, Study, plan, results, run
 from voxscale.study._plan import cell_store
 
@@ -77,7 +80,9 @@ def load(subject: str, root: Path | None = None) -> Dataset:
     files = [folder / f"{TEST[1]}_{i}.npy" for i in range(N_REPEATS)]
     trials = [TRSeries(np.load(file, mmap_mode="r"), TEST[1], 0, TR_TIMES) for file in files]
     repeats = {TEST[1]: tuple(trials)}
-    return Dataset("thousand", subject, told, heard, repeats, TRAIN, TEST, tr_s=TR_S)
+    n_voxels = heard[TEST[0]].values.shape[1]
+    space = "fsaverage5" if n_voxels == N_VERTICES else None
+    return Dataset("thousand", subject, told, heard, repeats, TRAIN, TEST, tr_s=TR_S, space=space)
 
 
 def register() -> None:
@@ -168,10 +173,8 @@ def _of_cell(cell: Cell, meta: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def step(name: str, path: str, *, is_profiled: bool) -> float:
-    """Do one thing, as a process of its own would; return seconds, modules not counted."""
-    import pandas  # noqa: F401 - what is timed is our work, not the import of others
-
+def step(name: str, path: str, *, is_profiled: bool) -> None:
+    """Do one thing, as a process of its own would."""
     from voxscale import reports
     from voxscale.study import status
 
@@ -188,23 +191,22 @@ def step(name: str, path: str, *, is_profiled: bool) -> float:
         "save": lambda: results(study).save(),
         "status": lambda: str(status(study)),
     }[name]
-    profiler = cProfile.Profile() if is_profiled else None
-    start = time.perf_counter()
-    if profiler:
+    if is_profiled:
+        profiler = cProfile.Profile()
         profiler.runcall(does)
         pstats.Stats(profiler).sort_stats("cumulative").print_stats(45)
     else:
         does()
-    return time.perf_counter() - start
 
 
 def in_a_process(name: str, path: Path, extra: list[str]) -> float:
     """Time a step in a process of its own."""
     command = [sys.executable, __file__, "--step", name, str(path)]
+    start = time.perf_counter()
     done = subprocess.run([*command, *extra], check=True, capture_output=True, text=True)
-    if extra:
-        print(done.stdout)
-    return float(done.stdout.splitlines()[-1])
+    seconds = time.perf_counter() - start
+    print(done.stdout, end="")
+    return seconds
 
 
 def measure(n_voxels: int, n_repeats: int, extra: list[str], *, is_quick: bool) -> dict[str, Any]:
@@ -219,17 +221,17 @@ def measure(n_voxels: int, n_repeats: int, extra: list[str], *, is_quick: bool) 
         for one in STEPS:
             times = [in_a_process(one, path, extra) for _ in range(n_repeats + 1)]
             taken[one] = times[1:]
-            print(f"{one:>20}: {min(taken[one]):.2f} s", flush=True)
-    best = {one: min(times) for one, times in taken.items()}
+            print(f"{one:>20}: {median(taken[one]):.2f} s", flush=True)
+    medians = {one: median(times) for one, times in taken.items()}
     return {
         "n_cells": n_cells,
         "n_subjects": 1 if is_quick else len(SUBJECTS),
         "n_voxels": n_voxels,
         "is_fabricated": True,
-        "fastest_s": best,
+        "median_s": medians,
         "all_s": taken,
         "limit_s": LIMIT_S,
-        "is_within_limit": max(best[one] for one in ("results", "table", "scores", "report"))
+        "is_within_limit": max(medians[one] for one in ("results", "table", "scores", "report"))
         <= LIMIT_S,
     }
 
@@ -247,7 +249,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     if given.step:
-        print(step(*given.step, is_profiled=given.profile))
+        step(*given.step, is_profiled=given.profile)
         return
     extra = ["--profile"] if given.profile else []
     result = {

@@ -96,8 +96,8 @@ def test_hemispheres_and_colour_bar_are_labelled(frozen):
     left, right, bar = figure.axes
     assert left.get_title() == "left hemisphere"
     assert right.get_title() == "right hemisphere"
-    assert "front" in left.get_xlabel()
-    assert "back" in right.get_xlabel()
+    assert "front" in left.texts[0].get_text()
+    assert "back" in right.texts[0].get_text()
     assert bar.get_ylabel() == "correlation"
 
 
@@ -108,8 +108,8 @@ def test_fronts_point_outwards(surfaces):
         front = surfaces[side]["pial"][vertices, 1]
         assert np.sign(np.corrcoef(x, front)[0, 1]) == sign
     figure = flatmap(np.zeros(N), vmin=0, vmax=1)
-    assert figure.axes[0].get_xlabel().startswith("← front")
-    assert figure.axes[1].get_xlabel().endswith("front →")
+    assert figure.axes[0].texts[0].get_text().startswith("← front")
+    assert figure.axes[1].texts[0].get_text().endswith("front →")
 
 
 def test_a_subject_names_the_figure_and_the_surface_does_not():

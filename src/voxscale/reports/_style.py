@@ -89,7 +89,8 @@ def _settle(figure: Figure) -> None:
         "grid_linewidth": _RC["grid.linewidth"],
     }
     for ax in figure.axes:
-        ax.tick_params(which="both", **kept)
+        if ax.axison:
+            ax.tick_params(which="both", **kept)
 
 
 def new_figure(
@@ -154,5 +155,5 @@ def png(figure: Figure) -> bytes:
 
     buffer = io.BytesIO()
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(buffer, metadata={"Software": None})
+    canvas.print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     return buffer.getvalue()
