@@ -120,6 +120,15 @@ def of_draws(found: Results) -> dict[str, list[float]]:
     return told
 
 
+def of_seconds(found: Results) -> dict[str, float]:
+    """Take the median time of a fit to all stories, as the run noted it in each cell."""
+    every = {model: found.select(model=model, asked_hours=None) for model in found.study.models}
+    return {
+        model: float(np.median([found.meta(cell)["seconds"] for cell in cells]))
+        for model, cells in every.items()
+    }
+
+
 def of_slope(law: sc.ScalingLaw) -> dict[str, Any]:
     """Tell a line, what its interval is over, and how much of the points it explains."""
     low, high = law.slope_interval
@@ -248,10 +257,7 @@ def summary(found: Results) -> dict[str, Any]:
             "n_test_trs": sorted({int(n) for n in table["n_test_trs"]}),
             "n_scored": sorted({int(n) for n in table["n_scored"]}),
         },
-        "fit_seconds": {
-            model: float(np.median([found.meta(one)["seconds"] for one in found.select(model=model)]))
-            for model in study.models
-        },
+        "median_fit_s": of_seconds(found),
         "layers": layers,
         "hours": of_amounts(table, "hours"),
         "contexts": of_amounts(table, "context"),
