@@ -233,7 +233,8 @@ def script():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         spec.loader.exec_module(module)
-        sys.modules.pop("_machine", None)
+        for helper in ("_machine", "_timed_run"):
+            sys.modules.pop(helper, None)
     return module
 
 
