@@ -1,7 +1,6 @@
 """How long a study takes that is killed and resumed, and how much memory."""
 
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -17,8 +16,8 @@ def timed_run(study: Path, out: Path | None, kill_after_s: float) -> dict[str, A
     Raises
     ------
     SystemExit
-        If some of it is done already: what remains would be timed as if it were the whole. If the
-        second run fails.
+        If some of it is done already: what remains would be timed as if it were the whole. If
+        a run ends otherwise than by that or well.
     """
     folder = Study.from_toml(study, out=out).out
     if folder.exists() and any(folder.iterdir()):
@@ -27,13 +26,14 @@ def timed_run(study: Path, out: Path | None, kill_after_s: float) -> dict[str, A
     command = [sys.executable, "-m", "voxscale", "run", str(study), "--out", str(folder)]
     start = time.perf_counter()
     first = subprocess.Popen(command)
+    was_killed = False
     try:
         first.wait(timeout=kill_after_s)
     except subprocess.TimeoutExpired:
-        first.kill()
+        first.kill()  # SIGKILL: nothing is tidied up
         first.wait()
+        was_killed = True
     first_s = time.perf_counter() - start
-    was_killed = first.returncode == -signal.SIGKILL
     done = status(Study.from_toml(study, out=out)).by_axis["subject"].values()
     start = time.perf_counter()
     second = subprocess.run(command, check=False)

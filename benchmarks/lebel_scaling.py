@@ -17,7 +17,6 @@ too. Without, "run" is null: nothing was timed.
 import argparse
 import json
 import math
-import signal
 import time
 from pathlib import Path
 from typing import Any
