@@ -17,7 +17,7 @@ from voxscale.scaling import (
     compare_laws,
     fit_scaling_law,
 )
-from voxscale.study._common_sizes import Pooled, own_units, pooled
+from voxscale.study._common_sizes import Pooled, pooled
 
 _FEWEST = 2  # sizes of a law
 
@@ -134,16 +134,16 @@ def levels_of(units: Any) -> dict[str, Any]:
     return {name: units.columns.get_level_values(name).to_numpy() for name in ("subject", "story")}
 
 
-def worth(sweep: Sweep, hours: Sweep, subject: str | None = None) -> Worth:
-    """Compute what ten times the size of a sweep is worth in hours, of all subjects or of one.
+def worth(sweep: Sweep, hours: Sweep, units: tuple[Any, Any] | None = None) -> Worth:
+    """Compute what ten times the size of a sweep is worth in hours.
+
+    Of all subjects, or of the one whose ``units`` along both sweeps are given.
 
     By their lines, which have an interval; where one is a curve, by the laws that were chosen: the
     last tenfold of the size, set against hours from the middle of theirs. Members that only one
     of the two has are left out, so that slopes go in pairs.
     """
-    both = [
-        one.units if subject is None else own_units(one.points, subject) for one in (sweep, hours)
-    ]
+    both = [sweep.units, hours.units] if units is None else [*units]
     shared = both[0].columns.intersection(both[1].columns)
     if not len(shared) or min(units.index.nunique() for units in both) < _FEWEST:
         return Worth(np.nan, why_not="no test story of a subject is in both")

@@ -39,10 +39,9 @@ def subjects_table(
     """Tabulate the slopes of each subject along each axis; nothing where there is one alone."""
     import pandas as pd
 
+    own = {axis: _own_units(some) for axis, some in points.items()}
     numbers = [
-        _numbers(axis, some, subject, sweeps)
-        for axis, some in points.items()
-        for subject in _subjects(some)
+        _numbers(axis, subject, own, sweeps) for axis, units in own.items() for subject in units
     ]
     if not numbers:
         return []
@@ -55,23 +54,26 @@ def subjects_table(
     return [Table(_COLUMNS, rows, _NOTE, "size-subjects", pd.DataFrame(numbers))]
 
 
-def _subjects(points: Any) -> list[str]:
-    """List the subjects with a line of their own; none where there is one subject alone."""
+def _own_units(points: Any) -> dict[str, Any]:
+    """Tabulate the scores of each subject with a line; none where there is one subject alone."""
     every = list(dict.fromkeys(points["subject"]))
     if len(every) < 2:
-        return []
+        return {}
     units = {one: own_units(points, one) for one in every}
-    return [one for one in every if units[one].shape[1] and units[one].index.nunique() > 1]
+    return {one: own for one, own in units.items() if own.shape[1] and own.index.nunique() > 1}
 
 
-def _numbers(axis: str, points: Any, subject: str, sweeps: Mapping[str, Sweep]) -> dict[str, Any]:
-    units = own_units(points, subject)
+def _numbers(
+    axis: str, subject: str, own: Mapping[str, Any], sweeps: Mapping[str, Sweep]
+) -> dict[str, Any]:
+    units = own[axis][subject]
     line = line_of(units)
     low, high = line.slope_interval
     factor = math.nan
-    if axis in sweeps and "n_stories" in sweeps and axis != "n_stories":
+    hours = own.get("n_stories", {}).get(subject)
+    if axis in sweeps and "n_stories" in sweeps and axis != "n_stories" and hours is not None:
         with suppress(FitError):  # too few sizes of its own for the law of all
-            factor = worth(sweeps[axis], sweeps["n_stories"], subject).factor
+            factor = worth(sweeps[axis], sweeps["n_stories"], (units, hours)).factor
     return {
         "sweep": axis, "subject": subject, "n_stories": units.shape[1],
         "n_sizes": len(line.x), "smallest": line.x.min(), "largest": line.x.max(),
