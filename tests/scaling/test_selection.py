@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxscale.errors import FitError
-from voxscale.scaling import bending, compare_laws, fit_scaling_law
+from voxscale.scaling import compare_laws, fit_scaling_law
 
 X = np.geomspace(1e8, 1e11, 12)
 DECADES = np.log10(X / X[0])
@@ -125,48 +124,6 @@ def test_a_saturating_law_takes_its_ceiling(rng):
     assert saturating.law is not None
     assert saturating.law.asymptote == 0.2
     assert saturating.n_parameters == 2
-
-
-def test_bending_is_a_t_test_of_parabolas(rng):
-    scores = bent(rng, noise=0.004)
-    found = bending(X, scores)
-    squares = np.polyfit(np.log10(X), scores, 2)[0]
-    theirs = scipy.stats.ttest_1samp(2 * squares, 0)
-    assert found.curvature == pytest.approx(2 * squares.mean(), rel=1e-7)
-    assert found.p_value == pytest.approx(theirs.pvalue, rel=1e-6)
-    np.testing.assert_allclose(found.interval, theirs.confidence_interval(0.95), rtol=1e-6)
-    assert found.verdict == "bends down"
-    assert "bends down: the slope per decade changes by -" in str(found)
-    assert bending(X, 1 - scores).verdict == "bends up"
-    line = 0.1 + 0.02 * DECADES[:, None] + 0.01 * rng.standard_normal((12, 4))
-    assert bending(X, line, level=0.9999).verdict == "straight within error"
-    assert bending(X, scores[:, 0]).verdict == "no error to tell by"
-    assert "(no interval: one unit)" in str(bending(X, scores[:, 0]))
-    assert "nan" not in str(bending(X, scores[:, 0]))
-    assert np.isnan(bending(X, scores[:, 0]).p_value)
-
-
-@pytest.mark.parametrize("base", [0.0, 0.05, 1e3])
-def test_rounding_bends_no_line(base):
-    slopes = np.array([0.05, 0.053, 0.047, 0.06])
-    found = bending(X, base + np.log10(X / 7.0)[:, None] * slopes)
-    assert found.verdict == "straight within error"
-    assert found.curvature == 0
-    bent = base + np.log10(X / 7.0)[:, None] * slopes + 1e-9 * base * np.log10(X)[:, None] ** 2
-    assert bending(X, bent).verdict == ("bends up" if base else "straight within error")
-
-
-def test_bending_agrees_with_the_interval_of_an_exponent(rng):
-    for _ in range(20):
-        scores = bent(rng, noise=0.01)
-        straight = bending(X, scores).verdict != "bends down"
-        low, _ = fit_scaling_law(X, scores, kind="power").exponent_interval
-        assert straight == (low == 0)
-
-
-def test_bending_needs_three_sizes():
-    with pytest.raises(FitError, match="x has 2 different values; a bend needs at least three"):
-        bending([1, 10, 10], [0.1, 0.2, 0.3])
 
 
 def test_why_tells_what_speaks_for_another():
