@@ -20,7 +20,7 @@ from _machine import machine_facts
 from voxscale.scaling import LawComparison, compare_laws
 
 KINDS = ("log-linear", "power", "broken")
-N_SIZES = (5, 6, 8, 12)
+N_SIZES = (5, 6, 7, 8, 12)
 SCATTERS = (0.0005, 0.002, 0.005)
 BREAK = 0.55  # of the way from the smallest to the largest size, in decades
 

@@ -1,6 +1,6 @@
 """Measure how often intervals of scaling laws hold the truth, in simulated studies.
 
-python benchmarks/scaling_coverage.py [--quick] [--harder] [--studies 1000] [--out FILE]
+python benchmarks/scaling_coverage.py [--quick] [--harder] [--missing] [--studies 1000]
 
 A study has a few subjects, each with a level and a growth of its own around those of everybody, who
 hear several stories. Responses are autoregressive series; the prediction of each size of model is
@@ -10,7 +10,11 @@ Scores are those of blocks of TRs. The tables in docs/scaling.md are the ones th
 
 With --harder, studies are simulated that the intervals do not promise to fit: subjects of different
 exponents, where the truth is the law fitted to everybody's mean curve; stories that all subjects
-heard, where an interval over subjects is for these stories; and much noise of each size alone.
+heard, where an interval over subjects is for these stories; much noise of each size alone; and
+sizes that lie beside the law by as much in one subject as in another.
+
+With --missing, only the studies that the file of results lacks are simulated, and join it. Each
+has random numbers of its own, so that the others would be what they are.
 """
 
 import argparse
@@ -53,6 +57,7 @@ class Study:
     exponent: float = EXPONENT
     exponent_deviation: float = 0.0  # of the logarithm of a subject's exponent
     shared_stories: bool = False  # a story is as easy, or hard, for one subject as for another
+    size_scatter: float = 0.0  # of what each size has beside the law, the same in all subjects
 
     @property
     def sizes(self) -> Array:
@@ -86,6 +91,12 @@ HARDER = (
     Study("power, 3 subjects, own exponents", "power", 3, exponent_deviation=0.4),
     Study("power, 8 subjects, own exponents", "power", 8, exponent_deviation=0.4),
     Study("saturating, 3 subjects, own noise 25 %", "saturating", 3, own_noise=0.25),
+    *(
+        Study(f"{kind}, {n} subjects, sizes scatter by {by}", kind, n, size_scatter=by)
+        for kind in ("log-linear", "power")
+        for n in (3, 8)
+        for by in (0.001, 0.003)
+    ),
 )
 N_OF_EVERYBODY = 20_000
 
@@ -154,8 +165,11 @@ def simulate(
     story_of_tr = np.repeat(np.arange(study.n_stories), lengths)
     of_subjects = []
     factor = np.ones((study.n_stories, n_studies))
+    scatter: Array | float = 0.0
+    if study.size_scatter:
+        scatter = study.size_scatter * rng.standard_normal((study.n_sizes, n_studies))
     for subject in range(study.n_subjects):
-        law = subject_laws(rng, study, n_studies)
+        law = subject_laws(rng, study, n_studies) + scatter
         if subject == 0 or not study.shared_stories:
             factor = 1 + study.story_deviation * rng.standard_normal(factor.shape)
         Y, shared = (autoregressive(rng, n_trs, n_studies, r) for _ in range(2))
@@ -262,19 +276,37 @@ def widths(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def kept(out: Path, n_studies: int, n_bootstrap: int) -> tuple[list[dict[str, Any]], float]:
+    """Read what a file of as many studies and draws holds, and how many seconds that took."""
+    found = json.loads(out.read_text())
+    if (found["n_studies"], found["n_bootstrap"]) != (n_studies, n_bootstrap):
+        msg = f"{out} has {found['n_studies']} studies, {found['n_bootstrap']} draws; measure anew"
+        raise SystemExit(msg)
+    # A field that is new has its default in studies that were measured before.
+    results = [one | {"study": asdict(Study(**one["study"]))} for one in found["results"]]
+    return results, found["seconds"]
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few studies, to see that it works")
     parser.add_argument("--harder", action="store_true", help="the studies that are")
+    parser.add_argument("--missing", action="store_true", help="what the results lack; joins them")
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--bootstrap", type=int, default=500)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     n_studies, n_bootstrap = (20, 100) if asked.quick else (asked.studies, asked.bootstrap)
+    name = "scaling_coverage_harder.json" if asked.harder else "scaling_coverage.json"
+    out = asked.out
+    if out is None and not asked.quick:
+        out = Path(__file__).parent / "results" / name
+    results, before = kept(out, n_studies, n_bootstrap) if asked.missing and out else ([], 0.0)
     started = time.perf_counter()
-    results = []
     for study in HARDER if asked.harder else STUDIES:
+        if asdict(study) in [one["study"] for one in results]:
+            continue
         results.append(measure(study, n_studies, n_bootstrap, seed=0))
         print(table(results[-1:]), results[-1]["at_bound"], flush=True)
     found = {
@@ -282,15 +314,11 @@ def main() -> None:
         "n_studies": n_studies,
         "n_bootstrap": n_bootstrap,
         "standard_error_at_0.95": float(np.sqrt(0.95 * 0.05 / n_studies)),
-        "seconds": time.perf_counter() - started,
+        "seconds": before + time.perf_counter() - started,
         "results": results,
     }
     print(table(results))
     print(widths(results))
-    out = asked.out
-    if out is None and not asked.quick:
-        name = "scaling_coverage_harder.json" if asked.harder else "scaling_coverage.json"
-        out = Path(__file__).parent / "results" / name
     if out is not None:
         out.write_text(json.dumps(found, indent=1) + "\n")
 

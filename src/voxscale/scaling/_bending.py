@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtr
 
 from voxscale.arrays import Array
 from voxscale.errors import FitError
@@ -28,8 +29,12 @@ class Bending:
         Change of the slope per decade from one decade to the next: twice the coefficient of
         log10(x)². Below 0 where the curve flattens.
     interval : tuple of float
+        Of the curvature, over members: for other subjects and these very sizes.
     p_value : float
         Two-sided, by Student's t over members; NaN with one.
+    p_value_sizes : float
+        Two-sided, by Student's t of the residuals of the mean curve about its parabola, which
+        have n_points - 3 degrees of freedom; NaN with three points.
     verdict : str
         "bends down", "straight within error", "bends up", or "no error to tell by".
     level : float
@@ -40,6 +45,7 @@ class Bending:
     curvature: float
     interval: tuple[float, float]
     p_value: float
+    p_value_sizes: float
     verdict: str
     level: float
     over: str | None
@@ -52,9 +58,14 @@ class Bending:
             else f"{100 * self.level:g} % interval {low:+.4g} to {high:+.4g}, "
             f"p = {self.p_value:.3g}"
         )
+        sizes = (
+            "too few sizes to tell their scatter"
+            if np.isnan(self.p_value_sizes)
+            else f"p = {self.p_value_sizes:.3g} by the scatter of the sizes"
+        )
         return (
             f"{self.verdict}: the slope per decade changes by {self.curvature:+.4g} each decade "
-            f"({ends})"
+            f"({ends}; {sizes})"
         )
 
 
@@ -88,7 +99,24 @@ def bending(
     Notes
     -----
     The contrast is that of a parabola, fitted to each member's curve; it is also what tests an
-    exponent of 0 in a power law, so that its p-value and that law's interval agree.
+    exponent of 0 in a power law, so that its ``p_value`` and that law's interval agree.
+
+    A curve may seem to bend for two reasons: members differ, or each size (a model, say) lies a
+    little beside the law, by as much in every member. Differences of members tell nothing of the
+    second, which bends all their curves alike. So the verdict is "bends down" or "bends up" only
+    where two tests refuse a line at the ``level``: that over members, and one of the mean curve
+    against the scatter of its points about the parabola. Each alone refuses a line too often
+    where the other's error is the larger; both together do so no more often than either should.
+    Of three sizes no scatter can be told: the verdict is that over members, who may all owe
+    their bend to one size that lies beside the law. Four leave a single degree of freedom, which
+    takes a bend of 12.7 standard errors. A curve that bends otherwise than a parabola, as one
+    does that levels off among the first sizes, leaves residuals too: "straight within error"
+    says that no bend is proved, with fewer than six sizes not that there is none.
+
+    References
+    ----------
+    Berger 1982, Technometrics 24:295, "Multiparameter hypothesis testing" (two tests, both of
+    which must refuse).
 
     Examples
     --------
@@ -106,17 +134,22 @@ def bending(
         msg = f"x has {n_different} different values; a bend needs at least three: add a size."
         raise FitError(msg)
     centred = decades - decades.mean()
-    contrast = 2 * np.linalg.pinv(np.stack([centred**0, centred, centred**2], axis=1))[2]
-    members = law.evidence.members
-    test = t_test(_curvatures(contrast, law.evidence.curves), members.weights)
+    terms = np.stack([centred**0, centred, centred**2], axis=1)
+    contrast = 2 * np.linalg.pinv(terms)[2]
+    members, curves = law.evidence.members, law.evidence.curves
+    test = t_test(_curvatures(contrast, curves), members.weights)
     low, high = (float(end) for end in test.interval(level))
+    p_value_sizes = _p_value_sizes(terms, contrast, law.mean_scores)
     if np.isnan(low):
         verdict = "no error to tell by"
+    elif low <= 0 <= high or p_value_sizes >= 1 - level:  # with three points it is NaN
+        verdict = "straight within error"
     else:
-        verdict = "bends down" if high < 0 else "bends up" if low > 0 else "straight within error"
+        verdict = "bends down" if high < 0 else "bends up"
     return Bending(
-        float(test.mean), (low, high), float(test.p_value), verdict, level, members.level
-    )
+        float(test.mean), (low, high), float(test.p_value), p_value_sizes, verdict, level,
+        members.level,
+    )  # fmt: skip
 
 
 def _curvatures(contrast: Array, curves: Array) -> Array:
@@ -124,3 +157,18 @@ def _curvatures(contrast: Array, curves: Array) -> Array:
     found = contrast @ (curves - curves[0])
     rounding = _N_EPS * np.finfo(np.float64).eps * np.abs(contrast) @ np.abs(curves)
     return np.where(np.abs(found) > rounding, found, 0.0)
+
+
+def _p_value_sizes(terms: Array, contrast: Array, mean: Array) -> float:
+    """Test the curvature of the mean curve by its residuals about the parabola."""
+    df = len(mean) - 3
+    if df < 1:
+        return float("nan")
+    curvature = float(_curvatures(contrast, mean[:, None])[0])
+    if curvature == 0:
+        return 1.0  # of a line without scatter, 0 / 0
+    centred = mean - mean.mean()
+    residuals = centred - terms @ (np.linalg.pinv(terms) @ centred)
+    error = np.sqrt(residuals @ residuals / df * (contrast @ contrast))
+    with np.errstate(divide="ignore"):
+        return float(2 * stdtr(df, -np.abs(curvature / error)))

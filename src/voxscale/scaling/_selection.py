@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,10 +19,15 @@ __all__ = ["LawComparison", "LawRow", "compare_laws"]
 
 # Laws within this of the best AICc have as good as its support (Burnham & Anderson 2002, 2.6).
 _AS_GOOD = 2.0
+# With so many points more than parameters AICc judges. With one fewer (n - k - 1 = 1) it is no
+# evidence but a sentence: six points would have a power law only if its residuals were less than
+# a hundredth of a line's.
+_MORE_POINTS = 4
 # A held-out error is no better than another unless it is less by more than this share of itself,
 # and by more than so many times the scatter of the sizes about the law.
 _AS_NEAR = 0.1
 _SCATTERS = 2.0
+_SIZES = {1: "the largest size", 2: "the two largest sizes"}
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,13 @@ class LawRow:
         Akaike's criterion, corrected for few points; NaN where these are too few for it.
     weight : float
         Share of the support among the kinds that have one; NaN where there is no ``aicc``.
+    is_judged : bool
+        Whether there are enough points to go by the ``aicc``: four more than parameters.
     held_out : tuple of float
         Root mean square error at the largest size, and at the two largest sizes, of the law
         fitted without them; NaN where fewer are left than the kind needs.
     reason : str
-        Why there is no law, or no criterion; empty where there are.
+        Why there is no law, or why its criterion is not gone by; empty where neither is so.
     law : ScalingLaw or None
     """
 
@@ -53,6 +60,7 @@ class LawRow:
     rss: float
     aicc: float
     weight: float
+    is_judged: bool
     held_out: tuple[float, float]
     reason: str
     law: ScalingLaw | None = field(repr=False)
@@ -106,12 +114,16 @@ def compare_laws(
 ) -> LawComparison:
     """Fit several kinds of law to the same scores, and choose one.
 
-    Candidates are the laws whose AICc is within 2 of the smallest; all laws, where there are too
-    few sizes for the AICc of one of them. Of these the one is chosen that errs least at the two
-    largest sizes when fitted without them (at the largest, where two cannot be left out of every
-    candidate); or one with fewer parameters whose error is not larger by more than a tenth, or
-    than twice the scatter of the sizes about the best. ``why`` says where the two
-    criteria disagree.
+    AICc judges a law where there are four points more than it has parameters; with three more it
+    is shown, but not gone by. Candidates are the judged laws whose AICc is within 2 of the
+    smallest of theirs, and all laws that are not judged.
+
+    They are gone through from the fewest parameters up. Each takes the place of the one kept so
+    far if it errs less at the two largest sizes, both fitted without them (at the largest, where
+    one of the two cannot do without two): less by more than a tenth, and by more than twice the
+    scatter of the sizes about it; of as many parameters, less at all. So a law that is neither
+    judged nor chosen, and has more parameters than the chosen one, has no say: without it, the
+    choice is the same. ``why`` says where the two criteria disagree.
 
     Parameters
     ----------
@@ -136,7 +148,8 @@ def compare_laws(
     Notes
     -----
     With n points and k parameters, the scatter included, AICc = n ln(RSS / n) + 2k +
-    2k(k + 1) / (n - k - 1). It takes the residuals of points as independent.
+    2k(k + 1) / (n - k - 1); it judges where n - k - 1 is 2 or more. It takes the residuals of
+    points as independent.
 
     References
     ----------
@@ -173,29 +186,30 @@ def _row_of(
 ) -> LawRow:
     row = KINDS[kind]
     nan = float("nan")
-    absent = LawRow(kind, row.n_parameters, nan, nan, nan, (nan, nan), "", None)
+    absent = LawRow(
+        kind, row.n_parameters, nan, nan, nan, is_judged=False, held_out=(nan, nan), reason="",
+        law=None,
+    )  # fmt: skip
     is_saturating = kind == "saturating"
     if is_saturating and ceiling is None:
-        return _with(absent, reason="has no ceiling: give ceiling=")
+        return replace(absent, reason="has no ceiling: give ceiling=")
     own = ceiling if is_saturating else None
     try:
         law = fit_scaling_law(x, scores, kind=kind, ceiling=own, **options)  # type: ignore[arg-type]
     except FitError as error:
         if kind == "log-linear":
             raise
-        return _with(absent, reason=str(error))
+        return replace(absent, reason=str(error))
     errors = [held_out_errors(law.evidence, n_sizes) for n_sizes in (1, 2)]
     held_out = tuple(float(np.sqrt(np.mean(one**2))) if one.size else nan for one in errors)
     rss = float(law.residuals @ law.residuals)
     aicc = _aicc(rss, law.mean_scores, row.n_parameters + 1)
-    reason = "" if np.isfinite(aicc) else f"AICc needs {row.n_parameters + 3} points or more"
-    return LawRow(kind, row.n_parameters, rss, aicc, nan, (held_out[0], held_out[1]), reason, law)
-
-
-def _with(row: LawRow, *, reason: str = "", weight: float = float("nan")) -> LawRow:
-    return LawRow(
-        row.kind, row.n_parameters, row.rss, row.aicc, weight, row.held_out,
-        reason or row.reason, row.law,
+    needed = row.n_parameters + _MORE_POINTS
+    is_judged = len(law.x) >= needed
+    reason = "" if is_judged else f"AICc judges it with {needed} points or more"
+    return replace(
+        absent, rss=rss, aicc=aicc, is_judged=is_judged, held_out=(held_out[0], held_out[1]),
+        reason=reason, law=law,
     )  # fmt: skip
 
 
@@ -215,20 +229,22 @@ def _weighed(rows: list[LawRow]) -> tuple[LawRow, ...]:
         return tuple(rows)
     support = np.exp(-(criteria - np.nanmin(criteria)) / 2)
     shares = support / np.nansum(support)
-    return tuple(_with(row, weight=float(share)) for row, share in zip(rows, shares, strict=True))
+    return tuple(replace(row, weight=float(share)) for row, share in zip(rows, shares, strict=True))
 
 
 def _choice(rows: list[LawRow], n_points: int) -> tuple[str, str]:
-    judged = [row for row in rows if np.isfinite(row.aicc)]
+    judged = [row for row in rows if row.is_judged]
     least = min((row.aicc for row in judged), default=float("nan"))
-    all_judged = len(judged) == len(rows)
-    candidates = [row for row in rows if not all_judged or row.aicc <= least + _AS_GOOD]
+    candidates = [row for row in rows if not row.is_judged or row.aicc <= least + _AS_GOOD]
     chosen, why = _by_held_out(candidates, n_points)
     if not judged:
         why += "; too few points for AICc"
+    elif len(judged) < len(rows):
+        others = " and ".join(row.kind for row in rows if not row.is_judged)
+        why += f"; too few points for AICc to judge {others}"
     beaten = [row for row in judged if row.aicc == least and row is not chosen]
-    if beaten:
-        by = "has none" if np.isnan(chosen.aicc) else f"is larger by {chosen.aicc - least:.2g}"
+    if beaten and chosen.is_judged:
+        by = f"is larger by {chosen.aicc - least:.2g}"
         why += f"; the smallest AICc is that of {beaten[0].kind}, and that of {chosen.kind} {by}"
     predicted = [row for row in rows if np.isfinite(row.held_out[0])]
     if predicted:
@@ -239,27 +255,53 @@ def _choice(rows: list[LawRow], n_points: int) -> tuple[str, str]:
 
 
 def _by_held_out(candidates: list[LawRow], n_points: int) -> tuple[LawRow, str]:
-    """Choose the least held-out error, or a kind with fewer parameters that is as good."""
-    simplest = min(candidates, key=lambda row: (row.n_parameters, row.aicc))
-    if len(candidates) == 1:
-        return simplest, "the smallest AICc" if np.isfinite(simplest.aicc) else "the only law"
-    predicted = [row for row in candidates if np.isfinite(row.held_out[0])]
-    if not predicted:
-        return simplest, "the fewest parameters; too few sizes to leave the largest out"
-    last = int(all(np.isfinite(row.held_out[1]) for row in predicted))
-    best = min(predicted, key=lambda row: row.held_out[last])
-    df = n_points - best.n_parameters
-    scatter = np.sqrt(best.rss / df) if df >= 1 else 0.0
-    least = best.held_out[last]
-    most = max((1 + _AS_NEAR) * least, least + _SCATTERS * scatter)
-    near = [row for row in predicted if row.held_out[last] <= most]
-    chosen = min(near, key=lambda row: (row.n_parameters, row.held_out[last]))
-    sizes = ("the largest size", "the two largest sizes")[last]
-    if chosen is best:
-        why = f"the smallest error at {sizes}, left out"
-    else:
-        why = (
-            f"fewer parameters than {best.kind}, whose error at {sizes}, left out, is less "
-            f"({least:.2g} against {chosen.held_out[last]:.2g}), but within the margin"
+    """Go from the fewest parameters up; change to a law that predicts clearly better."""
+    kinds = list(KINDS)
+    order = sorted(candidates, key=lambda row: (row.n_parameters, kinds.index(row.kind)))
+    kept = before = order[0]
+    if len(order) == 1:
+        return kept, "the smallest AICc" if kept.is_judged else "the only law"
+    for row in order[1:]:
+        if _is_better(row, kept, n_points):
+            kept, before = row, kept
+    return kept, _told(kept, before, order)
+
+
+def _is_better(row: LawRow, kept: LawRow, n_points: int) -> bool:
+    of_row, of_kept, _ = _errors(row, kept)
+    margin = 0.0
+    if row.n_parameters > kept.n_parameters:
+        df = n_points - row.n_parameters
+        scatter = float(np.sqrt(row.rss / df)) if df >= 1 else 0.0
+        margin = max(_AS_NEAR * of_row, _SCATTERS * scatter)
+    return of_kept > of_row + margin
+
+
+def _errors(one: LawRow, other: LawRow) -> tuple[float, float, int]:
+    """Return the held-out errors of two laws at as many sizes as both can do without."""
+    n_sizes = 2 if np.isfinite([one.held_out[1], other.held_out[1]]).all() else 1
+    return one.held_out[n_sizes - 1], other.held_out[n_sizes - 1], n_sizes
+
+
+def _told(kept: LawRow, before: LawRow, order: list[LawRow]) -> str:
+    """Say why a law was kept in the place of the one before, and what was compared."""
+    pairs = [(row, *_errors(row, kept)) for row in order if row is not kept]
+    pairs = [pair for pair in pairs if np.isfinite(pair[1:3]).all()]
+    if not pairs:
+        return "the fewest parameters; too few sizes to compare laws at the largest, left out"
+    nearer = [pair for pair in pairs if pair[1] < pair[2]]
+    if not nearer:
+        fewest = [row.kind for row, _, _, n_sizes in pairs if n_sizes == 1]
+        alone = f" (against {' and '.join(fewest)} at the largest)" if fewest else ""
+        if len(fewest) == len(pairs):
+            return f"the smallest error at {_SIZES[1]}, left out"
+        return f"the smallest error at {_SIZES[2]}, left out{alone}"
+    later = [pair for pair in nearer if pair[0].n_parameters > kept.n_parameters]
+    if later:
+        row, least, own, n_sizes = min(later, key=lambda pair: pair[1] / pair[2])
+        return (
+            f"fewer parameters than {row.kind}, whose error at {_SIZES[n_sizes]}, left out, is "
+            f"less ({least:.2g} against {own:.2g}), but within the margin"
         )
-    return chosen, why
+    at = _SIZES[_errors(kept, before)[2]]
+    return f"a smaller error than {before.kind} at {at}, left out"
