@@ -112,7 +112,8 @@ def test_a_bend_is_told_with_its_p(planted_results):
     bend = bending(HOURS, scores, levels=levels)
     assert bend.verdict == "bends down"
     assert f"The curve bends down: its slope per decade changes by {bend.curvature:+.4f}" in told
-    assert f"p = {bend.p_value:.2g})" in told
+    by_sizes = f"against the scatter of the sizes p = {bend.p_value_sizes:.2g}"
+    assert f"p = {bend.p_value:.2g}; {by_sizes})" in told
     assert "No bend is found" in said(section_of(planted_results, wobbling))
 
 
@@ -290,12 +291,16 @@ def test_a_share_below_every_score_is_said_to_be_exceeded(planted_results):
 def test_the_table_says_how_the_law_was_chosen(planted_results):
     note = section_of(planted_results).tables[0].note
     assert "AICc, which needs three sizes more than the law has parameters" in note
-    assert "Chosen of these: the least error at the two largest sizes" in note
+    assert "than the law has parameters, and four more to be gone by" in note
+    assert "Chosen of these, from the fewest parameters up" in note
     few = compare_laws(HOURS[:5], units_of(saturating, AMOUNTS[:5]).mean(axis=1))
     needs = {row.kind: row for row in few.rows if row.law is not None}
     assert needs["log-linear"].n_parameters + 3 == 5
     assert np.isfinite(needs["log-linear"].aicc)
     assert np.isnan(needs["power"].aicc)
+    assert not needs["log-linear"].is_judged
+    six = compare_laws(HOURS, units_of(saturating).mean(axis=1))
+    assert {row.kind: row.is_judged for row in six.rows}["log-linear"]
 
 
 def test_without_repeats_there_is_no_word_of_a_ceiling(planted_results):

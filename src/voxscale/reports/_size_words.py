@@ -20,7 +20,7 @@ from voxscale.reports._tables import Table, as_text, with_minus
 
 if TYPE_CHECKING:
     from voxscale.reports._size_laws import Sweep, Worth
-    from voxscale.scaling import LawRow
+    from voxscale.scaling import Bending, LawRow
 
 __all__ = [
     "MOST_TIMES",
@@ -109,7 +109,7 @@ def _sizes(sweep: Sweep) -> str:
 def told_of_law(sweep: Sweep) -> str:
     """Say which law was chosen, why, and whether the curve bends."""
     law = sweep.law
-    judged = [row for row in sweep.comparison.rows if math.isfinite(row.aicc)]
+    judged = [row for row in sweep.comparison.rows if row.is_judged]
     why = sweep.comparison.why
     if len(judged) == sum(row.law is not None for row in sweep.comparison.rows) == 1:
         why = f"{judged[0].kind}: the only one that so few sizes can judge by AICc"
@@ -129,8 +129,16 @@ def told_of_law(sweep: Sweep) -> str:
     low, high = (with_minus(f"{end:+.4f}") for end in bend.interval)
     return (
         f"{told} {verdict}: its slope per decade changes by {change} each decade "
-        f"({100 * bend.level:g} % interval {low} to {high}, p = {bend.p_value:.2g})."
+        f"({100 * bend.level:g} % interval {low} to {high}, p = {bend.p_value:.2g}"
+        f"{_by_sizes(bend)})."
     )
+
+
+def _by_sizes(bend: Bending) -> str:
+    """Say how surely the sizes' own scatter does not make the bend."""
+    if math.isnan(bend.p_value_sizes):
+        return ""
+    return f"; against the scatter of the sizes p = {bend.p_value_sizes:.2g}"
 
 
 def _ends(ends: tuple[float, float]) -> str:
@@ -218,14 +226,15 @@ def laws_table(sweeps: Sequence[Sweep], name: str = "size-laws", note: str = "")
 
 
 _LAWS_NOTE = (
-    "Laws of the mean scores, where there are enough sizes. Weight: share of the support by "
-    "AICc, which needs three sizes more than the law has parameters. Errors: root mean square, "
-    "at the largest sizes, of the law fitted without them. Candidates are the laws whose AICc "
-    "is within 2 of the smallest; all laws, where the sizes are too few for the AICc of one. "
-    "Chosen of these: the least error at the two largest sizes (at the largest, where two "
-    "cannot be left out of every candidate), or a law with fewer parameters whose error is "
-    "larger by no more than a tenth, or than twice the scatter of the sizes about the best. "
-    "The file has laws that could not be fitted too, with the reason."
+    "Laws of the mean scores, where there are enough sizes. Weight: share of the support by AICc, "
+    "which needs three sizes more than the law has parameters, and four more to be gone by. "
+    "Errors: root mean square, at the largest sizes, of the law fitted without them. Candidates "
+    "are the laws that AICc judges and that are within 2 of the smallest, and all that it cannot "
+    "judge. Chosen of these, from the fewest parameters up: a law takes the place of the one kept "
+    "so far if its error at the two largest sizes (at the largest, where one of the two cannot do "
+    "without two) is less by more than a tenth, and by more than twice the scatter of the sizes "
+    "about it; with as many parameters, if it is less at all. The file has laws that could not be "
+    "fitted too, with the reason."
 )
 
 
