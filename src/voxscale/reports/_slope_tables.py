@@ -119,11 +119,7 @@ def _region_note(one: VoxelSlopes, n_regions: int) -> str:
             f" Of {n_regions} regions, the {_MOST_REGIONS} whose slopes lie farthest from the "
             "rest's; the file has all."
         )
-    return (
-        f"{one.maps.subject}, {one.axis.along}: slopes of the mean r over each region's voxels "
-        "with a slope, steepest first. The rest: the mean over all other voxels of the subject, "
-        f"in a region or in none, paired by test story. q: over these regions.{tested}{some}"
-    )
+    return f"Regions of {one.maps.subject}, {one.axis.along}: steepest first.{tested}{some}"
 
 
 def _region_frame(one: VoxelSlopes, regions: RegionSlopes) -> Any:

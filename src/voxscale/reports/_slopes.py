@@ -26,6 +26,12 @@ _NONE = (
     "give them."
 )
 
+_REGIONS = (
+    "Regions: slopes of the mean r over a region's voxels with a slope. The rest is the mean over "
+    "all other voxels of the subject, in a region or in none, paired by test story; q over the "
+    "regions of one table."
+)
+
 
 def voxel_slopes(material: Material) -> Section:
     """Show the slope of each voxel's score against hours, parameters and context."""
@@ -42,6 +48,8 @@ def voxel_slopes(material: Material) -> Section:
         return section
     known.sort(key=lambda one: AXES.index(one.axis))  # by axis, then as subjects come
     section.paragraphs.extend(_how(known))
+    if any(one.regions is not None for one in known):
+        section.paragraphs.append(_REGIONS)
     section.tables.append(voxels_table(known))
     section.tables.extend(region_tables(known))
     for axis in AXES:
