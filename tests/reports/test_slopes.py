@@ -356,7 +356,7 @@ def test_a_map_of_differences_is_drawn_only_where_some_voxel_differs():
     differences = drawings[1]
     assert np.flatnonzero(differences.numbers["is_shown"]).tolist()[:2] == [0, 1]
     assert "2 voxels. Red: steeper" in differences.caption
-    assert drawings[1].figure.axes[-1].get_ylabel() == "r per decade of hours, less the mean"
+    assert drawings[1].figure.axes[-1].get_ylabel() == "r per decade, less the mean"
 
 
 # --- regions --------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ def _flat_drawings(one: VoxelSlopes) -> list[Drawing]:
     differences = slope_map_figure(
         one.found.differences,
         shown=one.differs,
-        label=f"{axis.label}, less the mean",
+        label="r per decade, less the mean",
         title=f"{subject}: slopes with {axis.along} that differ from the rest",
         flat=True,
     )
