@@ -215,6 +215,43 @@ def test_responses_under_another_name_are_an_error():
         make(responses=responses)
 
 
+def test_regions_are_a_name_for_each_voxel_and_stay_as_they_are(frozen):
+    assert make().regions is None
+    names = frozen(["AC", "", "Broca", "AC"])
+    for given in (names, names.tolist(), names.astype(object)):
+        regions = make(regions=given).regions
+        assert regions.dtype.kind == "U"
+        assert regions.tolist() == ["AC", "", "Broca", "AC"]
+        assert not regions.flags.writeable
+    mine = np.array(names)
+    data = make(regions=mine)
+    mine[0] = "changed"
+    assert data.regions[0] == "AC"
+
+
+@pytest.mark.parametrize(
+    ("regions", "error", "message"),
+    [
+        (["AC"] * 3, AlignmentError, "'moth', subject '01': regions are 3, voxels 4; expected a"),
+        ([["AC"] * 4], AlignmentError, r"regions have shape \(1, 4\); expected \(n_voxels,\)"),
+        ("AC", AlignmentError, r"regions have shape \(\); expected"),
+        ([1, 2, 3, 4], TypeError, "regions are of type int; expected str"),
+        (np.array([b"AC"] * 4), TypeError, "regions are of type bytes; expected str"),
+        (["AC", None, "", ""], TypeError, "regions are of type NoneType; expected str"),
+        (["AC", float("nan"), "", ""], TypeError, "type float; expected str, a name for each"),
+    ],
+)
+def test_regions_of_another_kind_or_number_are_refused(regions, error, message):
+    with pytest.raises(error, match=message):
+        make(regions=regions)
+
+
+def test_lazy_responses_are_not_read_for_regions():
+    lazy = Lazy(["souls", "naked", "buck"])
+    assert make(responses=lazy, regions=["AC"]).regions.tolist() == ["AC"]
+    assert lazy.read == []
+
+
 # --- check_run -----------------------------------------------------------------------------
 
 

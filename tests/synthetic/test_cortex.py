@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from voxscale.synthetic import fsaverage5_coordinates, language_network
+from voxscale.synthetic._cortex import REGION_NAMES
 
 pytest.importorskip("nilearn")
 
@@ -39,6 +40,17 @@ def test_most_of_the_cortex_is_noise_alone(coordinates):
     assert np.isfinite(layout.depth[~silent]).all()
     assert (layout.signal_share > 0.2).mean() > 0.1
     assert layout.signal_share.max() <= 0.8
+
+
+def test_a_vertex_is_in_the_region_whose_bump_is_highest_there(coordinates):
+    layout = language_network(coordinates)
+    np.testing.assert_array_equal(layout.region == -1, layout.signal_share == 0)
+    assert set(layout.region) == set(range(-1, len(REGION_NAMES)))
+    for number, name in enumerate(REGION_NAMES):
+        side = coordinates[layout.region == number, 0]
+        assert (side < 5).all() if name.startswith("left") else (side > -5).all()
+    nearest = ((coordinates - [-46, -62, 26]) ** 2).sum(axis=1).argmin()
+    assert REGION_NAMES[layout.region[nearest]] == "left angular"
 
 
 def test_people_differ_and_a_person_does_not(coordinates):

@@ -70,6 +70,8 @@ def test_truth_agrees_with_itself(data):
     assert set(np.unique(truth["preferred_layer"][~silent])) == set(demo.LAYERS)
     assert not truth["accuracy"][silent].any()
     assert (truth["accuracy"] <= truth["cc_max"] + 1e-12).all()
+    np.testing.assert_array_equal(data.regions == "", silent)
+    assert len(set(data.regions)) == 15
 
 
 def test_people_share_stories_but_not_brains():

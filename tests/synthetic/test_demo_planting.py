@@ -78,6 +78,30 @@ def test_planted_numbers_are_those_of_their_recipe(plant):
         np.testing.assert_allclose(found[name], values, atol=2e-5, err_msg=name)
 
 
+def test_regions_are_those_of_the_planted_signal_also_where_they_were_not_kept(plant, monkeypatch):
+    folder = plant[0]() / "demo02"
+    kept = demo._regions(folder, "demo02")
+    assert kept.tolist() == [
+        "left auditory", "left superior temporal", "left angular", "left inferior frontal",
+        "left precuneus", "", "right auditory", "right superior temporal", "right angular",
+        "right inferior frontal", "right precuneus", "",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(kept == "", np.load(folder / "truth_signal_share.npy") == 0)
+    path = folder / "region.npy"
+    path.unlink()  # as a cache of an older version lacks it
+    assert demo._regions(folder, "demo02").tolist() == kept.tolist()
+    assert path.is_file()
+
+    def missing():
+        message = "nilearn is not installed"
+        raise DataError(message)
+
+    monkeypatch.setattr(demo, "fsaverage5_coordinates", missing)
+    assert demo._regions(folder, "demo02").tolist() == kept.tolist()
+    path.unlink()
+    assert demo._regions(folder, "demo02") is None
+
+
 def test_a_disk_that_fills_is_told_and_nothing_is_left(plant, monkeypatch):
     def full(path, array):
         path.write_bytes(b"half")

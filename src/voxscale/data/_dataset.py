@@ -17,6 +17,7 @@ from voxscale.arrays import Array, TRSeries
 from voxscale.data._audio import audio_duration_s
 from voxscale.data._dataset_file import dataset_name, find_dataset
 from voxscale.data._files import FilePath, kind_of, present
+from voxscale.data._regions import check_one_each, region_names
 from voxscale.data._transcript import Transcript
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning, did_you_mean
 
@@ -60,16 +61,20 @@ class Dataset:
     licence, citation : str
     truth : mapping of str to array, optional
         What was planted, where the data are simulated.
+    regions : array of str, shape (n_voxels,), optional
+        Name of the region that each voxel lies in; "" where it lies in none. Reports then tell
+        slopes of regions too. No score depends on it.
 
     Raises
     ------
     AlignmentError
         If a run of the splits has no words or responses, runs differ in their voxels, trials
-        of one run in their TRs, or ``tr_s`` and the times of TRs by more than 1 %.
+        of one run in their TRs, or ``tr_s`` and the times of TRs by more than 1 %; or if there
+        is not one region for each voxel (not checked where responses are a lazy mapping).
     DataError
         If the splits share a run or name one twice, or a run with trials has fewer than two.
     TypeError
-        If words are no Transcript, or responses or trials no TRSeries.
+        If words are no Transcript, responses or trials no TRSeries, or regions no text.
     ValueError
         If ``tr_s`` is not above 0.
 
@@ -95,6 +100,7 @@ class Dataset:
     licence: str = ""
     citation: str = ""
     truth: Mapping[str, Array] | None = None
+    regions: Array | None = None
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -110,6 +116,7 @@ class Dataset:
         self._check_names()
         self._check_trials()
         self._check_series()
+        self._take_regions()
 
     @property
     def _label(self) -> str:
@@ -221,6 +228,13 @@ class Dataset:
                     f"{self.tr_s} s; expected the same to within 1 %; mend tr_s, or tr_times."
                 )
                 raise AlignmentError(msg)
+
+    def _take_regions(self) -> None:
+        if self.regions is None:
+            return
+        object.__setattr__(self, "regions", region_names(self.regions, self._label))
+        for _, series in _in_hand(self.responses)[:1]:
+            check_one_each(self.regions, series.values.shape[1], self._label)
 
 
 def check_run(words: Transcript, responses: TRSeries, audio: FilePath | None = None) -> None:

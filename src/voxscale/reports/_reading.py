@@ -9,6 +9,7 @@ import numpy as np
 
 from voxscale import data
 from voxscale.arrays import Array
+from voxscale.data._regions import check_one_each
 from voxscale.design import zscore
 from voxscale.evaluate import fdr
 from voxscale.reports._tables import with_minus
@@ -67,6 +68,8 @@ class SubjectMaps:
     fdr_method : {"bh", "by"}
     n_permutations : int, optional
         Those behind the p-values; None where the cells do not tell.
+    regions : array of str, shape (n_voxels,), optional
+        Name of each voxel's region, "" where it is in none; None where the data set has none.
     """
 
     subject: str
@@ -89,6 +92,7 @@ class SubjectMaps:
     cc_max_high: Array
     fdr_method: str = "bh"
     n_permutations: int | None = None
+    regions: Array | None = None
 
     @property
     def most_repeated(self) -> str:
@@ -226,7 +230,16 @@ def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> Sub
         cc_max_high=limits.get("cc_max_high", nowhere),
         fdr_method=results.study.evaluate.fdr,
         n_permutations=permutations_used(results, dataset.subject),
+        regions=_regions_of(dataset, len(choice)),
     )
+
+
+def _regions_of(dataset: Dataset, n_voxels: int) -> Array | None:
+    """Return the regions of a data set, whose number could not be checked with lazy responses."""
+    if dataset.regions is not None:
+        label = f"dataset {dataset.name!r}, subject {dataset.subject!r}"
+        check_one_each(dataset.regions, n_voxels, label)
+    return dataset.regions
 
 
 def _courses_of(results: Results, maps: SubjectMaps, dataset: Dataset) -> Any:

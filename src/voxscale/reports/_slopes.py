@@ -1,195 +1,178 @@
-"""The section of a page that shows how steeply each voxel's score grows with hours of data."""
+"""The section of a page that shows how steeply each voxel's score grows along each sweep."""
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxscale.arrays import Array
-from voxscale.errors import VoxscaleError, VoxscaleWarning
+from voxscale.errors import VoxscaleError
 from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._reading import FDR_NAMES, Q_LEVEL
+from voxscale.reports._slope_axes import AXES, axis_points, voxel_scores
 from voxscale.reports._slope_figure import slope_histograms, slope_map_figure
-from voxscale.reports._sweep_points import same_place
-from voxscale.reports._tables import Drawing, Section, Table, as_text, plural
-from voxscale.scaling import SlopeMap, slope_map
+from voxscale.reports._slope_tables import region_tables, voxel_frame, voxels_table
+from voxscale.reports._slope_tests import FEWEST_STORIES, VoxelSlopes, voxel_slopes_of
+from voxscale.reports._tables import Drawing, Section, plural
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material, SubjectMaps
-    from voxscale.study import Results
 
 __all__ = ["voxel_slopes"]
 
-_FEWEST_STORIES = 3  # that p-values are told of
-_LABEL = "r per decade of hours"
 _NONE = (
-    "Fewer than two amounts of training data are done, so that no voxel has a slope: hours or "
-    "training_stories in the study file would give them."
+    "Fewer than two amounts of training data, models of known size or contexts are done, so that "
+    "no voxel has a slope: hours, training_stories, models or contexts in the study file would "
+    "give them."
+)
+
+_REGIONS = (
+    "Regions: slopes of the mean r over a region's voxels with a slope. The rest is the mean over "
+    "all other voxels of the subject, in a region or in none, paired by test story; q over the "
+    "regions of one table."
 )
 
 
-class _Slopes(NamedTuple):
-    """Slopes of a subject's voxels, and which of them are shown."""
-
-    maps: SubjectMaps
-    found: SlopeMap
-    q_values: Array
-    shown: Array
-    n_stories: int
-    n_sizes: int
-
-    @property
-    def is_tested(self) -> bool:
-        return self.n_stories >= _FEWEST_STORIES
-
-
 def voxel_slopes(material: Material) -> Section:
-    """Show the slope of each voxel's score against hours of training data."""
+    """Show the slope of each voxel's score against hours, parameters and context."""
     section = Section("slopes", "Slopes of single voxels")
-    every = [_slopes_of(material.results, maps) for maps in material.maps]
-    known = [one for one in every if one is not None]
+    results = material.results
+    points, method = axis_points(results), results.study.evaluate.fdr
+    known = [
+        voxel_slopes_of(maps, along, method)
+        for maps in material.maps
+        for along in voxel_scores(results, points, maps.subject)
+    ]
     if not known:
         section.paragraphs.append(_NONE)
         return section
-    section.paragraphs.append(_how(material.results, known))
-    section.tables.append(_table(known))
-    in_bars = [one for one in known if not _is_flat(one.maps)]
-    for one in known:
-        if one in in_bars:
-            continue
-        try:
-            section.drawings.append(_flat_drawing(one))
-        except VoxscaleError as error:
-            section.paragraphs.append(f"There is no flat map of slopes: {error}")
-            in_bars.append(one)
-    if in_bars:
-        section.drawings.append(_histograms(in_bars))
+    known.sort(key=lambda one: AXES.index(one.axis))  # by axis, then as subjects come
+    section.paragraphs.extend(_how(known))
+    if any(one.regions is not None for one in known):
+        section.paragraphs.append(_REGIONS)
+    section.tables.append(voxels_table(known))
+    section.tables.extend(region_tables(known))
+    for axis in AXES:
+        _draw(section, [one for one in known if one.axis == axis])
     return section
 
 
-def _slopes_of(results: Results, maps: SubjectMaps) -> _Slopes | None:
-    """Fit a line to each voxel's scores along the sweep of hours at the reference layer."""
-    table = same_place(results, "n_stories")
-    table = table[table["subject"] == maps.subject]
-    cells = {results.key(cell): cell for cell in results.select(subject=maps.subject)}
-    hours: list[float] = []
-    scores: list[Array] = []
-    for _, rows in table.groupby("amount", sort=False):
-        draws = [results.array(cells[key], "r_by_story") for key in rows["key"]]
-        hours.append(float(rows["hours"].mean()))
-        scores.append(np.stack(draws).mean(axis=0, dtype=np.float64).astype(np.float32))
-    if len(np.unique(hours)) < 2:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VoxscaleWarning)  # voxels without a score are counted
-        found = slope_map(hours, np.stack(scores))
-    by = results.study.evaluate.fdr
-    q_values = found.q_values_by if by == "by" else found.q_values
-    n_stories = len(scores[0])
-    if n_stories >= _FEWEST_STORIES:
-        shown = q_values < Q_LEVEL
-    else:
-        shown = maps.is_validated & np.isfinite(found.slopes)
-    return _Slopes(maps, found, q_values, shown, n_stories, len(hours))
+def _draw(section: Section, known: list[VoxelSlopes]) -> None:
+    """Draw an axis: flat maps where the data have a surface, one figure of histograms otherwise."""
+    in_bars = []
+    for one in known:
+        if not _is_flat(one.maps):
+            in_bars.append(one)
+            continue
+        try:
+            section.drawings.extend(_flat_drawings(one))
+        except VoxscaleError as error:
+            told = f"There is no flat map of slopes: {error}"
+            if told not in section.paragraphs:
+                section.paragraphs.append(told)
+            in_bars.append(one)
+    if in_bars:
+        section.drawings.append(_histograms(in_bars))
 
 
 def _is_flat(maps: SubjectMaps) -> bool:
     return maps.space == "fsaverage5" and len(maps.r) == N_VERTICES
 
 
-def _how(results: Results, known: list[_Slopes]) -> str:
+def _how(known: list[VoxelSlopes]) -> list[str]:
     """Say how slopes were made and tested."""
     one = known[0]
     stories = plural(one.n_stories, "test story", "test stories")
     told = (
-        "Slope of a voxel: least squares of its test correlation on log10 of the hours, mean over "
-        f"draws and over {stories}, along the sweep that the curves above show; {one.n_sizes} "
-        "amounts of data."
+        "Slope of a voxel: least squares of its test correlation on log10 of the size, mean over "
+        f"draws and over {stories}, along the sweeps that the curves above show; the size of "
+        "several draws is their geometric mean."
     )
-    if one.is_tested:
-        return (
-            f"{told} p-values by Student's t over the test stories, with {one.n_stories - 1} "
-            "degrees of freedom, for other stories that the same subject could hear; q: false "
-            f"discovery rates of {FDR_NAMES[results.study.evaluate.fdr]}. With few stories only "
-            "voxels whose slopes agree closely can pass."
-        )
-    return (
-        f"{told} With fewer than {_FEWEST_STORIES} test stories no voxel's slope has an interval "
-        "that says anything; slopes are shown wherever the validation score, which knows no test "
-        "story, is above 0."
-    )
+    if any(some.axis.name == "model" for some in known):
+        told += " Models: each at the subject's best layer by validation, one layer for all voxels."
+    if not one.is_tested:
+        return [
+            f"{told} With fewer than {FEWEST_STORIES} test stories no voxel's slope has an "
+            "interval that says anything; slopes are shown wherever the validation score, which "
+            "knows no test story, is above 0."
+        ]
+    return [
+        f"{told} p-values by Student's t over the test stories, with {one.n_stories - 1} "
+        "degrees of freedom, for other stories that the same subject could hear; q: false "
+        f"discovery rates of {FDR_NAMES[one.method]}. With few stories only "
+        "voxels whose slopes agree closely can pass.",
+        "One voxel with a slope above 0 beside one without does not show that the two differ. So "
+        "each voxel's slope is also compared with the mean over all voxels of that subject, "
+        "paired by test story; the p-value is the same as against the mean of the other voxels.",
+    ]
 
 
-def _table(known: list[_Slopes]) -> Table:
-    rows = []
-    for one in known:
-        here = np.isfinite(one.found.slopes)
-        shown = one.found.slopes[one.shown]
-        middle = [float(np.median(some)) if some.size else np.nan for some in (
-            one.found.slopes[here], shown)]  # fmt: skip
-        falling = int((shown < 0).sum())
-        rows.append(
-            (one.maps.subject, as_text(int(here.sum())), as_text(middle[0], 4),
-             as_text(len(shown)), as_text(middle[1], 4), as_text(falling))
-        )  # fmt: skip
-    which = f"q < {Q_LEVEL}" if known[0].is_tested else "validated"
-    columns = ("subject", "voxels with a slope", "median", which, "their median", "falling")
-    note = f"Slopes in {_LABEL}. Falling: voxels among those whose slope is below 0."
-    return Table(columns, rows, note)
-
-
-def _flat_drawing(one: _Slopes) -> Drawing:
-    figure = slope_map_figure(
+def _flat_drawings(one: VoxelSlopes) -> list[Drawing]:
+    """Draw the slopes of a subject and, where some differ from the rest, how much they do."""
+    axis, subject = one.axis, one.maps.subject
+    slopes = slope_map_figure(
         one.found.slopes,
         shown=one.shown,
-        label=_LABEL,
-        title=f"{one.maps.subject}: slope of test correlation with hours of training data",
+        label=axis.label,
+        title=f"{subject}: slope of test correlation with {axis.along}",
         flat=True,
     )
     caption = (
-        "Gain in test correlation for ten times the hours of training data, on the flattened "
-        f"fsaverage5. Shown: {_which(one)}: {_counted(one)} Red: rises; blue: falls. Arrows on the "
-        "colour bar: values lie beyond."
+        f"Gain in test correlation for {axis.tenfold}, on the flattened fsaverage5. Shown: "
+        f"{_which(one)}: {_counted(one)} Red: rises; blue: falls. Arrows on the colour bar: values "
+        "lie beyond."
     )
-    return Drawing(f"slopes-{one.maps.subject}", figure, caption, _numbers(one), is_per_voxel=True)
+    name, numbers = f"{axis.file}-{subject}", voxel_frame(one)
+    drawings = [Drawing(name, slopes, caption, numbers, is_per_voxel=True)]
+    if not one.differs.any():
+        return drawings
+    differences = slope_map_figure(
+        one.found.differences,
+        shown=one.differs,
+        label="r per decade, less the mean",
+        title=f"{subject}: slopes with {axis.along} that differ from the rest",
+        flat=True,
+    )
+    caption = (
+        f"Slope less the mean slope of all voxels of {subject}, along {axis.along}. Shown: q < "
+        f"{Q_LEVEL} for a slope as of the rest: {int(one.differs.sum()):,} voxels. Red: steeper; "
+        "blue: flatter."
+    )
+    columns = ["subject", "voxel", "difference", "difference_p_value", "difference_q_value"]
+    drawings.append(
+        Drawing(
+            f"{axis.file}-differences-{subject}",
+            differences,
+            caption,
+            numbers[columns].assign(is_shown=one.differs),
+            is_per_voxel=True,
+        )
+    )
+    return drawings
 
 
-def _histograms(some: list[_Slopes]) -> Drawing:
+def _histograms(some: list[VoxelSlopes]) -> Drawing:
     import pandas as pd
 
+    axis = some[0].axis
     panels = {one.maps.subject: (one.found.slopes, one.shown) for one in some}
-    figure = slope_histograms(panels, label=_LABEL, shown_label=_which(some[0]))
+    figure = slope_histograms(panels, label=axis.label, shown_label=_which(some[0]))
     counted = " ".join(_counted(one) for one in some)
     caption = (
-        "Gain in test correlation for ten times the hours of training data, as a histogram over "
+        f"Gain in test correlation for {axis.tenfold}, as a histogram over "
         f"voxels. Orange: {_which(some[0])}: {counted}"
     )
-    numbers = pd.concat([_numbers(one) for one in some], ignore_index=True)
-    return Drawing("slopes", figure, caption, numbers, is_per_voxel=True)
+    numbers = pd.concat([voxel_frame(one) for one in some], ignore_index=True)
+    return Drawing(axis.file, figure, caption, numbers, is_per_voxel=True)
 
 
-def _which(one: _Slopes) -> str:
+def _which(one: VoxelSlopes) -> str:
     return f"q < {Q_LEVEL}" if one.is_tested else "validation score above 0"
 
 
-def _counted(one: _Slopes) -> str:
+def _counted(one: VoxelSlopes) -> str:
     """Count the voxels of a subject that are shown, and those that could not be."""
     n_shown, n_known = int(one.shown.sum()), int(np.isfinite(one.found.slopes).sum())
     lost = one.found.n_undefined
-    without = f", {lost:,} more lack a score at some amount of data" if lost else ""
+    without = f", {lost:,} more lack a score at some size" if lost else ""
     return f"{n_shown:,} of {n_known:,} voxels of {one.maps.subject}{without}."
-
-
-def _numbers(one: _Slopes) -> Any:
-    import pandas as pd
-
-    found = one.found
-    columns = {"slope": found.slopes, "intercept": found.intercepts}
-    if one.is_tested:
-        columns |= {"low": found.low, "high": found.high, "p_value": found.p_values}
-        columns |= {"q_value": one.q_values}
-    voxels = np.arange(len(found.slopes))
-    frame = {"subject": one.maps.subject, "voxel": voxels, **columns, "is_shown": one.shown}
-    return pd.DataFrame(frame)

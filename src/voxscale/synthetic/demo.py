@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 
 from voxscale.arrays import Array, TRSeries
 from voxscale.data import Dataset, Transcript, TRReport, read_textgrid, read_transcript
-from voxscale.errors import VoxscaleWarning
+from voxscale.errors import DataError, StoreError, VoxscaleWarning
 from voxscale.features import extractor
 from voxscale.store import (
     cache_folder,
@@ -25,9 +26,15 @@ from voxscale.store import (
     folder_aside,
     hash_array,
     key_of,
+    write_aside,
     write_npy,
 )
-from voxscale.synthetic._cortex import Layout, fsaverage5_coordinates, language_network
+from voxscale.synthetic._cortex import (
+    REGION_NAMES,
+    Layout,
+    fsaverage5_coordinates,
+    language_network,
+)
 from voxscale.synthetic._planting import (
     expected_correlation,
     planted_signal,
@@ -68,7 +75,8 @@ def load(subject: str, root: Path | None = None) -> Dataset:
     -------
     Dataset
         ``truth`` holds signal_share, preferred_layer, cc_max (of the mean of five repeats) and
-        accuracy (expected test correlation of the true signal), each (20484,).
+        accuracy (expected test correlation of the true signal), each (20484,). ``regions`` names
+        the bump of signal that each vertex lies on.
     """
     words = {story: read_transcript(_STORIES / f"{story}.TextGrid") for story in TRAIN + TEST}
     tr_times = {story: _tr_times(story) for story in words}
@@ -92,6 +100,7 @@ def load(subject: str, root: Path | None = None) -> Dataset:
         licence="MIT (stories, speech and planted responses are part of voxscale)",
         citation="voxscale demo: synthetic responses, no person was scanned",
         truth=truth,
+        regions=_regions(folder, subject),
     )
 
 
@@ -104,6 +113,27 @@ def _tr_times(story: str) -> Array:
 def _map(folder: Path, name: str) -> Array:
     values: Array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     return values
+
+
+def _regions(folder: Path, subject: str) -> Array | None:
+    """Return the planted region of each vertex; "" outside the network."""
+    path = folder / "region.npy"
+    try:
+        numbers: Array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError):  # planted before regions were kept
+        try:
+            coordinates = fsaverage5_coordinates()
+        except DataError:
+            return None
+        numbers = _layout(coordinates, SUBJECTS.index(subject) + 1).region
+        with suppress(StoreError), write_aside(path) as aside:
+            write_npy(aside, numbers)
+    names: Array = np.array([*REGION_NAMES, ""])
+    return np.asarray(names[numbers])
+
+
+def _layout(coordinates: Array, seed: int) -> Layout:
+    return language_network(coordinates, jitter_mm=_JITTER_MM, seed=seed)
 
 
 def _planted(words: dict[str, Transcript], tr_times: dict[str, Array], root: Path | None) -> Path:
@@ -160,7 +190,7 @@ def _plant(
 ) -> None:
     """Write one person's responses and the truth behind them."""
     folder.mkdir()
-    layout = language_network(coordinates, jitter_mm=_JITTER_MM, seed=seed)
+    layout = _layout(coordinates, seed)
     steps = np.nan_to_num(layout.depth, nan=-1) * (len(LAYERS) - 1)
     preferred = np.where(layout.signal_share > 0, np.rint(steps), -1).astype(int)
     signal = planted_signal(components, tr_times, coordinates, preferred, seed=seed)
@@ -177,6 +207,7 @@ def _plant(
         write_npy(folder / f"{story}.npy", total / N_REPEATS)
     for name, values in _truth(layout, preferred).items():
         write_npy(folder / f"truth_{name}.npy", values)
+    write_npy(folder / "region.npy", layout.region)
 
 
 def _noisy(clean: Array, layout: Layout, rng: np.random.Generator) -> Array:
