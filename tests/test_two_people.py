@@ -136,8 +136,9 @@ def test_what_the_page_says_of_hours(measured):
     assert [len(one) for one in draws] == [5, 5]
     ends = [end for one in draws for end in (min(one), max(one))]
     for told in (
-        f"both choose the line (R² {line['r2']:.3f}; a power law errs as much, "
-        f"{by_kind['power']['error_at_the_largest']:.3f}, with one parameter more)",
+        f"chooses the line (R² {line['r2']:.3f}; a power law errs as much, "
+        f"{by_kind['power']['error_at_the_largest']:.3f}, with one parameter more, "
+        "and six sizes are too few for AICc to judge it)",
         f"changes by {signed(bend['curvature'], 3)} each decade (95 % interval over two subjects "
         f"{signed(bend['low'], 3)} to {signed(bend['high'], 3)})",
         f"Twice the hours bring {np.log10(2) * line['slope']:+.3f}.",
@@ -181,7 +182,6 @@ def test_what_the_page_says_of_context(measured):
     ):
         assert told in TEXT
     assert context["chosen"] == "power"
-    assert straight["aicc"] < power["aicc"]  # "AICc would still have the line"
     assert bend["over"] == "subject"
 
 

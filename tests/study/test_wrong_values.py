@@ -83,8 +83,8 @@ TAKES = {
 # Words of Python, of pydantic, and of types that TOML has not.
 LEAKS = re.compile(
     r"[Ii]nput should|input_|\bvalid\b|tuple|dictionar|\bdict\b|integer|boolean|\bstring\b|"
-    r"\bfloat\b|\bint\b|\bbool\b|instance|literal|pydantic|[Vv]alue error|assertion|greater than|"
-    r"less than|\bNone\b|\bTrue\b|\bFalse\b|datetime|unpack"
+    r"\bfloat\b|\bint\b|\bbool\b|instance|literal|pydantic|value error|assertion|greater than|"
+    r"less than|\bNone\b|\bTrue\b|\bFalse\b|datetime|unpack|Value error"
 )
 
 
