@@ -12,9 +12,9 @@ from voxscale.errors import VoxscaleError, VoxscaleWarning
 from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._reading import FDR_NAMES, Q_LEVEL
 from voxscale.reports._slope_figure import slope_histograms, slope_map_figure
-from voxscale.reports._sweep_points import same_place
 from voxscale.reports._tables import Drawing, Section, Table, as_text, plural
 from voxscale.scaling import SlopeMap, slope_map
+from voxscale.study._sweep_points import same_place
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material, SubjectMaps

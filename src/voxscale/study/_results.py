@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ from voxscale.arrays import Array, TRSeries
 from voxscale.errors import StoreError
 from voxscale.evaluate import choose_best
 from voxscale.store import Store
+from voxscale.study._along import ScoresAlong, scores_along
 from voxscale.study._beside import layer_scores, partition_of
 from voxscale.study._cells import Cell
 from voxscale.study._dense import dense_array
@@ -230,6 +231,60 @@ class Results:
         correlation over all test TRs (:func:`voxscale.scaling.block_scores`).
         """
         return block_table(self)
+
+    def along(
+        self,
+        axis: Literal["hours", "context", "n_params"],
+        subject: str | None = None,
+        *,
+        unit: Literal["story", "block"] = "story",
+        voxels: bool = False,
+        n_params: Mapping[str, float] | None = None,
+    ) -> ScoresAlong:
+        """Collect test scores along one axis, as laws, their maps and bootstraps take them.
+
+        ``fit_scaling_law(one.x, one.scores, levels=one.levels, unit_weights=one.unit_weights)``,
+        and :func:`voxscale.scaling.law_map`, :func:`~voxscale.scaling.slope_map` of voxels;
+        ``fit_pooled_law(one.x, one.columns, levels=one.levels)``.
+
+        Parameters
+        ----------
+        axis : {"hours", "context", "n_params"}
+            Hours of training data, words of context, or parameters of models. Models are taken
+            at each subject's layer with the best validation score (cross-validated, without
+            validation stories). Draws of training stories are averaged.
+        subject : str, optional
+            One alone, at all sizes of its own. Default: all subjects, at the sizes that they
+            share: an amount of training data is one size where their hours lie within a factor
+            of 1.1 of their geometric mean. With ``voxels``, the only one.
+        unit : {"story", "block"}
+            What is a column of the scores, for each subject: a test story, or a block of TRs of
+            it. The mean over blocks, weighted by ``unit_weights``, is the correlation over all
+            test TRs; of stories, the mean of their correlations.
+        voxels : bool
+            Scores of each voxel instead of means over them: of one subject, since voxels of
+            different subjects are different ones, and by story.
+        n_params : mapping of model to number, optional
+            Of models that :func:`voxscale.features.model_facts` does not know, or instead.
+
+        Returns
+        -------
+        ScoresAlong
+
+        Raises
+        ------
+        ConfigError
+            If fewer than two sizes are done that the subjects share.
+        ValueError
+            If an axis, a unit or a subject is unknown; or with ``voxels``, if there are several
+            subjects and none is named, or units are blocks.
+
+        Warns
+        -----
+        VoxscaleWarning
+            Once, naming sizes and counting units that are left out.
+        """
+        return scores_along(self, axis, subject, unit=unit, voxels=voxels, n_params=n_params)
 
     def prediction(self, cell: Cell, run: str | None = None) -> TRSeries:
         """Read the predicted responses of a repeated test run.
