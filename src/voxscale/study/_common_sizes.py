@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["SAME", "Pooled", "apart_of", "common_sizes", "own_pooled", "own_sizes", "own_units",
-           "pooled", "standing_for_all"]  # fmt: skip
+__all__ = ["SAME", "Pooled", "apart_of", "common_sizes", "geometric_mean", "own_pooled",
+           "own_sizes", "own_units", "pooled", "standing_for_all"]  # fmt: skip
 
 SAME = 1.1  # times their geometric mean, or a share of it: sizes so far apart still are one
 
@@ -78,12 +78,12 @@ def own_sizes(points: Any, point: str = "point", size: str = "size") -> Any:
     """
     columns = [point, "subject", "draw", size]
     groups = points[columns].drop_duplicates().groupby([point, "subject"], sort=False)[size]
-    return groups.agg(_geometric).unstack("subject").astype(np.float64)
+    return groups.agg(geometric_mean).unstack("subject").astype(np.float64)
 
 
 def common_sizes(own: Any) -> Any:
     """Average the sizes of each point over subjects; NaN where they are too far apart."""
-    middle = own.agg(_geometric, axis="columns")
+    middle = own.agg(geometric_mean, axis="columns")
     away = np.log(own).sub(np.log(middle), axis="index").abs().max(axis="columns")
     return middle.where(away <= np.log(SAME))
 
@@ -94,7 +94,7 @@ def apart_of(own: Any) -> dict[Any, dict[str, float]]:
     return {point: sizes.dropna().to_dict() for point, sizes in own[is_apart].iterrows()}
 
 
-def _geometric(values: Any) -> float:
+def geometric_mean(values: Any) -> float:
     """Take the geometric mean of what is known; of equal numbers, that number itself."""
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]

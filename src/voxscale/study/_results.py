@@ -343,7 +343,7 @@ class Results:
     def to_array(
         self, name: str = "r", subject: str | None = None, cells: Sequence[Cell] | None = None
     ) -> xr.DataArray:
-        """Unstack one array of a subject's cells: an axis for each thing that was varied.
+        """Unstack one array of the cells: an axis for each thing that was varied.
 
         A study is a star, not a grid: most of the array is NaN. Where it would be large, give the
         cells of a sweep alone.
@@ -353,23 +353,27 @@ class Results:
         name : str
             An array of shape (n_voxels,); see the table above.
         subject : str, optional
-            Default: the only one.
+            Default: all, who need the same number of voxels.
         cells : sequence of Cell, optional
             Such as ``results.sweep("layer", subject)``. Default: all of the subject.
 
         Returns
         -------
         xarray.DataArray
-            Dimensions model, layer, context, n_stories, draw, perhaps further ones that cells
-            differ in, and voxel; float32, NaN where there is no cell.
+            Dimensions subject, model, layer, context, hours, draw, bands where cells differ in
+            them, and voxel; float32, NaN where there is no cell. ``hours`` are those that were
+            asked for, or else the geometric mean over subjects and draws of what was trained
+            on; ``amount`` says along them what was asked for ("2.5 h", "3" stories, "all").
+            ``actual_hours`` and ``n_stories`` are of (subject, hours, draw). A cell that comes to
+            two amounts, such as 4 h and all that its subject heard, stands at both.
 
         Raises
         ------
         StoreError
             If no cell has such an array.
         ValueError
-            If there are several subjects and none is named, or none of that name; or if cells are
-            not its own.
+            If subjects have different numbers of voxels and none is named, or there is none of
+            that name; or if cells are not its own.
         """
         return dense_array(self, name, subject, cells)
 
