@@ -17,6 +17,7 @@ from voxscale.study import Study, plan, results, run
 from voxscale.study import _results as collecting
 from voxscale.study import _saved as saving
 from voxscale.study._plan import cell_store
+from voxscale.study._provenance import shared_provenance
 from voxscale.study._score_table import SCORE_COLUMNS, score_table
 
 
@@ -105,6 +106,33 @@ def test_arrays_are_those_of_the_cells(study, found):
         assert saved["layer"].dtype == np.int64
         assert saved["reference"].dtype == bool
         assert saved["mean_r"].dtype == np.float64
+
+
+def test_arrays_tell_where_they_come_from(study, found):
+    whole = xr.open_zarr(study.out / "arrays.zarr").attrs
+    for subject in found.subjects:
+        saved = xr.open_zarr(study.out / "arrays.zarr", group=subject)
+        cells = found.select(subject=subject)
+        told = [json.loads(text) for text in saved["provenance"].values]
+        assert told == [found.meta(cell) for cell in cells]
+        shared, one = saved.attrs["provenance"], found.meta(cells[0])
+        assert saved.attrs["differs"] == ["min_context"]  # as the contexts do
+        for field in ("seed", "fit", "design", "evaluate", "reducers", "versions", "extractor"):
+            assert shared[field] == one[field], field
+        assert "min_context" not in shared
+        assert set(saved.attrs["inputs"]) == {"a", "b", "c", "x", "y"}
+        for meta in told:
+            for one_run in meta["inputs"]:
+                assert saved.attrs["inputs"][one_run["run"]] == one_run
+        assert str(study.out) not in str(saved.attrs)
+        assert whole["provenance"] == shared
+    assert whole["differs"] == ["min_context"]
+
+
+def test_what_cells_do_not_share_is_named():
+    fields = {"seed": 1, "fit": {"alphas": [1.0]}, "mean_r": 0.1, "cell": {"layer": 1}}
+    shared = shared_provenance([fields, {**fields, "seed": 2}, {**fields, "versions": {}}])
+    assert shared == {"provenance": {"fit": {"alphas": [1.0]}}, "differs": ["seed", "versions"]}
 
 
 def test_files_open_without_voxscale(study):
@@ -271,7 +299,7 @@ def test_scores_are_read_from_the_file_only_while_it_is_about_these_cells(small,
     pd.testing.assert_frame_equal(saved[list(SCORE_COLUMNS)], now)
     older = saved.drop(columns="hours")  # as versions without that column wrote it
     with monkeypatch.context() as patch:
-        patch.setattr(saving, "FORMAT", 2)
+        patch.setattr(saving, "FORMAT", saving.FORMAT - 1)
         older.attrs = {"made_of": saving._made_of(found)}
     older.to_parquet(study.out / "scores.parquet", engine="pyarrow", index=False)
     assert not saving.is_saved(results(study))
