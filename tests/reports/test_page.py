@@ -16,9 +16,9 @@ from voxscale.data import Dataset, Transcript
 from voxscale.errors import StoreError, VoxscaleError
 from voxscale.reports import _flatmap, _page, _sections, report, write_report
 from voxscale.reports._reading import read_material
-from voxscale.reports._sweep_points import sweep_points
 from voxscale.scaling import fit_scaling_law
 from voxscale.study import Study, results, run
+from voxscale.study._sweep_points import sweep_points
 
 TR_S = 2.0
 N_TRS = 50

@@ -12,8 +12,8 @@ from voxscale.reports import _flatmap, slope_map_figure
 from voxscale.reports._slope_regions import region_slopes
 from voxscale.reports._slopes import voxel_slopes
 from voxscale.reports._style import png
-from voxscale.reports._sweep_points import facts_of
 from voxscale.scaling import slope_map
+from voxscale.study._sweep_points import facts_of
 
 N_VOXELS, N_VERTICES = 200, 20_484
 AMOUNTS = (1, 2, 4, 8)

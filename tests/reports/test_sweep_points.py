@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from voxscale.reports._sweep_points import amounts, facts_of, same_place, sweep_points
+from voxscale.study._sweep_points import amounts, facts_of, same_place, sweep_points
 
 
 def score(cell, subject, story):

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from voxscale.study import Study, plan, results, run
 from voxscale.study import _results as collecting
 from voxscale.study import _saved as saving
 from voxscale.study._plan import cell_store
+from voxscale.study._provenance import shared_provenance
 from voxscale.study._score_table import SCORE_COLUMNS, score_table
 
 
@@ -106,6 +108,33 @@ def test_arrays_are_those_of_the_cells(study, found):
         assert saved["mean_r"].dtype == np.float64
 
 
+def test_arrays_tell_where_they_come_from(study, found):
+    whole = xr.open_zarr(study.out / "arrays.zarr").attrs
+    for subject in found.subjects:
+        saved = xr.open_zarr(study.out / "arrays.zarr", group=subject)
+        cells = found.select(subject=subject)
+        told = [json.loads(text) for text in saved["provenance"].values]
+        assert told == [found.meta(cell) for cell in cells]
+        shared, one = saved.attrs["provenance"], found.meta(cells[0])
+        assert saved.attrs["differs"] == ["min_context"]  # as the contexts do
+        for field in ("seed", "fit", "design", "evaluate", "reducers", "versions", "extractor"):
+            assert shared[field] == one[field], field
+        assert "min_context" not in shared
+        assert set(saved.attrs["inputs"]) == {"a", "b", "c", "x", "y"}
+        for meta in told:
+            for one_run in meta["inputs"]:
+                assert saved.attrs["inputs"][one_run["run"]] == one_run
+        assert str(study.out) not in str(saved.attrs)
+        assert whole["provenance"] == shared
+    assert whole["differs"] == ["min_context"]
+
+
+def test_what_cells_do_not_share_is_named():
+    fields = {"seed": 1, "fit": {"alphas": [1.0]}, "mean_r": 0.1, "cell": {"layer": 1}}
+    shared = shared_provenance([fields, {**fields, "seed": 2}, {**fields, "versions": {}}])
+    assert shared == {"provenance": {"fit": {"alphas": [1.0]}}, "differs": ["seed", "versions"]}
+
+
 def test_files_open_without_voxscale(study):
     code = (
         "import sys, pandas as pd, xarray as xr\n"
@@ -126,24 +155,62 @@ def test_files_open_without_voxscale(study):
 
 
 def test_cells_are_unstacked_to_where_their_labels_say(found):
-    dense = found.to_array("r", subject="s1")
-    assert dense.dims == ("model", "layer", "context", "n_stories", "draw", "voxel")
-    assert dense.shape == (1, 3, 2, 3, 2, 40)
-    n_filled = 0
-    for cell in found.select(subject="s1"):
-        one = dense.sel(
-            model="echo", layer=cell.layer, context=cell.context, n_stories=cell.n_stories,
-            draw=cell.draw,
-        )  # fmt: skip
+    dense = found.to_array("r")
+    assert dense.dims == ("subject", "model", "layer", "context", "hours", "draw", "voxel")
+    assert dense.shape == (2, 1, 3, 2, 3, 2, 40)
+    hours = found.table.groupby("n_stories")["hours"].first()  # stories are of one length
+    np.testing.assert_allclose(dense["hours"], hours)
+    assert dense["amount"].values.tolist() == ["1", "2", "all"]
+    for cell in found.cells:
+        labels = {"subject": cell.subject, "draw": cell.draw}
+        one = dense.sel(model="echo", layer=cell.layer, context=cell.context, **labels)
+        one = one.isel(hours=cell.n_stories - 1)
         np.testing.assert_array_equal(one, found.array(cell, "r"))
-        n_filled += one.size
-    assert int(np.isfinite(dense).sum()) == n_filled == 8 * 40
-    assert dense.attrs == {"study": "tiny", "subject": "s1"}
+        np.testing.assert_allclose(one["actual_hours"], found.meta(cell)["hours"])
+        assert one["n_stories"] == cell.n_stories
+    assert int(np.isfinite(dense).sum()) == len(found.cells) * 40 == 16 * 40
+    assert np.isnan(dense["actual_hours"].sel(draw=1)[:, 2]).all()  # all stories are drawn once
+    assert dense.attrs == {"study": "tiny"}
+    own = found.to_array("r", subject="s2")
+    xr.testing.assert_identical(own, dense.sel(subject=["s2"]))
+
+
+def test_hours_are_those_asked_for_and_all_may_be_one_of_them(found):
+    """As a study of 0.05 h and 0.088 h would have it: the latter is all that there is."""
+    table = found.table
+    asked = {2: 0.05, 3: 0.088}
+    hours = table["n_stories"].map(asked).where(table["in_n_stories_sweep"])
+    of_hours = replace(found)
+    of_hours.__dict__["table"] = table.assign(asked_hours=hours)
+    dense = of_hours.to_array("r")
+    assert dense["amount"].values.tolist() == ["1", "0.05 h", "0.088 h", "all"]
+    np.testing.assert_allclose(dense["hours"], [53 / 1800, 0.05, 0.088, 3 * 53 / 1800])
+    actual = np.array([2, 3, 3]) * 53 / 1800
+    np.testing.assert_allclose(dense["actual_hours"][0, 1:, 0], actual)
+    at_reference = dense.sel(layer=2, context=32, draw=0).isel(hours=[2, 3])
+    assert np.isfinite(at_reference).all()
+    np.testing.assert_array_equal(*at_reference.transpose("hours", ...))
+    elsewhere = dense.sel(layer=1, context=32, draw=0).isel(hours=[2, 3])
+    is_there = np.isfinite(elsewhere).any(["subject", "model", "voxel"])
+    assert is_there.values.tolist() == [False, True]
+
+
+def test_subjects_with_other_numbers_of_voxels_are_told(found):
+    odd = replace(found)
+    metas = {
+        cell: {**found.meta(cell), "n_voxels": 41} if cell.subject == "s2" else found.meta(cell)
+        for cell in found.cells
+    }
+    odd.__dict__["_metas"] = metas
+    wanted = r"numbers of voxels \(40 of s1, 41 of s2\), .* name one with subject=\.$"
+    with pytest.raises(ValueError, match=wanted):
+        odd.to_array()
+    assert odd.to_array("r", "s1").sizes["voxel"] == 40
 
 
 def test_a_sweep_alone_is_dense(found):
     dense = found.to_array("r2", "s2", cells=found.sweep("layer", "s2"))
-    assert dense.shape == (1, 3, 1, 1, 1, 40)
+    assert dense.shape == (1, 1, 3, 1, 1, 1, 40)
     assert np.isfinite(dense).all()
     by_layer = dense.squeeze().transpose("layer", "voxel")
     np.testing.assert_array_equal(by_layer.layer, [0, 1, 2])
@@ -153,12 +220,12 @@ def test_an_array_of_some_cells_is_nan_in_the_others(found):
     dense = found.to_array("p_value", "s1")
     filled = np.isfinite(dense).any("voxel")
     assert int(filled.sum()) == 3
-    assert bool(filled.sel(context=32, n_stories=3, draw=0).all())
+    assert bool(filled.sel(context=32, draw=0).isel(hours=2).all())
 
 
 def test_what_cannot_be_unstacked_is_told(found):
-    with pytest.raises(ValueError, match="there are subjects s1, s2; name one with subject="):
-        found.to_array()
+    with pytest.raises(ValueError, match="no cell of subject 's3' is done; there are s1, s2"):
+        found.to_array("r", "s3")
     with pytest.raises(StoreError, match="no cell has an array 'q'; the first has best_alpha, "):
         found.to_array("q", "s1")
     with pytest.raises(ValueError, match=r"'r_by_story' has shape \(2, 40\); expected one number"):
@@ -166,6 +233,9 @@ def test_what_cannot_be_unstacked_is_told(found):
     stranger = found.select(subject="s2")[0]
     with pytest.raises(ValueError, match=r"^s2, layer 0, .* is not among the fits of subject 's1'"):
         found.to_array("r", "s1", cells=[stranger])
+    one = replace(stranger, context=7)
+    with pytest.raises(ValueError, match=r"is not among the fits of study 'tiny'; see"):
+        found.to_array("r", cells=[one])
     with pytest.raises(ValueError, match="no cell is given, which is not among"):
         found.to_array("r", "s1", cells=[])
 
@@ -229,7 +299,7 @@ def test_scores_are_read_from_the_file_only_while_it_is_about_these_cells(small,
     pd.testing.assert_frame_equal(saved[list(SCORE_COLUMNS)], now)
     older = saved.drop(columns="hours")  # as versions without that column wrote it
     with monkeypatch.context() as patch:
-        patch.setattr(saving, "FORMAT", 2)
+        patch.setattr(saving, "FORMAT", saving.FORMAT - 1)
         older.attrs = {"made_of": saving._made_of(found)}
     older.to_parquet(study.out / "scores.parquet", engine="pyarrow", index=False)
     assert not saving.is_saved(results(study))

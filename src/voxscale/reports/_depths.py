@@ -10,9 +10,9 @@ import numpy as np
 from voxscale.errors import FitError
 from voxscale.reports._grid_tables import short_names, study_rows
 from voxscale.reports._law_words import size_text
-from voxscale.reports._sweep_points import chooses, facts_of
 from voxscale.reports._tables import Table, as_text, plural, with_minus
 from voxscale.scaling import best_relative_depth
+from voxscale.study._sweep_points import chooses, facts_of
 
 if TYPE_CHECKING:
     from voxscale.features import ModelFacts

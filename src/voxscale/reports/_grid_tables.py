@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from voxscale.reports._left_out import told_of_left_out
-from voxscale.reports._sweep_points import chooses, facts_of, stories_of
 from voxscale.study._common_sizes import (
     apart_of,
     common_sizes,
@@ -17,6 +16,7 @@ from voxscale.study._common_sizes import (
     pooled,
     standing_for_all,
 )
+from voxscale.study._sweep_points import chooses, facts_of, stories_of
 from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:

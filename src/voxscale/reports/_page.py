@@ -58,7 +58,7 @@ class _Image(NamedTuple):
     height: int
 
 
-def report(study: Study, *, out: str | Path | None = None) -> Path:
+def report(study: Study | str | Path, *, out: str | Path | None = None) -> Path:
     """Write a page that shows what a study found, and the numbers behind its figures.
 
     A study that is not finished has a report too: of the cells that are done. What cannot be
@@ -66,7 +66,7 @@ def report(study: Study, *, out: str | Path | None = None) -> Path:
 
     Parameters
     ----------
-    study : Study
+    study : Study, or path of a study file
     out : path, optional
         Folder to write into. Default: the folder of the study's results.
 
@@ -85,7 +85,8 @@ def report(study: Study, *, out: str | Path | None = None) -> Path:
     ConfigError, DataError
         As :func:`voxscale.plan`.
     """
-    return write_report(results(study), study.out if out is None else out)
+    found = results(study)
+    return write_report(found, found.study.out if out is None else out)
 
 
 def write_report(found: Results, out: str | Path) -> Path:

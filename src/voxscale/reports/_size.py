@@ -16,8 +16,8 @@ from voxscale.reports._size_words import (
     told_of_sweep,
     told_of_worth,
 )
-from voxscale.reports._sweep_points import facts_of, model_points, sweep_points
 from voxscale.reports._tables import Section
+from voxscale.study._sweep_points import facts_of, model_points, sweep_points
 
 if TYPE_CHECKING:
     from voxscale.reports._reading import Material

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.reports._sweep_points import model_points, sweep_points
+from voxscale.study._sweep_points import model_points, sweep_points
 
 if TYPE_CHECKING:
     from voxscale.study import Results

@@ -4,6 +4,7 @@ A study is a table of cells; running it fills those that are missing. Only this 
 and writes results.
 """
 
+from voxscale.study._along import ScoresAlong
 from voxscale.study._cells import Cell
 from voxscale.study._collect import results
 from voxscale.study._config import Study
@@ -54,6 +55,7 @@ __all__ = [
     "Progress",
     "Results",
     "RunSummary",
+    "ScoresAlong",
     "Speech",
     "SpeechExtraction",
     "SpeechNpz",

@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voxscale.errors import StoreError
+from voxscale.study._as_study import as_study
 from voxscale.study._inputs import Inputs
 from voxscale.study._plan import Plan, cell_store, make_plan
 from voxscale.study._results import Results
 from voxscale.study._saved import is_saved
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voxscale.study._config import Study
 
 __all__ = ["are_saved", "results", "save_done"]
 
 
-def results(study: Study) -> Results:
+def results(study: Study | str | Path) -> Results:
     """Collect what a study has computed so far.
 
     Parameters
     ----------
-    study : Study
+    study : Study, or path of a study file
 
     Returns
     -------
@@ -33,7 +36,10 @@ def results(study: Study) -> Results:
         If nothing is done yet, everything failed, or a result is damaged.
     ConfigError, DataError
         As :func:`voxscale.plan`.
+    TypeError
+        If ``study`` is neither.
     """
+    study = as_study(study)
     inputs = Inputs(study)
     made: Plan = make_plan(inputs)
     if not made.done and made.failed:

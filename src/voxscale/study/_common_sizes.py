@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["SAME", "Pooled", "apart_of", "common_sizes", "own_sizes", "own_units", "pooled",
-           "standing_for_all"]  # fmt: skip
+__all__ = ["SAME", "Pooled", "apart_of", "common_sizes", "geometric_mean", "own_pooled",
+           "own_sizes", "own_units", "pooled", "standing_for_all"]  # fmt: skip
 
 SAME = 1.1  # times their geometric mean, or a share of it: sizes so far apart still are one
 
@@ -16,7 +16,8 @@ SAME = 1.1  # times their geometric mean, or a share of it: sizes so far apart s
 class Pooled(NamedTuple):
     """Scores of subjects at the sizes that they have in common, and what was left out.
 
-    ``units`` has a row for each point, by its size, and a column for each subject and story;
+    ``units`` has a row for each point, by its size, and a column for each subject and story
+    (and block);
     ``names`` are its points. ``apart`` are points at which subjects' sizes differ, with the sizes;
     ``lost`` are units without a score at some point, and ``short`` points that a unit lacks.
     """
@@ -24,7 +25,7 @@ class Pooled(NamedTuple):
     units: Any
     names: tuple[Any, ...]
     apart: Mapping[Any, Mapping[str, float]]
-    lost: Mapping[tuple[str, str], Sequence[Any]]
+    lost: Mapping[tuple[Any, ...], Sequence[Any]]
     short: Sequence[Any]
 
 
@@ -77,12 +78,12 @@ def own_sizes(points: Any, point: str = "point", size: str = "size") -> Any:
     """
     columns = [point, "subject", "draw", size]
     groups = points[columns].drop_duplicates().groupby([point, "subject"], sort=False)[size]
-    return groups.agg(_geometric).unstack("subject").astype(np.float64)
+    return groups.agg(geometric_mean).unstack("subject").astype(np.float64)
 
 
 def common_sizes(own: Any) -> Any:
     """Average the sizes of each point over subjects; NaN where they are too far apart."""
-    middle = own.agg(_geometric, axis="columns")
+    middle = own.agg(geometric_mean, axis="columns")
     away = np.log(own).sub(np.log(middle), axis="index").abs().max(axis="columns")
     return middle.where(away <= np.log(SAME))
 
@@ -93,7 +94,7 @@ def apart_of(own: Any) -> dict[Any, dict[str, float]]:
     return {point: sizes.dropna().to_dict() for point, sizes in own[is_apart].iterrows()}
 
 
-def _geometric(values: Any) -> float:
+def geometric_mean(values: Any) -> float:
     """Take the geometric mean of what is known; of equal numbers, that number itself."""
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
@@ -102,7 +103,7 @@ def _geometric(values: Any) -> float:
     return float(known[0] * np.exp(np.log(known / known[0]).mean()))
 
 
-def pooled(points: Any) -> Pooled:
+def pooled(points: Any, unit: str = "story") -> Pooled:
     """Put the scores of all subjects into a table, at the sizes that they have in common.
 
     Units that lack a score at such a size are left out, and sizes are averaged over the subjects
@@ -111,10 +112,13 @@ def pooled(points: Any) -> Pooled:
     Parameters
     ----------
     points : DataFrame
-        With columns subject, story, draw, point, mean_r, and size: the subject's own.
+        With columns subject, story, draw, point, mean_r, and size: the subject's own; of blocks
+        with their number, block.
+    unit : {"story", "block"}
     """
+    named = ["subject", "story", *(["block"] if unit == "block" else [])]
     units = points.pivot_table(
-        index="point", columns=["subject", "story"], values="mean_r", aggfunc="mean", dropna=False
+        index="point", columns=named, values="mean_r", aggfunc="mean", dropna=False
     )
     units = units.dropna(axis="columns", how="all").dropna(axis="index", how="all")
     own = own_sizes(points).reindex(units.index)
@@ -142,6 +146,11 @@ def own_units(points: Any, subject: str) -> Any:
     DataFrame of shape (n_sizes, n_stories)
         By size; stories that lack a score at one of them are left out.
     """
+    return own_pooled(points, subject).units
+
+
+def own_pooled(points: Any, subject: str, unit: str = "story") -> Pooled:
+    """Do the same, of stories or of blocks, and say what was left out."""
     own = points[points["subject"] == subject]
-    own = own.assign(point=own["source"]).drop_duplicates(["source", "story", "draw", "key"])
-    return pooled(own).units
+    once = ["source", "story", "draw", "key", *(["block"] if unit == "block" else [])]
+    return pooled(own.assign(point=own["source"]).drop_duplicates(once), unit)

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from voxscale.store import LayerStore, Store
+from voxscale.study._as_study import as_study
 from voxscale.study._cell_keys import between_key, cell_key
 from voxscale.study._cells import Cell, cells_of, training_pool
 from voxscale.study._checks import check_evaluation, check_rows, check_words
@@ -33,6 +34,8 @@ from voxscale.study._speech_inputs import check_speech
 from voxscale.study._sweeps import AXES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voxscale.study._config import Study
 
 __all__ = [
@@ -136,7 +139,7 @@ class Status:
         return status_page(self)
 
 
-def plan(study: Study) -> Plan:
+def plan(study: Study | str | Path) -> Plan:
     """Count what a study would compute, and check its inputs; no cell is computed.
 
     The weights of the model are not loaded. A data set may have to be made, though: the first
@@ -144,7 +147,7 @@ def plan(study: Study) -> Plan:
 
     Parameters
     ----------
-    study : Study
+    study : Study, or path of a study file
 
     Returns
     -------
@@ -163,19 +166,21 @@ def plan(study: Study) -> Plan:
         word gives no token.
     StoreError
         If a result that is there was cut short.
+    TypeError
+        If ``study`` is neither.
     """
-    inputs = Inputs(study)
+    inputs = Inputs(as_study(study))
     made, n_tokens = checked_plan(inputs)
     made = replace(made, costs=costs_of(inputs, made, n_tokens))
     return _with_counts(inputs, made)
 
 
-def status(study: Study) -> Status:
+def status(study: Study | str | Path) -> Status:
     """Count what is done along each axis, and list what failed.
 
     Parameters
     ----------
-    study : Study
+    study : Study, or path of a study file
 
     Returns
     -------
@@ -186,6 +191,7 @@ def status(study: Study) -> Status:
     ConfigError, DataError, StoreError
         As :func:`plan`, but for what only missing cells would meet.
     """
+    study = as_study(study)
     inputs = Inputs(study)
     made = _with_counts(inputs, make_plan(inputs))
     store = cell_store(study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from voxscale.study._cells import Cell
     from voxscale.study._inputs import Inputs
 
-__all__ = ["provenance"]
+__all__ = ["provenance", "shared_provenance"]
+
+# Of what is told of a cell: all but its labels and its runs.
+_FIELDS = (
+    "dataset", "extractor", "min_context", "design", "features", "fit", "validation", "baselines",
+    "evaluate", "seed", "recipe", "reducers", "versions",
+)  # fmt: skip
 
 
 def provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
@@ -43,6 +50,29 @@ def provenance(inputs: Inputs, cell: Cell) -> dict[str, Any]:
             "python": python_version(),
             **{name: _version(name) for name in ("numpy", "torch", "transformers")},
         },
+    }
+
+
+def shared_provenance(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Say what cells have in common of settings, versions, seed and reducers.
+
+    Parameters
+    ----------
+    metas : sequence of mapping
+        With the fields of :func:`provenance`, among others.
+
+    Returns
+    -------
+    dict
+        ``provenance``, the fields that are the same in all, and ``differs``, the names of those
+        that are not, such as the extractor where there are several models.
+    """
+    told = [field for field in _FIELDS if any(field in meta for meta in metas)]
+    first = metas[0]
+    same = [field for field in told if all(meta.get(field) == first.get(field) for meta in metas)]
+    return {
+        "provenance": {field: first[field] for field in same},
+        "differs": [field for field in told if field not in same],
     }
 
 

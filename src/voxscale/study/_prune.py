@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 from voxscale.errors import DataError, StoreError
 from voxscale.store import one_run, remove_whole
+from voxscale.study._as_study import as_study
 from voxscale.study._inputs import Inputs
 from voxscale.study._orphans import Orphan, Orphans, find_orphans
 from voxscale.study._owner import check_owned
 from voxscale.study._plan import cell_store, feature_store, make_plan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voxscale.study._config import Study
 
 __all__ = ["orphans", "prune"]
 
 
-def orphans(study: Study) -> Orphans:
+def orphans(study: Study | str | Path) -> Orphans:
     """List what a study's folder holds that no cell of the study names any more.
 
     A study file that changes leaves the results of cells that it no longer has, and features
@@ -26,7 +29,7 @@ def orphans(study: Study) -> Orphans:
 
     Parameters
     ----------
-    study : Study
+    study : Study, or path of a study file
 
     Returns
     -------
@@ -38,10 +41,12 @@ def orphans(study: Study) -> Orphans:
     ConfigError, DataError, StoreError
         As :func:`voxscale.study.status`.
     """
-    return _orphans_of(Inputs(study))
+    return _orphans_of(Inputs(as_study(study)))
 
 
-def prune(study: Study, *, confirm: Callable[[Orphans], bool] | None = None) -> Orphans:
+def prune(
+    study: Study | str | Path, *, confirm: Callable[[Orphans], bool] | None = None
+) -> Orphans:
     """Remove what a study's folder holds that no cell of the study names any more.
 
     Only results, features and records of failures in its ``cells`` and ``features`` are ever
@@ -49,7 +54,7 @@ def prune(study: Study, *, confirm: Callable[[Orphans], bool] | None = None) -> 
 
     Parameters
     ----------
-    study : Study
+    study : Study, or path of a study file
     confirm : callable, optional
         Is given what would be removed; nothing is unless it returns True. Default: all is.
 
@@ -68,6 +73,7 @@ def prune(study: Study, *, confirm: Callable[[Orphans], bool] | None = None) -> 
     StoreError
         If a run is filling the folder, or something cannot be removed.
     """
+    study = as_study(study)
     if not study.out.is_dir():
         return Orphans()
     check_owned(study)

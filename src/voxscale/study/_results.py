@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ from voxscale.arrays import Array, TRSeries
 from voxscale.errors import StoreError
 from voxscale.evaluate import choose_best
 from voxscale.store import Store
+from voxscale.study._along import ScoresAlong, scores_along
 from voxscale.study._beside import layer_scores, partition_of
 from voxscale.study._cells import Cell
 from voxscale.study._dense import dense_array
@@ -231,6 +232,60 @@ class Results:
         """
         return block_table(self)
 
+    def along(
+        self,
+        axis: Literal["hours", "context", "n_params"],
+        subject: str | None = None,
+        *,
+        unit: Literal["story", "block"] = "story",
+        voxels: bool = False,
+        n_params: Mapping[str, float] | None = None,
+    ) -> ScoresAlong:
+        """Collect test scores along one axis, as laws, their maps and bootstraps take them.
+
+        ``fit_scaling_law(one.x, one.scores, levels=one.levels, unit_weights=one.unit_weights)``,
+        and :func:`voxscale.scaling.law_map`, :func:`~voxscale.scaling.slope_map` of voxels;
+        ``fit_pooled_law(one.x, one.columns, levels=one.levels)``.
+
+        Parameters
+        ----------
+        axis : {"hours", "context", "n_params"}
+            Hours of training data, words of context, or parameters of models. Models are taken
+            at each subject's layer with the best validation score (cross-validated, without
+            validation stories). Draws of training stories are averaged.
+        subject : str, optional
+            One alone, at all sizes of its own. Default: all subjects, at the sizes that they
+            share: an amount of training data is one size where their hours lie within a factor
+            of 1.1 of their geometric mean. With ``voxels``, the only one.
+        unit : {"story", "block"}
+            What is a column of the scores, for each subject: a test story, or a block of TRs of
+            it. The mean over blocks, weighted by ``unit_weights``, is the correlation over all
+            test TRs; of stories, the mean of their correlations.
+        voxels : bool
+            Scores of each voxel instead of means over them: of one subject, since voxels of
+            different subjects are different ones, and by story.
+        n_params : mapping of model to number, optional
+            Of models that :func:`voxscale.features.model_facts` does not know, or instead.
+
+        Returns
+        -------
+        ScoresAlong
+
+        Raises
+        ------
+        ConfigError
+            If fewer than two sizes are done that the subjects share.
+        ValueError
+            If an axis, a unit or a subject is unknown; or with ``voxels``, if there are several
+            subjects and none is named, or units are blocks.
+
+        Warns
+        -----
+        VoxscaleWarning
+            Once, naming sizes and counting units that are left out.
+        """
+        return scores_along(self, axis, subject, unit=unit, voxels=voxels, n_params=n_params)
+
     def prediction(self, cell: Cell, run: str | None = None) -> TRSeries:
         """Read the predicted responses of a repeated test run.
 
@@ -288,7 +343,7 @@ class Results:
     def to_array(
         self, name: str = "r", subject: str | None = None, cells: Sequence[Cell] | None = None
     ) -> xr.DataArray:
-        """Unstack one array of a subject's cells: an axis for each thing that was varied.
+        """Unstack one array of the cells: an axis for each thing that was varied.
 
         A study is a star, not a grid: most of the array is NaN. Where it would be large, give the
         cells of a sweep alone.
@@ -298,23 +353,27 @@ class Results:
         name : str
             An array of shape (n_voxels,); see the table above.
         subject : str, optional
-            Default: the only one.
+            Default: all, who need the same number of voxels.
         cells : sequence of Cell, optional
             Such as ``results.sweep("layer", subject)``. Default: all of the subject.
 
         Returns
         -------
         xarray.DataArray
-            Dimensions model, layer, context, n_stories, draw, perhaps further ones that cells
-            differ in, and voxel; float32, NaN where there is no cell.
+            Dimensions subject, model, layer, context, hours, draw, bands where cells differ in
+            them, and voxel; float32, NaN where there is no cell. ``hours`` are those that were
+            asked for, or else the geometric mean over subjects and draws of what was trained
+            on; ``amount`` says along them what was asked for ("2.5 h", "3" stories, "all").
+            ``actual_hours`` and ``n_stories`` are of (subject, hours, draw). A cell that comes to
+            two amounts, such as 4 h and all that its subject heard, stands at both.
 
         Raises
         ------
         StoreError
             If no cell has such an array.
         ValueError
-            If there are several subjects and none is named, or none of that name; or if cells are
-            not its own.
+            If subjects have different numbers of voxels and none is named, or there is none of
+            that name; or if cells are not its own.
         """
         return dense_array(self, name, subject, cells)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxscale.errors import ConfigError, VoxscaleWarning
 from voxscale.store import check_idle, check_writable, one_run
+from voxscale.study._as_study import as_study
 from voxscale.study._cells import Cell
 from voxscale.study._checks import load_model
 from voxscale.study._collect import are_saved, save_done
@@ -23,6 +24,8 @@ from voxscale.study._progress import Progress, Steps, duration, reporting
 from voxscale.study._speech_inputs import load_speech
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voxscale.study._config import Study
 
 __all__ = ["RunSummary", "run"]
@@ -100,7 +103,7 @@ class RunSummary:
 
 
 def run(
-    study: Study,
+    study: Study | str | Path,
     *,
     progress: bool | Callable[[Progress], None] = True,
     device: str | None = None,
@@ -112,7 +115,7 @@ def run(
 
     Parameters
     ----------
-    study : Study
+    study : Study, or path of a study file
     progress : bool or callable
         True: a bar in a terminal, lines elsewhere, on stderr. A callable is given a
         :class:`Progress` at every step.
@@ -131,6 +134,8 @@ def run(
     StoreError
         If results cannot be written, before any work where that can be known; or if another run
         is filling the same folder.
+    TypeError
+        If ``study`` is neither.
 
     Warns
     -----
@@ -138,6 +143,7 @@ def run(
         Once at the end for each thing that the cells warned of.
     """
     began = time.monotonic()
+    study = as_study(study)
     _check_device(device)
     check_idle(study.out)
     inputs = Inputs(study, device)

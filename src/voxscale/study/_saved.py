@@ -12,6 +12,7 @@ import numpy as np
 from voxscale._version import __version__
 from voxscale.arrays import Array
 from voxscale.store import folder_aside, key_of, write_aside
+from voxscale.study._provenance import shared_provenance
 from voxscale.study._score_table import SCORE_COLUMNS, score_table
 from voxscale.study._tables import rows_of
 
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 TABLE, ARRAYS = "scores.parquet", "arrays.zarr"
-FORMAT = 3  # raised by hand whenever the same results would be written otherwise
+FORMAT = 4  # raised by hand whenever the same results would be written otherwise
 
 # What is (n_voxels,) of a fit; the last two are of some cells alone.
 _VARIABLES = (
@@ -122,18 +123,27 @@ def labels_of(results: Results, cells: Sequence[Cell]) -> dict[str, Array]:
 
 
 def saved_arrays(results: Results, cells: Sequence[Cell]) -> xr.Dataset:
-    """Return the coordinates of a subject's group, along ``cell``."""
+    """Return the coordinates of a subject's group, along ``cell``, and what its cells share."""
     import xarray as xr
 
     coordinates = {name: ("cell", held) for name, held in labels_of(results, cells).items()}
-    attrs = {"study": results.study.name, "voxscale": __version__}
+    metas = [results.meta(cell) for cell in cells]
+    told = np.array([json.dumps(meta, sort_keys=True) for meta in metas], dtype=object)
+    coordinates["provenance"] = ("cell", told)
+    attrs = {
+        "study": results.study.name,
+        "voxscale": __version__,
+        **shared_provenance(metas),
+        "inputs": {run["run"]: run for meta in metas for run in meta["inputs"]},
+    }
     return xr.Dataset(coords=coordinates, attrs=attrs)
 
 
 def _write_arrays(results: Results, folder: Path) -> None:
     import zarr
 
-    attributes = {"made_of": _made_of(results), "study": results.study.name}
+    shared = shared_provenance([results.meta(cell) for cell in results.cells])
+    attributes = {"made_of": _made_of(results), "study": results.study.name, **shared}
     zarr.open_group(folder, mode="w", zarr_format=_ZARR_FORMAT, attributes=attributes)
     for subject in results.subjects:
         cells = results.select(subject=subject)

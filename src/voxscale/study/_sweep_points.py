@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,15 @@ from voxscale.study._common_sizes import own_sizes, standing_for_all
 from voxscale.study._tables import amounts
 
 if TYPE_CHECKING:
-    from voxscale.study import Results, Study
+    from voxscale.study._config import Study
+    from voxscale.study._results import Results
 
 __all__ = [
     "best_layers",
     "chooses",
     "facts_of",
     "model_points",
+    "n_params_of",
     "same_place",
     "stories_of",
     "sweep_points",
@@ -36,6 +39,7 @@ _COLUMNS = [
     "point",
     "source",
 ]
+_OF_UNIT = {"story": [], "block": ["block", "n_trs"]}
 _CELL = ["subject", "model", "layer", "context", "bands", "n_stories", "draw", "key"]
 # What stays the same along a sweep. A study has one sweep over contexts and one over models, each
 # at one amount of data; its words may differ, for a cell keeps those of the grid that first has it.
@@ -47,13 +51,14 @@ _FIXED = {
 _SWEPT = {"context": "context", "n_stories": "amount", "model": "model"}
 
 
-def sweep_points(results: Results, axis: str) -> Any:
+def sweep_points(results: Results, axis: str, unit: str = "story") -> Any:
     """List the mean score of every draw along a sweep, for each subject and test story.
 
     Parameters
     ----------
     results : Results
     axis : {"context", "n_stories"}
+    unit : {"story", "block"}
 
     Returns
     -------
@@ -63,9 +68,9 @@ def sweep_points(results: Results, axis: str) -> Any:
         in words; ``source``, the amount that the row was fitted for, which may stand for another;
         ``size``, where the point lies for this subject: its context, or its own mean hours over
         draws; and ``key``. Of several sweeps over the axis, the one through the cell where the
-        study's sweeps meet.
+        study's sweeps meet. Of blocks there are columns ``block`` and ``n_trs`` too.
     """
-    points = stories_of(results, same_place(results, axis))
+    points = stories_of(results, same_place(results, axis), unit)
     if axis == "context":
         sizes = points["context"].astype(np.float64)
         points = points.assign(point=points["context"], source=points["context"], size=sizes)
@@ -73,7 +78,7 @@ def sweep_points(results: Results, axis: str) -> Any:
         points = standing_for_all(points)
         points = points.assign(point=points["amount"])
         points = points.assign(size=_own_hours(points))
-    return points[[*_COLUMNS, "size", "key"]]
+    return points[[*_COLUMNS, *_OF_UNIT[unit], "size", "key"]]
 
 
 def _own_hours(points: Any) -> Any:
@@ -84,8 +89,17 @@ def _own_hours(points: Any) -> Any:
     return own.reindex([*zip(points["amount"], points["subject"], strict=True)]).to_numpy()
 
 
-def model_points(results: Results) -> Any:
+def model_points(
+    results: Results, unit: str = "story", n_params: Mapping[str, float] | None = None
+) -> Any:
     """List the same of each model of known size, at each subject's best layer by validation.
+
+    Parameters
+    ----------
+    results : Results
+    unit : {"story", "block"}
+    n_params : mapping of model to number, optional
+        Of models that the tables of models do not have.
 
     Returns
     -------
@@ -94,14 +108,20 @@ def model_points(results: Results) -> Any:
         number of parameters.
     """
     table = same_place(results, "model")
-    facts = {model: facts_of(model) for model in table["model"].unique()}
-    sizes = {model: float(one.n_params) for model, one in facts.items() if one is not None}
+    sizes = n_params_of(table["model"].unique(), n_params or {})
     known = table[table["model"].isin(list(sizes))]
     chosen = best_layers(known, results.study, ["subject", "model"])
-    points = stories_of(results, chosen)
-    n_params = points["model"].map(sizes).astype(np.float64)
-    points = points.assign(point=points["model"], source=points["model"], size=n_params)
-    return points[[*_COLUMNS, "model", "layer", "size", "key"]]
+    points = stories_of(results, chosen, unit)
+    n_each = points["model"].map(sizes).astype(np.float64)
+    points = points.assign(point=points["model"], source=points["model"], size=n_each)
+    return points[[*_COLUMNS, *_OF_UNIT[unit], "model", "layer", "size", "key"]]
+
+
+def n_params_of(models: Iterable[str], given: Mapping[str, float]) -> dict[str, float]:
+    """Look up how large models are; those of unknown size are not among them."""
+    facts = {model: facts_of(model) for model in models if model not in given}
+    known = {model: float(one.n_params) for model, one in facts.items() if one is not None}
+    return {model: float(given[model]) for model in models if model in given} | known
 
 
 def same_place(results: Results, axis: str) -> Any:
@@ -140,10 +160,12 @@ def _names() -> set[str]:
     return {one.lower() for one in ids} | {one for one in short if short.count(one) == 1}
 
 
-def stories_of(results: Results, table: Any) -> Any:
-    """Take the scores of each test story of some cells, with their amounts of data.
+def stories_of(results: Results, table: Any, unit: str = "story") -> Any:
+    """Take the scores of each test story, or block, of some cells, with their amounts of data.
 
     A key is no name of a cell: it is made of contents, which two models may share.
     """
-    stories = results.story_table.drop(columns="hours")
-    return stories.merge(table[[*_CELL, "hours", "amount"]], on=_CELL, validate="many_to_one")
+    units = results.story_table if unit == "story" else results.block_table
+    return units.drop(columns="hours").merge(
+        table[[*_CELL, "hours", "amount"]], on=_CELL, validate="many_to_one"
+    )
