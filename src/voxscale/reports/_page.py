@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +21,7 @@ from voxscale.reports._scores import numbers_to_report
 from voxscale.reports._size import by_size
 from voxscale.reports._slopes import voxel_slopes
 from voxscale.reports._stacking import mixed_layers
-from voxscale.reports._style import PAGE_WIDTH, png
+from voxscale.reports._style import PAGE_WIDTH, encoded, rendered
 from voxscale.reports._tables import Drawing, Section
 from voxscale.reports._what_ran import what_ran
 from voxscale.store import write_aside
@@ -144,23 +145,34 @@ def _listed(figures: Path) -> set[str]:
 
 
 def _files_of(made: Sequence[Section]) -> tuple[dict[str, bytes], dict[str, _Image]]:
-    """Return figures and numbers as files, and the figures as they go into the page."""
-    files, images = {}, {}
+    """Return figures and numbers as files, and the figures as they go into the page.
+
+    A second thread writes what the first one draws: compression does without the interpreter.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        later = {name: pool.submit(write, of) for name, write, of in _tasks(made)}
+        files = {name: one.result() for name, one in later.items()}
+    drawings = [drawing for section in made for drawing in section.drawings]
+    images = {one.name: _image_of(one, files[f"{one.name}.png"]) for one in drawings}
+    return files, images
+
+
+def _tasks(made: Sequence[Section]) -> Iterator[tuple[str, Callable[[Any], bytes], Any]]:
+    """Name each file, what writes it, and of what."""
     for section in made:
         for table in section.tables:
             if table.name:
-                files[f"{table.name}.csv"] = _csv(table.numbers)
+                yield f"{table.name}.csv", _csv, table.numbers
         for drawing in section.drawings:
-            picture = png(drawing.figure)
-            files[f"{drawing.name}.png"] = picture
-            files[drawing.numbers_file] = (
-                drawing.numbers.to_parquet(index=False)
-                if drawing.is_per_voxel
-                else _csv(drawing.numbers)
-            )
-            files |= {f"{name}.csv": _csv(numbers) for name, numbers in drawing.also.items()}
-            images[drawing.name] = _image_of(drawing, picture)
-    return files, images
+            yield f"{drawing.name}.png", encoded, rendered(drawing.figure)
+            write = _parquet if drawing.is_per_voxel else _csv
+            yield drawing.numbers_file, write, drawing.numbers
+            for name, numbers in drawing.also.items():
+                yield f"{name}.csv", _csv, numbers
+
+
+def _parquet(numbers: Any) -> bytes:
+    return bytes(numbers.to_parquet(index=False))
 
 
 def _csv(numbers: Any) -> bytes:
