@@ -181,6 +181,24 @@ def test_fsaverage5_is_drawn_flat_and_other_spaces_as_a_histogram():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("r per decade of hours", "voxels")
 
 
+def test_where_nothing_is_significant_the_map_shows_slopes_all_the_same_and_says_so():
+    pytest.importorskip("nilearn")
+    planted, rng = material(n_voxels=N_VERTICES, space="fsaverage5"), np.random.default_rng(0)
+    for array in planted.arrays.values():
+        array[:] = 0.05 * rng.standard_normal(array.shape)
+    (drawing,) = voxel_slopes(planted).drawings
+    assert "Shown: q < 0.05: 0 of 20,484 voxels of s1." in drawing.caption
+    assert "none of them is significant. Red: rises" in drawing.caption
+    assert not drawing.numbers["is_shown"].any()
+    seen = np.asarray(drawing.figure.axes[0].images[0].get_array())[..., :3].astype(int)
+    assert (np.ptp(seen, axis=2) > 30).mean() > 0.2  # a third of the voxels are validated
+    planted.maps[0].is_validated[:] = False
+    (bare,) = voxel_slopes(planted).drawings
+    assert "significant" not in bare.caption
+    seen = np.asarray(bare.figure.axes[0].images[0].get_array())[..., :3].astype(int)
+    assert (np.ptp(seen, axis=2) <= 8).all()
+
+
 def test_without_nilearn_there_is_a_histogram_instead(monkeypatch):
     def refuse(side):
         message = "flat maps need nilearn"

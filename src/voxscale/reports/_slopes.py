@@ -110,18 +110,24 @@ def _how(known: list[VoxelSlopes]) -> list[str]:
 def _flat_drawings(one: VoxelSlopes) -> list[Drawing]:
     """Draw the slopes of a subject and, where some differ from the rest, how much they do."""
     axis, subject = one.axis, one.maps.subject
+    validated = one.maps.is_validated & np.isfinite(one.found.slopes)
     slopes = slope_map_figure(
         one.found.slopes,
-        shown=one.shown,
+        shown=one.shown if one.shown.any() else validated,
         label=axis.label,
         title=f"{subject}: slope of test correlation with {axis.along}",
         flat=True,
     )
     caption = (
         f"Gain in test correlation for {axis.tenfold}, on the flattened fsaverage5. Shown: "
-        f"{_which(one)}: {_counted(one)} Red: rises; blue: falls. Arrows on the colour bar: values "
-        "lie beyond."
+        f"{_which(one)}: {_counted(one)} "
     )
+    if not one.shown.any() and validated.any():
+        caption += (
+            "Since that is nowhere, the map shows slopes wherever the validation score, which "
+            "knows no test story, is above 0; none of them is significant. "
+        )
+    caption += "Red: rises; blue: falls. Arrows on the colour bar: values lie beyond."
     name, numbers = f"{axis.file}-{subject}", voxel_frame(one)
     drawings = [Drawing(name, slopes, caption, numbers, is_per_voxel=True)]
     if not one.differs.any():
