@@ -291,7 +291,7 @@ def test_a_share_below_every_score_is_said_to_be_exceeded(planted_results):
 def test_the_table_says_how_the_law_was_chosen(planted_results):
     note = section_of(planted_results).tables[0].note
     assert "AICc, which needs three sizes more than the law has parameters" in note
-    assert "than the law has parameters, and four more to be gone by" in note
+    assert "than the law has parameters, and judges from four more on" in note
     assert "Chosen of these, from the fewest parameters up" in note
     few = compare_laws(HOURS[:5], units_of(saturating, AMOUNTS[:5]).mean(axis=1))
     needs = {row.kind: row for row in few.rows if row.law is not None}

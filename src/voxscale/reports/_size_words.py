@@ -227,7 +227,7 @@ def laws_table(sweeps: Sequence[Sweep], name: str = "size-laws", note: str = "")
 
 _LAWS_NOTE = (
     "Laws of the mean scores, where there are enough sizes. Weight: share of the support by AICc, "
-    "which needs three sizes more than the law has parameters, and four more to be gone by. "
+    "which needs three sizes more than the law has parameters, and judges from four more on. "
     "Errors: root mean square, at the largest sizes, of the law fitted without them. Candidates "
     "are the laws that AICc judges and that are within 2 of the smallest, and all that it cannot "
     "judge. Chosen of these, from the fewest parameters up: a law takes the place of the one kept "
