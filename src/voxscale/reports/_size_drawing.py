@@ -11,7 +11,7 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.reports._curves import LawPanel, scaling_curves
 from voxscale.reports._law_words import grid_of
-from voxscale.reports._tables import Drawing
+from voxscale.reports._tables import Drawing, plural
 
 if TYPE_CHECKING:
     from voxscale.reports._size_laws import Sweep
@@ -115,21 +115,22 @@ def _about_band(sweeps: Sequence[Sweep]) -> str:
     """Say what the intervals are over, and what they do not know."""
     over = {sweep.line.interval_over for sweep in sweeps}
     if "subject" in over:
-        n = max(sweep.line.n_members for sweep in sweeps if sweep.line.interval_over == "subject")
-        freedom = "1 degree" if n == 2 else f"{n - 1} degrees"
         return (
-            f"Band: interval of the law over subjects, by Student's t with {freedom} of freedom: "
-            "for other subjects who hear these test stories, which are no independent draws for "
-            "each subject and are kept, as are the sizes."
+            f"Band: interval of the law over subjects, {_by_t(sweeps, 'subject')}: for other "
+            "subjects who hear these test stories, which are no independent draws for each subject "
+            "and are kept, as are the sizes."
         )
     if "story" in over:
-        n = max(sweep.line.n_members for sweep in sweeps if sweep.line.interval_over == "story")
-        freedom = "1 degree" if n == 2 else f"{n - 1} degrees"
         return (
-            f"Band: interval of the law over test stories, by Student's t with {freedom} of "
-            "freedom: for other stories that this one subject could hear, not for other subjects."
+            f"Band: interval of the law over test stories, {_by_t(sweeps, 'story')}: for other "
+            "stories that this one subject could hear, not for other subjects."
         )
     return "There is no interval: one test story of one subject has no spread."
+
+
+def _by_t(sweeps: Sequence[Sweep], over: str) -> str:
+    n = max(sweep.line.n_members for sweep in sweeps if sweep.line.interval_over == over)
+    return f"by Student's t with {plural(n - 1, 'degree')} of freedom"
 
 
 def _curve_table(sweep: Sweep) -> Any:
