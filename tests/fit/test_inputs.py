@@ -228,7 +228,7 @@ def test_a_triangle_is_made_where_so_many_voxels_make_it_pay(rng, naive):
 @pytest.mark.parametrize(("n_voxels", "n_projected"), [(1, 0), (MANY, 1)])
 def test_the_same_training_rows_are_decomposed_once(rng, monkeypatch, n_voxels, n_projected):
     X, Y = draw(rng, n_voxels)
-    counted = {"_above_rounding": 0, "_project": 0}
+    counted = {"above_rounding": 0, "_project": 0}
 
     def count(name, made):
         def counting(*arguments):
@@ -237,14 +237,14 @@ def test_the_same_training_rows_are_decomposed_once(rng, monkeypatch, n_voxels, 
 
         return counting
 
-    original = decomposing._above_rounding
-    monkeypatch.setattr(decomposing, "_above_rounding", count("_above_rounding", original))
+    original = decomposing.above_rounding
+    monkeypatch.setattr(decomposing, "above_rounding", count("above_rounding", original))
     monkeypatch.setattr(Gram, "_project", count("_project", Gram._project))
     train = np.arange(90)
     splits = [(train, np.arange(90, 100)), (train, np.arange(100, 120))]
     gram = Gram.of(X, device="cpu")
     cv_scores(gram, Y, splits, ALPHAS, solver="split")
-    assert counted == {"_above_rounding": 1, "_project": 2 + n_projected}
+    assert counted == {"above_rounding": 1, "_project": 2 + n_projected}
     kept = 8 * (20 * 20 + 20) + n_projected * 4 * 20 * 90
     assert gram.held_bytes == gram.X.nbytes + gram.products.nbytes + kept
     gram.release()

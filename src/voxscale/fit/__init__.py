@@ -10,7 +10,8 @@ from __future__ import annotations
 from voxscale.fit._banded import BandedRidgeCV
 from voxscale.fit._choose import choose_alphas
 from voxscale.fit._cross_validate import cv_scores, cv_scores_of_designs
-from voxscale.fit._decompose import Decomposition, Gram
+from voxscale.fit._decompose import Gram
+from voxscale.fit._decompositions import Decomposition
 from voxscale.fit._estimators import RidgeCV
 from voxscale.fit._held_out import held_out_predictions
 from voxscale.fit._nested import NestedScores, nested_scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +13,19 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from voxscale.arrays._columns import Columns
-from voxscale.arrays._linalg import eigh, gram, matmul, square_part
+from voxscale.arrays._linalg import gram, matmul, square_part
 from voxscale.fit._blocks import budget_bytes, check_budget, resolve_device, resolve_dtype
+from voxscale.fit._decompositions import (
+    Bordering,
+    Decomposition,
+    Form,
+    Penalised,
+    Spectrum,
+    Whole,
+    about_training_mean,
+    above_rounding,
+    cross_products,
+)
 from voxscale.fit._design import bytes_needed, chunks, means_of, read_design
 from voxscale.fit._samples import Samples
 from voxscale.fit._scoring import centred
@@ -22,97 +33,7 @@ from voxscale.fit._scoring import centred
 # Where a Gram keeps the rows and products that it gave last.
 _GROWN = "grown", b""
 
-__all__ = ["Bordering", "Decomposition", "Gram", "Penalised", "Spectrum", "Whole", "about_mean"]
-
-Form = Literal["dual", "primal"]
-
-
-@dataclass(frozen=True, eq=False)
-class Decomposition:
-    """Thin singular value decomposition ``U S Vᵀ`` of training rows, from their Gram matrix.
-
-    Parameters
-    ----------
-    form : {"dual", "primal"}
-        Which Gram matrix was decomposed: rows by rows, or features by features.
-    eigenvalues : tensor of shape (rank,), float64
-        ``S²``, ascending; those lost to rounding are left out.
-    left : tensor of shape (n_train, rank)
-        ``U``.
-    rotated : tensor of shape (n_validation, rank), float64
-        ``rows V / S``, for the rows to be predicted.
-
-    Notes
-    -----
-    Predictions at a penalty ``alpha`` are ``rotated · S² / (S² + alpha) · Uᵀ Y``.
-
-    A Gram matrix squares the singular values, so that directions under about 1e-7 of the
-    largest singular value cannot be told from rounding; they are treated as absent. At
-    alpha = 0 this makes the least-squares solution the one of minimum norm.
-    """
-
-    form: Form
-    eigenvalues: Tensor
-    left: Tensor
-    rotated: Tensor
-
-
-class Whole(NamedTuple):
-    """Decomposition of all rows: ``X Xᵀ = U S² Uᵀ``, about the mean where that is asked for.
-
-    Eigenvalues, ascending, are (rank,); ``left``, which is ``U``, is (n_trs, rank). In the primal
-    form ``right``, which is ``V``, is (n_features, rank); in the dual form ``null``, which spans
-    what ``U`` does not, is (n_trs, n_trs - rank). All are float64.
-    """
-
-    form: Form
-    eigenvalues: Tensor
-    left: Tensor
-    right: Tensor | None
-    null: Tensor | None
-
-
-class Spectrum(NamedTuple):
-    """Decomposition of the columns of some rows, in the primal form: ``Xᵀ X = V S² Vᵀ``.
-
-    ``eigenvalues``, ascending, are (rank,); ``scaled``, which is ``V / S``, is (n_features, rank);
-    ``mean`` is that of the rows, (n_features,), or None without an intercept. All are float64.
-    """
-
-    eigenvalues: Tensor
-    scaled: Tensor
-    mean: Tensor | None
-
-
-class Penalised(NamedTuple):
-    """Products of training rows, and the validation rows, before any decomposition, float64.
-
-    ``products`` are (n_train, n_train) or (n_features, n_features); ``rows`` are validation rows
-    times training rows, (n_validation, n_train), or themselves, (n_validation, n_features);
-    ``mean`` is that of the training rows in the primal form, (n_features,), or None.
-    """
-
-    form: Form
-    products: Tensor
-    rows: Tensor
-    mean: Tensor | None
-
-
-class Bordering(NamedTuple):
-    """Products of all rows, seen from the decomposition of some of them.
-
-    With ``U S² Uᵀ`` of the rows that train, about whose mean everything is where that is asked
-    for: ``eigenvalues`` (rank,) and ``left`` (n_train, rank), which is ``U``; ``across``, products
-    of the other rows with these, times ``U``, (n_others, rank); and ``own``, products of the
-    others among themselves. All are float64; ``train`` and ``others`` are row numbers.
-    """
-
-    train: Tensor
-    others: Tensor
-    eigenvalues: Tensor
-    left: Tensor
-    across: Tensor
-    own: Tensor
+__all__ = ["Gram", "about_mean"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,12 +180,12 @@ class Gram:
         if self.form == "primal":
             every = torch.arange(len(self.X), device=self.X.device)
             products, mean = self._centred_products(every)
-            eigenvalues, right, _ = _above_rounding(products)
+            eigenvalues, right, _ = above_rounding(products)
             left = self._project(every, mean, right / eigenvalues.sqrt())
             return Whole("primal", eigenvalues, left, right, None)
         if self.means is not None:
-            products, _ = _about_training_mean(products, products, self.root, self.root)
-        eigenvalues, left, null = _above_rounding(products)
+            products, _ = about_training_mean(products, products, self.root, self.root)
+        eigenvalues, left, null = above_rounding(products)
         return Whole("dual", eigenvalues, left, None, null)
 
     @cached_property
@@ -322,7 +243,7 @@ class Gram:
 
         def decomposed() -> Spectrum:
             products, mean = self._centred_products(train)
-            eigenvalues, right, _ = _above_rounding(products)
+            eigenvalues, right, _ = above_rounding(products)
             return Spectrum(eigenvalues, right / eigenvalues.sqrt(), mean)
 
         return Spectrum(*self._remembered("columns", train, decomposed))
@@ -354,7 +275,7 @@ class Gram:
             return part.sub_(torch.outer(mean[rows], self.root[columns]))
 
         def decomposed() -> tuple[Tensor, ...]:
-            return _above_rounding(self._kernels(train, others[:0])[0])[:2]
+            return above_rounding(self._kernels(train, others[:0])[0])[:2]
 
         own = about_mean(others, others)
         if not len(train):
@@ -371,10 +292,10 @@ class Gram:
             across = self.products[validation][:, train]
         else:
             part = self.X[train]
-            kernel, across = gram(part), _cross_products(self.X[validation], part)
+            kernel, across = gram(part), cross_products(self.X[validation], part)
         if self.means is None:
             return kernel, across
-        return _about_training_mean(kernel, across, self.root[train], self.root[validation])
+        return about_training_mean(kernel, across, self.root[train], self.root[validation])
 
     def _centred_products(self, train: Tensor) -> tuple[Tensor, Tensor | None]:
         """Products of columns about their training mean, and that mean."""
@@ -397,7 +318,7 @@ class Gram:
 
     def _dual(self, train: Tensor, validation: Tensor) -> Decomposition:
         kernel, across = self._kernels(train, validation)
-        eigenvalues, left = self._remembered("rows", train, lambda: _above_rounding(kernel)[:2])
+        eigenvalues, left = self._remembered("rows", train, lambda: above_rounding(kernel)[:2])
         rotated = self.unweighted(matmul(across, left / eigenvalues), validation)
         return Decomposition("dual", eigenvalues, left.to(self.X.dtype), rotated)
 
@@ -474,38 +395,3 @@ def about_mean(values: Tensor, root: Tensor | None) -> tuple[Tensor, Tensor]:
     exact = values.double()
     mean = root @ exact / root.square().sum()
     return exact - torch.outer(root, mean), mean
-
-
-def _cross_products(X: Tensor, other: Tensor) -> Tensor:
-    """Sum ``X otherᵀ`` in float64, some columns at a time."""
-    total = torch.zeros((len(X), len(other)), dtype=torch.float64, device=X.device)
-    for columns in chunks(X.shape[1], len(X) + len(other)):
-        total += matmul(X[:, columns].double(), other[:, columns].double().T)
-    return total
-
-
-def _about_training_mean(
-    kernel: Tensor, across: Tensor, root: Tensor, root_across: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Products that rows would have about the mean of the training rows.
-
-    ``root`` are the square roots of the weights of the training rows, ``root_across`` those of
-    the rows across.
-    """
-    size = root.square().sum()
-    mean = kernel @ root / size  # of the training rows, times each of them
-    overall = root @ mean / size
-    from_across = across @ root / size
-    about = across - torch.outer(root_across, mean) - torch.outer(from_across, root)
-    about += overall * torch.outer(root_across, root)
-    kernel = kernel - torch.outer(root, mean) - torch.outer(mean, root)
-    kernel += overall * torch.outer(root, root)
-    return kernel, about
-
-
-def _above_rounding(products: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Eigenvalues above rounding, their vectors, and all other vectors."""
-    eigenvalues, vectors = eigh(products)
-    cutoff = eigenvalues[-1].clamp_min(0) * len(products) * torch.finfo(torch.float64).eps
-    n_lost = int((eigenvalues <= cutoff).sum())
-    return eigenvalues[n_lost:], vectors[:, n_lost:], vectors[:, :n_lost]

@@ -13,19 +13,17 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 
 from voxscale.arrays import Array
 from voxscale.arrays._columns import Columns
-from voxscale.arrays._stacked import Stacked
 from voxscale.errors import AlignmentError
 from voxscale.fit._blocks import budget_bytes, resolve_device, resolve_dtype
 from voxscale.fit._choose import check_alphas
-from voxscale.fit._cross_validate import check_same_rows, cv_scores, voxel_blocks
+from voxscale.fit._cross_validate import check_same_rows
 from voxscale.fit._fingerprint import fingerprint_of
 from voxscale.fit._fit_each import (
     as_columns,
-    check_same_columns,
     check_settings,
     fit_each,
-    gram_for,
 )
+from voxscale.fit._path import scores_on_test
 from voxscale.fit._plan import FitPlan, device_kind, plan_fit, work_of
 from voxscale.fit._predict import predictor_of
 from voxscale.fit._results import Results
@@ -377,27 +375,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         Nothing is kept, and ``cv`` is not looked at. To report the score at an alpha that this
         curve made you choose is to choose on test data.
         """
-        check_settings(self)
-        designs = [Columns.of(X, "X"), Columns.of(X_test, "X_test")]
-        responses = [Columns.of(as_columns(Y), "Y"), Columns.of(as_columns(Y_test), "Y_test")]
-        for design, response in zip(designs, responses, strict=True):
-            check_same_rows(design.shape, response.shape)
-        for train, test in (designs, responses):
-            check_same_columns(train, test)
-        n_train, n_test = (one.shape[0] for one in designs)
-        pair = (np.arange(n_train), np.arange(n_train, n_train + n_test))
-        gram = gram_for(self, Stacked(designs), None)
-        blocks = voxel_blocks(gram, Stacked(responses))
-        scores = cv_scores(
-            gram,
-            blocks,
-            [pair],
-            self.alphas,
-            scoring=self.scoring,
-            solver=self.solver,
-            tolerance=self.tolerance,
-        )[:, :, 0]
-        blocks.warn_of(np.asarray(np.isnan(scores).all(axis=0)), stacklevel=3)
+        scores = scores_on_test(self, X, Y, X_test, Y_test)
         return scores[:, 0] if len(np.shape(Y)) == 1 else scores
 
     def predict(self, X: Any, *, out: Any = None) -> Any:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from voxscale.arrays._linalg import matmul
 from voxscale.fit._costs import pays_by_features
-from voxscale.fit._decompose import Gram, Spectrum
+from voxscale.fit._decompose import Gram
+from voxscale.fit._decompositions import Spectrum
 from voxscale.fit._design import chunks, converted_bytes
 from voxscale.fit._plan import device_kind
 

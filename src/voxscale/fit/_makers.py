@@ -14,7 +14,8 @@ from voxscale.arrays import Array
 from voxscale.arrays._linalg import few_threads, inverse, matmul
 from voxscale.arrays._linalg import gram as products_of_rows
 from voxscale.fit._blocks import check_budget
-from voxscale.fit._decompose import Bordering, Gram
+from voxscale.fit._decompose import Gram
+from voxscale.fit._decompositions import Bordering
 from voxscale.fit._inputs import ByFeatures, ByMatrix, ToInputs, go_by_features
 from voxscale.fit._plan import device_kind
 from voxscale.fit._solvers import WeightsWork, cheapest_way, ways_to_weights

@@ -16,9 +16,14 @@ from voxscale.store._record import Records
 
 __all__ = ["Store"]
 
-# What numpy and zipfile raise for a damaged file. The last one is zipfile's answer to a
-# compression method that it does not know, which a flipped byte makes of a known one.
-_BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError)
+# What numpy and zipfile raise for a damaged file.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    EOFError,
+    NotImplementedError,  # zipfile's, of an unknown compression: a flipped byte makes one
+)
 _Read = TypeVar("_Read")
 
 
