@@ -7,7 +7,8 @@ or |cc_norm| far above 1 where there is no signal. Ours floors, and has NaN wher
 import numpy as np
 import pytest
 
-from voxscale.evaluate import noise_ceiling
+from voxscale.errors import AlignmentError
+from voxscale.evaluate import noise_ceiling, noise_ceiling_huth2023
 
 CLOSE = {"rtol": 1e-7, "atol": 1e-7}
 
@@ -84,3 +85,26 @@ def test_bad_voxels_have_no_answer(recorded):
 def test_the_source_needed_a_floor_to_run(recorded):
     assert "corrs" in str(recorded["no_flooring_ERROR"])
     assert np.isfinite(noise_ceiling(recorded["trials"]).cc_norm(recorded["pred"])).any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "trials", "guess", "unit_variance"),
+    [
+        ("z", "trials_z", "pred", True),
+        ("raw", "trials", "pred", False),
+        ("bad", "trials_z_bad", "pred_bad", True),
+    ],
+)
+def test_the_published_arithmetic(recorded, kind, trials, guess, unit_variance):
+    """Infinities, zeros and 1.8e308 included."""
+    ours = noise_ceiling_huth2023(recorded[trials], recorded[guess], unit_variance=unit_variance)
+    theirs = {"spe": "SPE", "cc_norm": "cc_norm", "cc_max": "cc_max", "correlation": "corrs"}
+    for name, their_name in theirs.items():
+        np.testing.assert_allclose(getattr(ours, name), recorded[f"{kind}/{their_name}"], **CLOSE)
+
+
+def test_the_published_arithmetic_refuses_what_does_not_match(recorded):
+    with pytest.raises(AlignmentError, match=r"trials have shape \(5, 60, 9\), predictions \(59"):
+        noise_ceiling_huth2023(recorded["trials_z"], recorded["pred"][1:])
+    with pytest.raises(ValueError, match="1 trial; expected two"):
+        noise_ceiling_huth2023(recorded["trials_z"][:1], recorded["pred"])

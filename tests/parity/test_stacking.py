@@ -56,14 +56,26 @@ def test_centers_of_mass(recorded):
 def test_predictions_as_intended(recorded):
     mix = stacked_prediction(recorded["layer_preds"], recorded["alphas"])
     np.testing.assert_allclose(mix, recorded["intended/pred"], atol=1e-7)
-    # The published code gave the language model's weight to the last layer of speech.
-    wrong = [*recorded["layer_preds"][:16], recorded["layer_preds"][15]]
-    ours = stacked_prediction(wrong, recorded["alphas"])
-    np.testing.assert_allclose(ours, recorded["as_source/pred"], atol=1e-7)
+
+
+def test_predictions_and_scores_as_published(recorded):
+    """The published code gave the language model's weight to the last layer of speech."""
+    mix = stacked_prediction(recorded["layer_preds"], recorded["alphas"], protocol="huth2023")
+    np.testing.assert_allclose(mix, recorded["as_source/pred"], atol=1e-7)
+    check_scores(recorded, mix, "as_source")
+
+
+def test_an_unknown_protocol(recorded):
+    with pytest.raises(ValueError, match=r"protocol 'huth' is unknown; choose None or 'huth2023'"):
+        stacked_prediction(recorded["layer_preds"], recorded["alphas"], protocol="huth")
 
 
 def test_scores_as_intended(recorded):
     mix = stacked_prediction(recorded["layer_preds"], recorded["alphas"])
+    check_scores(recorded, mix, "intended")
+
+
+def check_scores(recorded, mix, kind):
     n_test = int(recorded["n_test"])
     stories = {"test": n_test, "validation": len(mix) - n_test}
     language = {"language": recorded["layer_preds"][16]}
@@ -77,5 +89,5 @@ def test_scores_as_intended(recorded):
         "test_semantic": scores.test_single,
     }
     for name, values in ours.items():
-        np.testing.assert_allclose(values, recorded[f"intended/{name}"], atol=1e-7, err_msg=name)
-    np.testing.assert_array_equal(scores.is_stacked, recorded["intended/val_mask"])
+        np.testing.assert_allclose(values, recorded[f"{kind}/{name}"], atol=1e-7, err_msg=name)
+    np.testing.assert_array_equal(scores.is_stacked, recorded[f"{kind}/val_mask"])

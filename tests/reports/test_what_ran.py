@@ -16,6 +16,7 @@ from voxscale.study import (
     Features,
     Fit,
     Speech,
+    StoryLists,
     Study,
     Sweep,
     _cell_keys,
@@ -145,11 +146,12 @@ OTHERS = {
         "name": "other", "dataset": "other", "model": "other", "layers": (1, 2), "contexts": (8,),
         "subjects": ("s1",), "training_stories": (2,), "draws": 7, "reference_layer": 1, "seed": 77,
         "validation_stories": ("b",), "models": ("echo", "other"), "hours": (0.5,),
+        "protocol": "huth2023", "stories": StoryLists(train=("b",)),
         "sweep": (Sweep(contexts=[4, 8], layers={"echo": [1]}, draws=2),),
     },
     Design: {
-        "delays": (1, 3), "trim": (5, 3), "normalize": True, "word_rate": False,
-        "protocol": "huth2023",
+        "delays": (1, 3), "trim": (5, 3), "test_trim": (6, 3), "normalize": True,
+        "word_rate": False, "protocol": "huth2023",
     },
     Fit: {
         "alphas": (1.0, 31.0, 1000.0), "scoring": "correlation",

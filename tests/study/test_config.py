@@ -60,7 +60,8 @@ def test_every_field_of_a_file_arrives(tmp_path):
     assert (study.draws, study.reference_layer, study.seed) == (2, 9, 3)
     assert study.out == tmp_path / "results"
     assert study.design.model_dump() == {
-        "delays": (1, 2), "trim": (4, 3), "normalize": True, "word_rate": False, "protocol": None,
+        "delays": (1, 2), "trim": (4, 3), "test_trim": None, "normalize": True, "word_rate": False,
+        "protocol": None,
     }  # fmt: skip
     np.testing.assert_allclose(study.fit.penalties, [1, 10, 100, 1000, 10000])
     assert study.fit.scoring == "correlation"
@@ -153,7 +154,8 @@ def test_keywords_raise_a_value_error_that_names_the_field():
          "values; expected a list of TRs left out"),
         ("[1, 2]", "[1, 1]", r"line 17: \[design\] delays cannot be \[1, 1\]: a delay is given "),
         ("word_rate", "wordrate", r"line 20: \[design\] has no field 'wordrate'; expected one of "
-         r"delays, trim, normalize, word_rate, protocol; did you mean 'word_rate'\?"),
+         r"delays, trim, test_trim, normalize, word_rate, protocol; did you mean 'word_r"
+         r"ate'\?"),
         ("seed = 3", "trim = [1, 2]", r"line 13: \[study\] has no field 'trim'; .*; it belongs to "
          r"\[design\]"),
         ("normalize = true", "layers = [3]", r"line 19: \[design\] has no field 'layers'; .*; it "
@@ -167,7 +169,7 @@ def test_keywords_raise_a_value_error_that_names_the_field():
         ("gap = 4", "gap = -4", r"line 25: \[fit\.cv\] gap cannot be -4: .*TRs beside a chunk"),
         ("n_permutations = 0", "n_permutations = 0.5", r"line 29: \[evaluate\] n_permutations "),
         ("[evaluate]", "[evaluation]", r"line 28: 'evaluation' is not known there; expected only "
-         r"the tables \[study\], \[design\]"),
+         r"the tables \[study\], \[stories\], \[design\]"),
         ("[study]", "[studio]", r"line 2: 'studio' is not known there"),
         ("\n[study]", "version = 1\n[study]", r"line 1: 'version' is not known there; .*put fields "
          "below"),

@@ -15,6 +15,7 @@ from voxscale.study._settings import (
     Features,
     Fit,
     Speech,
+    StoryLists,
     Sweep,
 )
 
@@ -30,7 +31,8 @@ LEAST = {
         "name": '"s"', "dataset": '"demo"', "model": '"smollm2"', "layers": "[5, 7]",
         "contexts": "[8]",
     },
-    "design": {}, "features": {}, "fit": {}, "baselines": {}, "evaluate": {"stack": "true"},
+    "stories": {}, "design": {}, "features": {}, "fit": {}, "baselines": {},
+    "evaluate": {"stack": "true"},
     "speech": {"model": '"w"', "layers": "[1]"},
     "fit.alphas": {"low": "1", "high": "10", "n": "3"},
     "fit.cv": {"chunk_len": "20", "n_chunks": "5", "n_repeats": "3"},
@@ -38,9 +40,9 @@ LEAST = {
 MODELS = {
     "study": Study, "design": Design, "features": Features, "fit": Fit, "baselines": Baselines,
     "evaluate": Evaluate, "speech": Speech, "fit.alphas": AlphaRange, "fit.cv": ChunkCV,
-    "sweep": Sweep,
+    "sweep": Sweep, "stories": StoryLists,
 }  # fmt: skip
-TABLES = ("design", "features", "fit", "baselines", "evaluate", "speech", "sweep")
+TABLES = ("stories", "design", "features", "fit", "baselines", "evaluate", "speech", "sweep")
 # Which of these values a field takes; the others are refused.
 TEXT, COUNT, AMOUNT = {"text"}, {"number"}, {"number", "fraction"}
 TAKES = {
@@ -49,11 +51,12 @@ TAKES = {
         "contexts": {"numbers"}, "subjects": {"texts"}, "training_stories": {"numbers"},
         "hours": {"numbers", "fractions"}, "draws": COUNT, "reference_layer": COUNT,
         "validation_stories": {"number", "texts", "empty list"}, "root": TEXT, "seed": COUNT,
-        "out": TEXT,
+        "out": TEXT, "protocol": set(),
     },
+    "stories": {"train": {"texts"}, "test": {"texts"}},
     "design": {
-        "delays": {"numbers"}, "trim": set(), "normalize": {"bool"}, "word_rate": {"bool"},
-        "protocol": set(),
+        "delays": {"numbers"}, "trim": set(), "test_trim": set(), "normalize": {"bool"},
+        "word_rate": {"bool"}, "protocol": set(),
     },
     "features": {"policy": set(), "word_vector": set(), "dtype": set()},
     "fit": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from operator import index
 from typing import Any
 
@@ -12,12 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array, EventSeries, TRSeries, concatenate
-from voxscale.arrays._series import check_clocks
 from voxscale.design._delay import delay
+from voxscale.design._joins import (
+    check_covered,
+    check_finite,
+    check_heard,
+    check_within,
+    of_run,
+    times_of,
+)
 from voxscale.design._lanczos import check_filter, lanczos
 from voxscale.design._scale import zscore, zscore_as_published
 from voxscale.design._stream import LanczosStream
-from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
+from voxscale.errors import AlignmentError, VoxscaleWarning
 
 __all__ = ["DesignRecipe", "FeatureSpace"]
 
@@ -25,7 +32,6 @@ FeatureSpace = Mapping[str, EventSeries] | Mapping[str, TRSeries]
 
 _PROTOCOLS = (None, "huth2023")
 _DTYPES = ("float32", "float64")
-_LEAST_HEARD = 0.5  # share of a run's events that must fall within its TRs
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,9 @@ class DesignRecipe:
         ``"huth2023"`` does as the published scripts did: delays run on from one story into the
         next, responses are taken as they are stored, and a feature that is constant but for
         rounding is z-scored to plus or minus one.
+    trims : mapping of run to (int, int), in TRs
+        Other trims for some runs: the published scripts cut 50 TRs off the start of the story
+        that they test on.
 
     Raises
     ------
@@ -74,15 +83,15 @@ class DesignRecipe:
     normalize: bool = False
     zscore_responses: bool = True
     protocol: str | None = None
+    trims: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "delays", _integers("delays", self.delays))
-        object.__setattr__(self, "trim", _integers("trim", self.trim))
+        object.__setattr__(self, "trim", _trim("trim", self.trim))
+        trims = {run: _trim(f"trim of run {run!r}", one) for run, one in self.trims.items()}
+        object.__setattr__(self, "trims", trims)
         if not self.delays:
             msg = "delays is empty; name at least one, for instance (1, 2, 3, 4)."
-            raise ValueError(msg)
-        if len(self.trim) != 2 or min(self.trim) < 0:
-            msg = f"trim is {self.trim}; expected two counts of TRs, none negative."
             raise ValueError(msg)
         check_filter(self.lobes, self.cutoff_hz)
         if self.protocol not in _PROTOCOLS:
@@ -136,7 +145,7 @@ class DesignRecipe:
             raise AlignmentError(msg) from error
         tr_s = (times[-1] - times[0]) / (len(times) - 1)
         reach_s = self.lobes * tr_s if self.cutoff_hz is None else self.lobes / self.cutoff_hz
-        return TRSeries(values, run, 0, times), _check_heard(events, times, tr_s, reach_s, run)
+        return TRSeries(values, run, 0, times), check_heard(events, times, tr_s, reach_s, run)
 
     def stream(self, times: ArrayLike, tr_times: ArrayLike, run: str) -> LanczosStream:
         """Start to resample events that come in pieces, by this recipe's filter.
@@ -190,14 +199,15 @@ class DesignRecipe:
             If trimming leaves fewer than two TRs, or no more than the delays reach; or if there
             are no TR times.
         """
-        n_run_trs = len(_times_of(response))
-        kept = range(self.trim[0], n_run_trs - self.trim[1])
+        n_run_trs = len(times_of(response))
+        first, last = self.trims.get(response.run, self.trim)
+        kept = range(first, n_run_trs - last)
         # The published protocol delays across runs, where they only need to hold two TRs each.
         reach = 1 if self.protocol == "huth2023" else max(map(abs, self.delays), default=1)
         if len(kept) <= max(1, reach):
             msg = (
-                f"run {response.run!r} has {n_run_trs} TRs; trimming {self.trim[0]} at the start "
-                f"and {self.trim[1]} at the end leaves {len(kept)}, and delays reach {reach}. "
+                f"run {response.run!r} has {n_run_trs} TRs; trimming {first} at the start "
+                f"and {last} at the end leaves {len(kept)}, and delays reach {reach}. "
                 "Trim less, or use shorter delays."
             )
             raise AlignmentError(msg)
@@ -221,7 +231,7 @@ class DesignRecipe:
             As :meth:`kept_trs`, or if a run is missing.
         """
         return [
-            len(self.kept_trs(_of_run(responses, run, "responses", (TRSeries,)))) for run in runs
+            len(self.kept_trs(of_run(responses, run, "responses", (TRSeries,)))) for run in runs
         ]
 
     def join(
@@ -276,7 +286,7 @@ class DesignRecipe:
         features, matched = [], []
         told: set[str] = set()
         for run in [runs] if isinstance(runs, str) else runs:
-            response = _of_run(responses, run, "responses", (TRSeries,))
+            response = of_run(responses, run, "responses", (TRSeries,))
             columns, outside = self._features_of(spaces, response)
             told |= outside
             features.append(columns)
@@ -296,27 +306,27 @@ class DesignRecipe:
         self, spaces: Sequence[FeatureSpace], response: TRSeries
     ) -> tuple[TRSeries, set[str]]:
         """Return the trimmed, z-scored features of one run side by side, and what to warn of."""
-        tr_times = _times_of(response)
+        tr_times = times_of(response)
         kept = self.kept_trs(response)
         scale = zscore_as_published if self.protocol == "huth2023" else zscore
         blocks: list[Array] = []
         told: set[str] = set()
         for space in spaces:
-            one = _of_run(space, response.run, "features", (EventSeries, TRSeries))
+            one = of_run(space, response.run, "features", (EventSeries, TRSeries))
             if isinstance(one, EventSeries):
                 one, outside = self._resampled(one, tr_times, response.run)
                 told |= {outside} - {""}
-            _check_within(one, response)
-            _check_covered("features", one, kept)
+            check_within(one, response)
+            check_covered("features", one, kept)
             one = one.between(kept.start, kept.stop)
-            _check_finite(one, f" of space {len(blocks)}" if len(spaces) > 1 else "")
+            check_finite(one, f" of space {len(blocks)}" if len(spaces) > 1 else "")
             blocks.append(scale(one.values))
         return TRSeries(np.hstack(blocks), response.run, kept.start), told
 
     def _responses_on(self, response: TRSeries, features: TRSeries, dtype: str) -> TRSeries:
         """Return the rows of a response that match the features' TRs."""
         wanted = features.trs
-        _check_covered("responses", response, wanted)
+        check_covered("responses", response, wanted)
         rows = response.between(wanted.start, wanted.stop)
         values = np.asarray(rows.values)
         if self.zscore_responses and self.protocol != "huth2023":
@@ -325,95 +335,20 @@ class DesignRecipe:
         return TRSeries(values.astype(dtype, copy=False), rows.run, rows.first_tr)
 
 
-def _check_heard(events: EventSeries, times: Array, tr_s: float, reach_s: float, run: str) -> str:
-    """Raise an AlignmentError unless events were heard in the run; return what to warn of."""
-    outside_s = np.abs(events.times - times.mean()) - len(times) * tr_s / 2
-    n_events, n_lost = len(events), int(np.sum(outside_s > reach_s))
-    trs = f"{times[0]:.1f}..{times[-1]:.1f} s"
-    if not np.any(outside_s <= 0) or n_events - n_lost < _LEAST_HEARD * n_events:
-        span = f"{events.times.min():.1f}..{events.times.max():.1f} s" if n_events else "none"
-        msg = (
-            f"run {run!r}: its TRs lie at {trs}, its events at {span}: {n_lost} of {n_events} lie "
-            f"more than {reach_s:.1f} s outside; both must count from the onset of the sound. "
-            "Check whether the TR times or the words are on another clock, or in milliseconds; "
-            "where only a part of the story was scanned, keep the words of that part."
-        )
-        raise AlignmentError(msg)
-    if n_lost == 0:
-        return ""
-    return (
-        f"run {run!r}: {n_lost} of {n_events} events lie more than {reach_s:.1f} s outside its "
-        f"TRs ({trs}) and are lost; check whether both count from the onset of the sound."
-    )
-
-
-def _check_within(features: TRSeries, response: TRSeries) -> None:
-    """Raise an AlignmentError if features are on another clock, or reach past the run."""
-    check_clocks({"responses": response, "features": features})
-    n_run_trs = len(_times_of(response))
-    if features.trs.stop > n_run_trs:
-        msg = (
-            f"run {response.run!r}: features cover TRs {features.trs.start}.."
-            f"{features.trs.stop - 1}, but its responses say that the run has TRs "
-            f"0..{n_run_trs - 1}; make the features at the TR times of the responses."
-        )
-        raise AlignmentError(msg)
-
-
-def _check_covered(what: str, series: TRSeries, kept: range) -> None:
-    """Raise an AlignmentError unless a series holds every TR that is kept of its run."""
-    held = series.trs
-    if kept.start < held.start or kept.stop > held.stop:
-        msg = (
-            f"run {series.run!r}: {what} cover TRs {held.start}..{held.stop - 1}, but after "
-            f"trimming TRs {kept.start}..{kept.stop - 1} of the run are kept; set trim so that "
-            "every TR kept is covered, or check first_tr and the TR report."
-        )
-        raise AlignmentError(msg)
-
-
-def _check_finite(features: TRSeries, space: str) -> None:
-    """Raise a DataError that names the first TR and feature which hold no number."""
-    bad = ~np.isfinite(features.values)
-    if bad.any():
-        row, column = (int(i) for i in np.argwhere(bad)[0])
-        msg = (
-            f"run {features.run!r}: feature {column}{space} is {features.values[row, column]} at "
-            f"TR {features.first_tr + row} (delays not counted), one of {int(bad.sum())} such "
-            "values; expected finite numbers. Repair the features, or leave the run out."
-        )
-        raise DataError(msg)
-
-
-def _of_run(series: Mapping[str, Any], run: str, what: str, kinds: tuple[type, ...]) -> Any:
-    """Return the series of one run, which must say that it is of that run."""
-    expected = " or ".join(kind.__name__ for kind in kinds)
-    if run not in series:
-        held = ", ".join(map(repr, series)) or "none"
-        msg = f"{what} hold no run {run!r}; they hold {held}."
-        raise AlignmentError(msg)
-    found = series[run]
-    if not isinstance(found, kinds):
-        msg = (
-            f"{what} of run {run!r} are of type {type(found).__name__}; expected {expected} for "
-            "each run."
-        )
-        raise TypeError(msg)
-    if isinstance(found, TRSeries) and found.run != run:
-        msg = (
-            f"{what} listed under run {run!r} say that they are of run {found.run!r}; "
-            "give each series under its own run."
-        )
-        raise AlignmentError(msg)
-    return found
-
-
 def _integers(name: str, values: Any) -> tuple[int, ...]:
     try:
         return tuple(index(value) for value in values)
     except TypeError as error:
         msg = f"{name} is {values!r}; expected a sequence of whole numbers of TRs."
         raise TypeError(msg) from error
+
+
+def _trim(name: str, values: Any) -> tuple[int, ...]:
+    trim = _integers(name, values)
+    if len(trim) != 2 or min(trim) < 0:
+        msg = f"{name} is {trim}; expected two counts of TRs, none negative."
+        raise ValueError(msg)
+    return trim
 
 
 def _floating(dtype: Any) -> str:
@@ -426,13 +361,3 @@ def _floating(dtype: Any) -> str:
         msg = f"dtype {dtype!r} is unknown; choose one of {', '.join(_DTYPES)}."
         raise ValueError(msg)
     return name
-
-
-def _times_of(response: TRSeries) -> Array:
-    if response.tr_times is None:
-        msg = (
-            f"run {response.run!r}: its responses carry no TR times, so features cannot be "
-            "aligned; pass tr_times= when reading them (from a TR report)."
-        )
-        raise AlignmentError(msg)
-    return response.tr_times

@@ -12,6 +12,7 @@ from voxscale.evaluate._baselines import (
 )
 from voxscale.evaluate._ceiling import NoiseCeiling, noise_ceiling
 from voxscale.evaluate._ceiling_intervals import CeilingIntervals, ceiling_intervals
+from voxscale.evaluate._huth2023 import PublishedCeiling, noise_ceiling_huth2023
 from voxscale.evaluate._interval import Interval
 from voxscale.evaluate._leave_one_out import LeaveOneOut, leave_one_out, leave_one_out_growth
 from voxscale.evaluate._metrics import METRICS, STORY_MODES, Metric, score_voxels
@@ -48,6 +49,7 @@ __all__ = [
     "NoiseCeiling",
     "PermutationTest",
     "ProductMeasure",
+    "PublishedCeiling",
     "Reduced",
     "Reducer",
     "SplitHalf",
@@ -66,6 +68,7 @@ __all__ = [
     "leave_one_out_growth",
     "max_statistic",
     "noise_ceiling",
+    "noise_ceiling_huth2023",
     "noise_normalized_difference",
     "partition",
     "permutation_test",

@@ -139,7 +139,13 @@ def stacking_weights(residual_covariance: ArrayLike) -> Array:
     return weights[0] if is_single else weights
 
 
-def stacked_prediction(predictions: Sequence[Any], weights: ArrayLike, *, out: Any = None) -> Any:
+def stacked_prediction(
+    predictions: Sequence[Any],
+    weights: ArrayLike,
+    *,
+    out: Any = None,
+    protocol: str | None = None,
+) -> Any:
     """Mix the models' predictions by their weights.
 
     Parameters
@@ -149,6 +155,9 @@ def stacked_prediction(predictions: Sequence[Any], weights: ArrayLike, *, out: A
     weights : array of shape (n_voxels, n_models)
     out : array of shape (n_trs, n_voxels), optional
         Where the mix goes, a block of voxels at a time, such as a zarr array.
+    protocol : {None, "huth2023"}
+        "huth2023" repeats what the published notebook did: the last model's weight, the language
+        model's, multiplies the prediction of the model before it, a speech layer's.
 
     Returns
     -------
@@ -160,7 +169,12 @@ def stacked_prediction(predictions: Sequence[Any], weights: ArrayLike, *, out: A
     ------
     AlignmentError
         If predictions differ in shape, or from the weights in models or voxels.
+    ValueError
+        If the protocol is another.
     """
+    if protocol not in (None, "huth2023"):
+        msg = f"protocol {protocol!r} is unknown; choose None or 'huth2023'."
+        raise ValueError(msg)
     shape = _checked_shapes(predictions[0] if len(predictions) else None, predictions)
     mix = np.asarray(weights, dtype=np.float64)
     if mix.shape != (shape[1], len(predictions)):
@@ -169,6 +183,8 @@ def stacked_prediction(predictions: Sequence[Any], weights: ArrayLike, *, out: A
             f"{shape[1]} voxels; expected (n_voxels, n_models)."
         )
         raise AlignmentError(msg)
+    if protocol == "huth2023":
+        predictions = [*predictions[:-1], predictions[max(0, len(predictions) - 2)]]
     result = np.empty(shape) if out is None else out
     if np.shape(result) != shape:
         msg = f"out has shape {np.shape(result)}; expected {shape}, one column for each voxel."

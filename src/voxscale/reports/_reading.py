@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxscale import data
 from voxscale.arrays import Array
 from voxscale.data._regions import check_one_each
 from voxscale.design import zscore
@@ -15,6 +14,7 @@ from voxscale.evaluate import fdr
 from voxscale.reports._tables import with_minus
 from voxscale.reports._timecourse import course_table
 from voxscale.study._beside import layer_cells
+from voxscale.study._stories import load_subject
 
 if TYPE_CHECKING:
     from voxscale.data import Dataset
@@ -170,7 +170,7 @@ def read_material(results: Results) -> Material:
         cells = layer_cells(results, subject)
         if not cells:
             continue
-        dataset = data.load(results.study.dataset, subject, results.study.root)
+        dataset = load_subject(results.study, subject)
         maps.append(_maps_of(results, cells, dataset))
         if courses is None and maps[-1].ceiling_runs:
             courses = _courses_of(results, maps[-1], dataset)

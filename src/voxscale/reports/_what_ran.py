@@ -110,6 +110,8 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("policy of the contexts", study.features.policy),
         ("word vector (of its tokens)", study.features.word_vector),
         ("model computed in", study.features.dtype),
+        ("settings taken over from", study.protocol or "nobody"),
+        ("stories named (train; test)", _stories(study)),
         ("training stories", "all" if stories is None else stories),
         ("hours of training data", study.hours or "as stories"),
         ("grids beside the sweeps", "; ".join(map(_in_words, study.sweep)) or "none"),
@@ -118,6 +120,7 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("seed", study.seed),
         ("delays (TRs)", design.delays),
         ("trimmed (TRs at start, end)", design.trim),
+        ("trimmed in test runs", design.test_trim or "as all"),
         ("word rate as a feature", design.word_rate),
         ("Lanczos weights normalised", design.normalize),
         ("protocol of the design", design.protocol or "none"),
@@ -145,6 +148,11 @@ def _layers(study: Study) -> str:
     if len(study.models) == 1:
         return as_text(study.layers_of(study.model))
     return "; ".join(f"{model}: {as_text(study.layers_of(model))}" for model in study.models)
+
+
+def _stories(study: Study) -> str:
+    lists = study.stories.train, study.stories.test
+    return "; ".join("as in the data set" if one is None else ", ".join(one) for one in lists)
 
 
 def _in_words(sweep: Sweep) -> str:

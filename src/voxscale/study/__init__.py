@@ -19,6 +19,7 @@ from voxscale.study._orphans import Orphan, Orphans
 from voxscale.study._plan import Plan, Status, plan, status
 from voxscale.study._power import POWER_AXES, StoryScores, story_scores_along
 from voxscale.study._progress import Progress, duration
+from voxscale.study._protocol import Protocol
 from voxscale.study._prune import orphans, prune
 from voxscale.study._results import Results
 from voxscale.study._run import RunSummary, run
@@ -31,6 +32,7 @@ from voxscale.study._settings import (
     Features,
     Fit,
     Speech,
+    StoryLists,
     Sweep,
 )
 from voxscale.study._sounds import SpeechProgress
@@ -53,6 +55,7 @@ __all__ = [
     "Orphans",
     "Plan",
     "Progress",
+    "Protocol",
     "Results",
     "RunSummary",
     "ScoresAlong",
@@ -61,6 +64,7 @@ __all__ = [
     "SpeechNpz",
     "SpeechProgress",
     "Status",
+    "StoryLists",
     "StoryScores",
     "Study",
     "Sweep",

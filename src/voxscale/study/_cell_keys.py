@@ -27,7 +27,7 @@ def min_context_of(context: int) -> int:
 
 def between_key(study: Study, all_facts: Sequence[SubjectFacts]) -> str:
     """Name the cell of all subjects by their test stories."""
-    rows = study.design.model_dump(include={"trim", "protocol"})
+    rows = _design(study, {"trim", "test_trim", "protocol"})
     own = {"design": rows, "n_bootstraps": study.evaluate.n_bootstraps, "seed": study.seed}
     subjects = [
         {"subject": one.subject, "test": [one.inputs_of(run) for run in one.test]}
@@ -72,10 +72,10 @@ def _fields(
         "subject": cell.subject,
         "tr_s": facts.tr_s,
         "test": [facts.inputs_of(run) for run in facts.test],
-        "design": study.design.model_dump(),
+        "design": _design(study),
     }
     if cell.kind == "ceiling":
-        rows = study.design.model_dump(include={"trim", "protocol"})
+        rows = _design(study, {"trim", "test_trim", "protocol"})
         own = study.evaluate.model_dump(include={"n_bootstraps", "ceiling_repeats"})
         return {**data, **own, "design": rows, "seed": study.seed}
     validation = split_of(study, facts).validation
@@ -89,7 +89,7 @@ def _fields(
         "validation": [facts.inputs_of(run) for run in validation],
         "alphas": study.fit.penalties,
         "scoring": study.fit.scoring,
-        "cv": study.fit.model_dump(exclude_none=True)["cv"],
+        "cv": _cv(study),
         "seed": study.seed if _is_drawn(study, cell, facts) else None,
     }
     if not cell.has_language:
@@ -116,6 +116,22 @@ def _fields(
         return {**fields, "seed": study.seed, "scoring": "r2"}
     autocorrelation = study.baselines.autocorrelation
     return {**fields, "null": _null(study, cell), "autocorrelation": autocorrelation}
+
+
+def _design(study: Study, only: set[str] | None = None) -> dict[str, Any]:
+    """Return the settings of the design; a trim of test runs where there is one."""
+    fields = study.design.model_dump(include=only)
+    if study.design.test_trim is None:
+        fields.pop("test_trim")
+    return fields
+
+
+def _cv(study: Study) -> Any:
+    """Return the settings of the splits, and whether chunks lie as the published ones."""
+    cv = study.fit.model_dump(exclude_none=True)["cv"]
+    if isinstance(cv, dict) and study.design.protocol is not None:
+        cv |= {"chunks": "across runs"}
+    return cv
 
 
 def _n_bootstraps(study: Study, cell: Cell, facts: SubjectFacts) -> int:

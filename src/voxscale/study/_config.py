@@ -19,6 +19,7 @@ from pydantic import (
 
 from voxscale.data import dataset_name, is_dataset_file
 from voxscale.errors import ConfigError
+from voxscale.study._protocol import with_protocol
 from voxscale.study._settings import (
     Baselines,
     Count,
@@ -31,6 +32,7 @@ from voxscale.study._settings import (
     SettingsTable,
     Speech,
     Stories,
+    StoryLists,
     Sweep,
     Text,
     Whole,
@@ -41,7 +43,7 @@ from voxscale.study._settings import (
     one_amount,
     sorted_layers,
 )
-from voxscale.study._toml import TABLES, explain, line_of, read_study_file
+from voxscale.study._toml import explain, flattened, line_of, read_study_file
 
 __all__ = ["Study"]
 
@@ -90,6 +92,11 @@ class Study(SettingsTable):
         stories chooses.
     root : path, optional
         Where the data set lies.
+    protocol : str, optional
+        Of somebody else: "huth2023", or a TOML file. Its settings hold wherever the study has
+        none of its own; see :class:`Protocol`.
+    stories : StoryLists or mapping
+        Which stories of the data set, where not all of them.
     seed : int
     out : path, optional
         Default: ``voxscale-NAME``. In a study file, relative to the file's folder.
@@ -152,8 +159,10 @@ class Study(SettingsTable):
         0, description='a number of training stories, or a list of their names: ["buck", "life"]'
     )
     root: Path | None = Field(None, description="the folder where the data set lies")
+    protocol: Text | None = Field(None, description='the name of a protocol, such as "huth2023"')
     seed: Whole = Field(0, description="a whole number, 0 or more")
     out: Path = Field(Path("voxscale-study"), description="the folder for the results")
+    stories: StoryLists = Field(StoryLists(), description="the table [stories]")
     design: Design = Field(Design(), description="the table [design]")
     features: Features = Field(Features(), description="the table [features]")
     fit: Fit = Field(Fit(), description="the table [fit]")
@@ -171,8 +180,8 @@ class Study(SettingsTable):
         Parameters
         ----------
         path : path
-            A TOML file with a table [study], and perhaps [design], [features], [fit],
-            [baselines], [evaluate], [speech] and any number of [[sweep]].
+            A TOML file with a table [study], and perhaps [stories], [design], [features],
+            [fit], [baselines], [evaluate], [speech] and any number of [[sweep]].
         out : path, optional
             Where the results go instead; relative to the current folder.
 
@@ -189,7 +198,7 @@ class Study(SettingsTable):
         """
         path = Path(path)
         text, tables = read_study_file(path)
-        data = _flattened(tables, path.name, text)
+        data = flattened(tables, path.name, text)
         if out == "":
             msg = 'out is empty; expected a folder for the results ("." is the current one).'
             raise ConfigError(msg)
@@ -199,6 +208,10 @@ class Study(SettingsTable):
             study = cls.model_validate(data, context={"base": path.parent})
         except ValidationError as error:
             raise ConfigError(explain(error, cls, data, (path.name, text))) from None
+        except ConfigError as error:  # of the protocol, which is a file of its own
+            line = line_of(text, ["study", "protocol"])
+            msg = f"{path.name}, line {line}: [study] protocol: {error}"
+            raise ConfigError(msg) from error
         study._source = (path.name, text)
         return study
 
@@ -230,11 +243,11 @@ class Study(SettingsTable):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete(cls, data: Any) -> Any:
+    def _complete(cls, data: Any, info: ValidationInfo) -> Any:
         """Give ``out``, ``model``, ``models``, ``reference_layer`` what depends on other fields."""
         if not isinstance(data, Mapping):
             return data
-        data = dict(data)
+        data = with_protocol(data, base_of(info))
         if data.get("out") is None:
             data["out"] = f"voxscale-{data.get('name')}"
         models = data.get("models")
@@ -402,40 +415,3 @@ def _own_layers(layers: Any, model: Any) -> Any:
     if isinstance(layers, Mapping):
         return layers.get(model) if isinstance(model, str) else None
     return layers
-
-
-_BRACKETS = {"sweep": "[[sweep]], in double brackets"}
-
-
-def _flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
-    """Put the fields of [study] beside the other tables, as the model has them."""
-    known = ("study", *TABLES)
-    for table in tables:
-        if table not in known:
-            line = line_of(text, [table])
-            msg = (
-                f"{name}, line {line}: {table!r} is not known there; expected only the tables "
-                f"{', '.join(f'[{one}]' for one in known)}; put fields below one of them."
-            )
-            raise ConfigError(msg)
-    for table, fields in tables.items():
-        if table == "sweep" and isinstance(fields, list):
-            continue
-        if table == "sweep" or not isinstance(fields, dict):
-            msg = (
-                f"{name}, line {line_of(text, [table])}: {table!r} is not a table; expected "
-                f"{_BRACKETS.get(table, f'[{table}] once, in single brackets')}, and its fields "
-                "below it."
-            )
-            raise ConfigError(msg)
-    for field in tables.get("study", {}):
-        if field in TABLES:
-            msg = (
-                f"{name}, line {line_of(text, ['study', field])}: [study] has no field {field!r}; "
-                f"expected a table of its own, {_BRACKETS.get(field, f'[{field}]')}."
-            )
-            raise ConfigError(msg)
-    if "study" not in tables:
-        msg = f"{name}, line 1: there is no table [study]; expected one with name, dataset, model."
-        raise ConfigError(msg)
-    return {**tables["study"], **{one: tables[one] for one in known[1:] if one in tables}}

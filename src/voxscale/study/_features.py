@@ -90,11 +90,15 @@ class FeaturePass:
         return f"story {self.targets[0].run}, context {self.context} of {self.model}"
 
 
-def recipe_of(study: Study) -> DesignRecipe:
-    """Return how this study's features become a design matrix."""
+def recipe_of(study: Study, test: Sequence[str] = ()) -> DesignRecipe:
+    """Return how this study's features become a design matrix; ``test`` are its test runs."""
     design = study.design
     return DesignRecipe(
-        design.delays, design.trim, normalize=design.normalize, protocol=design.protocol
+        design.delays,
+        design.trim,
+        normalize=design.normalize,
+        protocol=design.protocol,
+        trims={} if design.test_trim is None else dict.fromkeys(test, design.test_trim),
     )
 
 

@@ -59,8 +59,7 @@ class Filling:
 
     def _fill_batch(self, batch: Batch, room: int) -> None:
         inputs = self._inputs
-        recipe = recipe_of(inputs.study)
-        shared = {one: SubjectData(inputs.dataset(one), recipe) for one in batch.subjects}
+        shared = {one: self._data_of(one) for one in batch.subjects}
         designs = FamilyDesigns(inputs, self._features, shared, batch.jobs, room, self._device)
         for job in batch.jobs:
             self._steps.start(job.cells[0].label)
@@ -71,6 +70,10 @@ class Filling:
                 if i:
                     self._steps.start(cell.label)
                 self._fill_cell(cell, shared[cell.subject], fitted.pop(cell, None), seconds)
+
+    def _data_of(self, subject: str) -> SubjectData:
+        dataset = self._inputs.dataset(subject)
+        return SubjectData(dataset, recipe_of(self._inputs.study, dataset.test))
 
     def _fitted(
         self, job: Job, shared: Mapping[str, SubjectData], designs: FamilyDesigns

@@ -19,6 +19,7 @@ from voxscale.features import Extractor, SpeechExtractor, extractor
 from voxscale.store import hash_array, hash_file, key_of
 from voxscale.study._checks import blamed
 from voxscale.study._speech_inputs import need_sounds, speech_extractor
+from voxscale.study._stories import load_subject
 from voxscale.study._sweeps import Grid, grids_of
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Inputs:
         """Load a subject; only the latest one is kept."""
         if self._latest is None or self._latest[0] != subject:
             self._latest = None  # lets go of the other before this one is read
-            self._latest = subject, data.load(self.study.dataset, subject, self.study.root)
+            self._latest = subject, load_subject(self.study, subject)
         return self._latest[1]
 
     def facts(self, subject: str) -> SubjectFacts:

@@ -213,12 +213,12 @@ def checked_plan(inputs: Inputs) -> tuple[Plan, dict[FeaturePass, int]]:
     With it come the tokens that each pass runs, where they are known.
     """
     made = make_plan(inputs)
-    recipe = recipe_of(made.study)
     all_facts = [inputs.facts(subject) for subject in inputs.subjects]
     check_evaluation(made.study, all_facts, made.missing)
     of_one = (cell for cell in made.missing if cell.kind != "between")
     for subject, cells in groupby(of_one, key=lambda cell: cell.subject):
-        check_rows(made.study, recipe, inputs.facts(subject), cells)
+        facts = inputs.facts(subject)
+        check_rows(made.study, recipe_of(made.study, facts.test), facts, cells)
     n_tokens = check_words(inputs, made.passes)
     if made.speech_passes:
         check_speech(inputs)

@@ -147,6 +147,9 @@ class Design(SettingsTable):
         (10, 5),
         description="a list of TRs left out at the start and the end of a run, such as [10, 5]",
     )
+    test_trim: tuple[Whole, Whole] | None = Field(
+        None, description="the same of test runs, where they are trimmed otherwise, such as [50, 5]"
+    )
     normalize: Flag = Field(default=False, description="true or false")
     word_rate: Flag = Field(default=True, description="true or false")
     protocol: Literal["huth2023"] | None = Field(None, description='"huth2023", or leave it out')
@@ -158,6 +161,26 @@ class Design(SettingsTable):
             msg = "a delay is given twice"
             raise ValueError(msg)
         return delays
+
+
+class StoryLists(SettingsTable):
+    """Which stories of the data set a study is of, where not all of them."""
+
+    train: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
+        None, description='a list of stories to learn from, such as ["buck", "life"]'
+    )
+    test: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
+        None, description='a list of stories to score, such as ["wheretheressmoke"]'
+    )
+
+    @field_validator("test")
+    @classmethod
+    def _others(cls, test: Any, info: ValidationInfo) -> Any:
+        both = sorted(set(test or ()) & set(info.data.get("train") or ()))
+        if both:
+            msg = f"it has {both[0]!r}, which train has too, so that scores would be too good"
+            raise ValueError(msg)
+        return test
 
 
 class Features(SettingsTable):
@@ -308,11 +331,12 @@ class ChunkCV(SettingsTable):
             raise ValueError(msg)
         return self
 
-    def n_chunks_of(self, n_trs: int) -> int:
-        """Return how many chunks of so many TRs are held out."""
+    def n_chunks_of(self, n_trs: int, *, protocol: str | None = None) -> int:
+        """Return how many chunks of so many TRs are held out; the published code rounds down."""
         if self.n_chunks is not None:
             return self.n_chunks
-        return max(1, round((self.share or 0) * n_trs / self.chunk_len))
+        n_chunks = (self.share or 0) * n_trs / self.chunk_len
+        return max(1, round(n_chunks) if protocol is None else int(n_chunks))
 
 
 class Fit(SettingsTable):

@@ -155,7 +155,8 @@ def splits_of(study: Study, run_lengths: Sequence[int]) -> list[tuple[Array, Arr
     """Choose which rows train and which validate.
 
     One training story alone cannot be left out: then five contiguous folds are, with a gap
-    of the longest delay on both sides.
+    of the longest delay on both sides. Chunks lie within runs, but for the published protocol,
+    whose chunks are cut from the first row on, across runs.
 
     Parameters
     ----------
@@ -166,18 +167,23 @@ def splits_of(study: Study, run_lengths: Sequence[int]) -> list[tuple[Array, Arr
     -------
     list of (train_rows, validation_rows)
     """
-    n_trs = sum(run_lengths)
+    n_trs, protocol = sum(run_lengths), study.design.protocol
     cv = study.fit.cv
     if isinstance(cv, ChunkCV):
-        return chunk_holdout(
-            n_trs,
-            chunk_len=cv.chunk_len,
-            n_chunks=cv.n_chunks_of(n_trs),
-            n_repeats=cv.n_repeats,
-            seed=study.seed,
-            run_lengths=run_lengths,
-            gap=cv.gap,
-        )
+        options: dict[str, Any] = {
+            "chunk_len": cv.chunk_len,
+            "n_chunks": cv.n_chunks_of(n_trs, protocol=protocol),
+            "n_repeats": cv.n_repeats,
+            "seed": study.seed,
+            "gap": cv.gap,
+        }
+        if protocol is None:
+            return chunk_holdout(n_trs, run_lengths=run_lengths, **options)
+        # Whole chunks from the first row on; the rows that are left over always train.
+        n_whole = n_trs - n_trs % cv.chunk_len
+        rest = np.arange(n_whole, n_trs)
+        pairs = chunk_holdout(n_whole or n_trs, **options)
+        return [(np.concatenate([train, rest]), held) for train, held in pairs]
     if len(run_lengths) > 1:
         return leave_run_out(run_lengths)
     gap = max(map(abs, study.design.delays))

@@ -17,7 +17,7 @@ from voxscale.study._wrong_values import as_toml, reason_of
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["TABLES", "explain", "line_of", "read_study_file"]
+__all__ = ["TABLES", "explain", "flattened", "line_of", "read_study_file"]
 
 _TABLE = re.compile(r"\s*\[{1,2}([^\[\]]+)\]{1,2}\s*(?:#.*)?$")
 _NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
@@ -25,8 +25,9 @@ _FIELD = re.compile(rf"\s*({_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
 # What tomllib says in words of its own, and what it means here.
 _PLAINLY = {"Cannot overwrite a value": "this field is given twice"}
 _TWICE = re.compile(r"Cannot declare \(.*\) twice")
-TABLES = ("design", "features", "fit", "baselines", "evaluate", "speech", "sweep")
+TABLES = ("stories", "design", "features", "fit", "baselines", "evaluate", "speech", "sweep")
 _ARRAY = ("sweep",)  # of which there may be several
+_BRACKETS = {"sweep": "[[sweep]], in double brackets"}
 
 
 def read_study_file(path: Path) -> tuple[str, dict[str, Any]]:
@@ -82,6 +83,40 @@ def line_of(text: str, path: Sequence[str]) -> int | None:
         if here == wanted[: len(here)] and (best is None or len(here) > best[0]):
             best = (len(here), number)
     return None if best is None else best[1]
+
+
+def flattened(tables: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
+    """Put the fields of [study] beside the other tables, as the model has them."""
+    known = ("study", *TABLES)
+    for table in tables:
+        if table not in known:
+            line = line_of(text, [table])
+            msg = (
+                f"{name}, line {line}: {table!r} is not known there; expected only the tables "
+                f"{', '.join(f'[{one}]' for one in known)}; put fields below one of them."
+            )
+            raise ConfigError(msg)
+    for table, fields in tables.items():
+        if table == "sweep" and isinstance(fields, list):
+            continue
+        if table == "sweep" or not isinstance(fields, dict):
+            msg = (
+                f"{name}, line {line_of(text, [table])}: {table!r} is not a table; expected "
+                f"{_BRACKETS.get(table, f'[{table}] once, in single brackets')}, and its fields "
+                "below it."
+            )
+            raise ConfigError(msg)
+    for field in tables.get("study", {}):
+        if field in TABLES:
+            msg = (
+                f"{name}, line {line_of(text, ['study', field])}: [study] has no field {field!r}; "
+                f"expected a table of its own, {_BRACKETS.get(field, f'[{field}]')}."
+            )
+            raise ConfigError(msg)
+    if "study" not in tables:
+        msg = f"{name}, line 1: there is no table [study]; expected one with name, dataset, model."
+        raise ConfigError(msg)
+    return {**tables["study"], **{one: tables[one] for one in known[1:] if one in tables}}
 
 
 def explain(
