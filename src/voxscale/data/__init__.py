@@ -6,7 +6,17 @@ not what it says raises a `DataError` that names the place and what to do.
 """
 
 from voxscale.data._audio import Audio, audio_duration_s, read_audio
-from voxscale.data._dataset import Dataset, check_heard, check_run, check_subject, datasets, load
+from voxscale.data._card import DatasetCard
+from voxscale.data._dataset import (
+    Dataset,
+    check_heard,
+    check_run,
+    check_subject,
+    dataset_card,
+    dataset_subjects,
+    datasets,
+    load,
+)
 from voxscale.data._dataset_file import dataset_name, find_dataset, is_dataset_file
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
@@ -17,6 +27,7 @@ __all__ = [
     "BAD_WORDS",
     "Audio",
     "Dataset",
+    "DatasetCard",
     "Interval",
     "Point",
     "TRReport",
@@ -28,7 +39,9 @@ __all__ = [
     "check_responses",
     "check_run",
     "check_subject",
+    "dataset_card",
     "dataset_name",
+    "dataset_subjects",
     "datasets",
     "find_dataset",
     "is_dataset_file",

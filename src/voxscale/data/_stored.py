@@ -14,7 +14,7 @@ from voxscale.arrays import Array
 from voxscale.data._files import present
 from voxscale.errors import DataError, VoxscaleWarning
 
-__all__ = ["open_array", "row_blocks"]
+__all__ = ["hdf5_shapes", "open_array", "open_repeats", "row_blocks"]
 
 _BLOCK_BYTES = 32 * 2**20
 _WRITE_OUT = (
@@ -179,3 +179,60 @@ def _absent(path: Path, n_absent: int, n_chunks: int, fill: Any, remedy: str = "
 def _no_key(path: Path, key: str, names: list[str]) -> str:
     shown = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
     return f"{path}: no array {key!r}; expected one of: {shown or 'none'}; pass key= one of them."
+
+
+def open_repeats(path: Path, key: str) -> tuple[Array, ...]:
+    """Open the repeats of one run from an HDF5 array of shape (n_repeats, n_trs, n_voxels).
+
+    Each is (n_trs, n_voxels): a memory map where the array is stored in one piece.
+
+    Returns
+    -------
+    tuple of array
+        Empty where the file has no such array.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or the array has another shape or kind of number.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            stored = file.get(key)
+            if not isinstance(stored, h5py.Dataset):
+                return ()
+            if stored.dtype.kind not in "fiu" or stored.ndim != 3 or 0 in stored.shape:
+                msg = (
+                    f"{path}: {key!r} has shape {stored.shape} and type {stored.dtype}; expected "
+                    "real numbers of shape (n_repeats, n_trs, n_voxels)."
+                )
+                raise DataError(msg)
+            offset = stored.id.get_offset()
+            if offset is not None:
+                return tuple(
+                    np.memmap(path, stored.dtype, mode="r", offset=offset, shape=stored.shape)
+                )
+            return tuple(np.asarray(stored[i]) for i in range(stored.shape[0]))
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise DataError(_unreadable(path, "an HDF5 file", error)) from error
+
+
+def hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each array at the top of an HDF5 file; no number is read.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return {
+                name: item.shape for name, item in file.items() if isinstance(item, h5py.Dataset)
+            }
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise DataError(_unreadable(path, "an HDF5 file", error)) from error

@@ -213,11 +213,10 @@ class Inputs:
 
 def _subjects_of(study: Study) -> tuple[str, ...]:
     try:
-        plugin = data.find_dataset(study.dataset)
+        known = data.dataset_subjects(study.dataset, study.root)
     except DataError as error:
         msg = f"{study.where('dataset')}{error}"
         raise ConfigError(msg) from error
-    known = tuple(getattr(plugin, "SUBJECTS", ()))
     with blamed(study, "subjects"):
         for subject in study.subjects or ():
             data.check_subject(study.dataset_name, subject, known)
