@@ -92,8 +92,7 @@ class PycortexSubject:
                 "to be named; pass transform=."
             )
             raise DataError(msg)
-        if name not in known:
-            raise unknown(f"subject {self.name} has no transform", name, known)
+        check_known(f"subject {self.name} has no transform", name, known)
         return name
 
     def transform(self, name: str | None = None) -> VoxelTransform:
@@ -145,9 +144,8 @@ class PycortexSubject:
         if mask in known:
             path = self.folder / "transforms" / name / f"mask_{mask}.nii.gz"
             return read_mask(path, self.transform(name))
-        if mask not in MASK_DISTANCES:
-            able = sorted({*known, *MASK_DISTANCES})
-            raise unknown(f"transform {name} of subject {self.name} has no mask", mask, able)
+        able = sorted({*known, *MASK_DISTANCES})
+        check_known(f"transform {name} of subject {self.name} has no mask", mask, able)
         points = np.concatenate([mesh.points for mesh in self.surface("fiducial")])
         return near_mask(self.transform(name), points, MASK_DISTANCES[mask])
 
@@ -186,9 +184,8 @@ class PycortexSubject:
         DataError
             If there is no such surface.
         """
-        if kind not in self.surfaces:
-            what = f"subject {self.name} has, as {' or '.join(_FORMATS)} files, no surface"
-            raise unknown(what, kind, self.surfaces)
+        what = f"subject {self.name} has, as {' or '.join(_FORMATS)} files, no surface"
+        check_known(what, kind, self.surfaces)
         found = [
             next(path for path in self._surfaces_of(side) if path.stem == f"{kind}_{side}")
             for side in _HEMISPHERES
@@ -240,8 +237,8 @@ class PycortexSubject:
             If there is no such layer, or the file cannot be read.
         """
         known = self._outlines
-        if known and layer not in known:
-            raise unknown(f"subject {self.name} has no layer", layer, known)
+        if known:
+            check_known(f"subject {self.name} has no layer", layer, known)
         return known.get(layer, ())
 
     def volume(self, values: ArrayLike, transform: str | None = None, mask: str = "thick") -> Array:
@@ -300,11 +297,12 @@ class PycortexSubject:
         return sorted(path for path in found if path.suffix in _FORMATS)
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> DataError:
-    """Make the error of a name that there is not; it lists those that there are."""
+def check_known(what: str, name: str, known: Iterable[str]) -> None:
+    """Check that a name is one of those that there are; the error lists them."""
     names = list(known)
-    msg = f"{what} {name!r}{did_you_mean(name, names)}; expected one of: {_listed(names)}."
-    return DataError(msg)
+    if name not in names:
+        msg = f"{what} {name!r}{did_you_mean(name, names)}; expected one of: {_listed(names)}."
+        raise DataError(msg)
 
 
 def _listed(names: Iterable[str]) -> str:

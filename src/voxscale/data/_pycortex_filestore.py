@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from voxscale.data._files import FilePath, present
-from voxscale.data._pycortex import PycortexSubject, unknown
+from voxscale.data._pycortex import PycortexSubject, check_known
 from voxscale.errors import DataError
 
 __all__ = ["read_pycortex_subject"]
@@ -51,8 +51,7 @@ def read_pycortex_subject(folder: FilePath, subject: str | None = None) -> Pycor
         msg = f"{path} holds {len(known)} subjects: {', '.join(known)}; name one with subject=."
         raise DataError(msg)
     chosen = known[0] if subject is None else subject
-    if chosen not in known:
-        raise unknown(f"{path} has no subject", chosen, known)
+    check_known(f"{path} has no subject", chosen, known)
     return PycortexSubject(chosen, path / chosen)
 
 
