@@ -18,7 +18,12 @@ from voxscale.data._dataset import (
     load,
 )
 from voxscale.data._dataset_file import dataset_name, find_dataset, is_dataset_file
+from voxscale.data._outlines import Outline
+from voxscale.data._pycortex import PycortexSubject
+from voxscale.data._pycortex_filestore import read_pycortex_subject
+from voxscale.data._pycortex_volume import VoxelTransform
 from voxscale.data._responses import check_responses, read_responses
+from voxscale.data._surface_mesh import FlatSurface, SurfaceMesh, read_surface, side_by_side
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
 from voxscale.data._transcript import BAD_WORDS, Transcript, read_transcript
@@ -28,12 +33,17 @@ __all__ = [
     "Audio",
     "Dataset",
     "DatasetCard",
+    "FlatSurface",
     "Interval",
+    "Outline",
     "Point",
+    "PycortexSubject",
+    "SurfaceMesh",
     "TRReport",
     "TextGrid",
     "Tier",
     "Transcript",
+    "VoxelTransform",
     "audio_duration_s",
     "check_heard",
     "check_responses",
@@ -47,8 +57,11 @@ __all__ = [
     "is_dataset_file",
     "load",
     "read_audio",
+    "read_pycortex_subject",
     "read_responses",
+    "read_surface",
     "read_textgrid",
     "read_tr_report",
     "read_transcript",
+    "side_by_side",
 ]

@@ -13,22 +13,28 @@ from voxscale.reports._found import accuracy_found, found_table, layers_found, n
 from voxscale.reports._heat_map import layer_size_heat_map
 from voxscale.reports._layers import layer_curves
 from voxscale.reports._page import report, write_report
+from voxscale.reports._pixel_map import PixelMap
+from voxscale.reports._pixel_maps import flat_picture, fsaverage_pixel_map, pixel_map
 from voxscale.reports._position import position_curves
 from voxscale.reports._slope_figure import slope_map_figure
 from voxscale.reports._timecourse import course_table, time_courses
 
 __all__ = [
     "LawPanel",
+    "PixelMap",
     "accuracy_found",
     "ceiling_density",
     "course_table",
     "exchange_contours",
+    "flat_picture",
     "flatmap",
     "found_table",
+    "fsaverage_pixel_map",
     "layer_curves",
     "layer_size_heat_map",
     "layers_found",
     "nothing_found",
+    "pixel_map",
     "position_curves",
     "report",
     "scaling_curve",
