@@ -8,6 +8,14 @@ not what it says raises a `DataError` that names the place and what to do.
 from voxscale.data._audio import Audio, audio_duration_s, read_audio
 from voxscale.data._dataset import Dataset, check_heard, check_run, check_subject, datasets, load
 from voxscale.data._dataset_file import dataset_name, find_dataset, is_dataset_file
+from voxscale.data._released import (
+    Entry,
+    StandIn,
+    StreamedArray,
+    inspect_released,
+    read_released,
+    stream_released,
+)
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
@@ -17,8 +25,11 @@ __all__ = [
     "BAD_WORDS",
     "Audio",
     "Dataset",
+    "Entry",
     "Interval",
     "Point",
+    "StandIn",
+    "StreamedArray",
     "TRReport",
     "TextGrid",
     "Tier",
@@ -31,11 +42,14 @@ __all__ = [
     "dataset_name",
     "datasets",
     "find_dataset",
+    "inspect_released",
     "is_dataset_file",
     "load",
     "read_audio",
+    "read_released",
     "read_responses",
     "read_textgrid",
     "read_tr_report",
     "read_transcript",
+    "stream_released",
 ]
