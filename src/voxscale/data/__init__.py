@@ -22,6 +22,14 @@ from voxscale.data._outlines import Outline
 from voxscale.data._pycortex import PycortexSubject
 from voxscale.data._pycortex_filestore import read_pycortex_subject
 from voxscale.data._pycortex_volume import VoxelTransform
+from voxscale.data._released import (
+    Entry,
+    StandIn,
+    StreamedArray,
+    inspect_released,
+    read_released,
+    stream_released,
+)
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._surface_mesh import FlatSurface, SurfaceMesh, read_surface, side_by_side
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
@@ -33,11 +41,14 @@ __all__ = [
     "Audio",
     "Dataset",
     "DatasetCard",
+    "Entry",
     "FlatSurface",
     "Interval",
     "Outline",
     "Point",
     "PycortexSubject",
+    "StandIn",
+    "StreamedArray",
     "SurfaceMesh",
     "TRReport",
     "TextGrid",
@@ -54,14 +65,17 @@ __all__ = [
     "dataset_subjects",
     "datasets",
     "find_dataset",
+    "inspect_released",
     "is_dataset_file",
     "load",
     "read_audio",
     "read_pycortex_subject",
+    "read_released",
     "read_responses",
     "read_surface",
     "read_textgrid",
     "read_tr_report",
     "read_transcript",
     "side_by_side",
+    "stream_released",
 ]
