@@ -95,8 +95,8 @@ class ReleasedFolder:
         known = sorted({folder.split("/")[0] for role in ROLES.values() for folder in role.folders})
         if root is None:
             msg = (
-                "dataset 'antonello2023' needs root=, the folder of what was downloaded; expected a "
-                f"path; the files are at {HOME}"
+                "dataset 'antonello2023' needs root=, the folder of what was downloaded; expected "
+                f"a path; the files are at {HOME}"
             )
             raise DataError(msg)
         path, kind = kind_of(Path(root).expanduser())

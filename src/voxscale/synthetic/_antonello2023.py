@@ -35,6 +35,7 @@ _UNHEARD = ("canplanetearthfeedtenbillionpeoplepart1", "canplanetearthfeedtenbil
 _HALF_MM = (62.0, 46.0)
 _RIDGE = 100.0  # penalty of the published weights
 _NOISE_OF_REPEAT = 1.6  # standard deviations, beside a signal of at most 1
+_ALIKE = 0.7  # correlation of the errors of two layers of speech
 _N_NAN = 5  # voxels whose matrix for stacking is not finite
 _VOCABULARY = """
     the a and to of i was it in that he she we they my his her then when but so because there
@@ -252,6 +253,8 @@ class _Miniature:
         lacks = np.vstack([lacks, 0.1 + 0.9 * share])
         self._residuals(lacks)
         errors = self._rng.standard_normal((len(lacks), *signal.shape))
+        common = self._rng.standard_normal(signal.shape)  # layers of one model err alike
+        errors[:-1] = np.sqrt(_ALIKE) * common + np.sqrt(1 - _ALIKE) * errors[:-1]
         predictions = [
             (signal + np.sqrt(lack) * self.truth.signal_sd * error).astype(np.float32)
             for lack, error in zip(lacks, errors, strict=True)
@@ -261,9 +264,12 @@ class _Miniature:
 
     def _residuals(self, lacks: Array) -> None:
         """Make products of residuals: noise that all models share, and errors of their own."""
-        own = lacks * self.truth.signal_sd**2
-        covariances = np.full((self.n_voxels, len(lacks), len(lacks)), _NOISE_OF_REPEAT**2)
-        diagonal = np.arange(len(lacks))
-        covariances[:, diagonal, diagonal] += own.T
+        n_models = len(lacks)
+        alike = np.full((n_models, n_models), _ALIKE)
+        alike[-1] = alike[:, -1] = 0.0
+        np.fill_diagonal(alike, 1.0)
+        spread = np.sqrt(lacks).T * self.truth.signal_sd[:, None]
+        own = spread[:, :, None] * spread[:, None, :] * alike
+        covariances = _NOISE_OF_REPEAT**2 + own
         covariances[:: max(1, self.n_voxels // _N_NAN)][:_N_NAN] = np.nan
         self.residual_covariances = covariances

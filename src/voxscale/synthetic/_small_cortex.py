@@ -103,7 +103,7 @@ def _folded(uv: Array, sign: int) -> Array:
     u, v = uv.T
     bulge = np.sqrt(1 - 0.9 * (u**2 + v**2))
     folds = _FOLD_MM * np.sin(3.5 * np.pi * (u + 0.4 * v)) * np.cos(2.5 * np.pi * v)
-    return np.c_[sign * (6 + 34 * bulge + folds), -55 * u, 40 * v]
+    return np.column_stack([sign * (6 + 34 * bulge + folds), -55 * u, 40 * v])
 
 
 def _normals(points: Array, faces: Array, sign: int) -> Array:
@@ -114,7 +114,8 @@ def _normals(points: Array, faces: Array, sign: int) -> Array:
     total = np.zeros_like(points)
     for corner in range(3):
         np.add.at(total, faces[:, corner], of_faces)
-    return total / np.linalg.norm(total, axis=1, keepdims=True)
+    normals: Array = total / np.linalg.norm(total, axis=1, keepdims=True)
+    return normals
 
 
 def _gifti(nibabel: Any, points: Array, faces: Array) -> Any:

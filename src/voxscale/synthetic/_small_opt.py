@@ -30,6 +30,7 @@ def write_small_opt(folder: Path, texts: Sequence[str], *, seed: int = 0) -> Pat
         The folder.
     """
     import torch
+    from safetensors.torch import save_file
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import OPTConfig, OPTModel, PreTrainedTokenizerFast
 
@@ -60,7 +61,9 @@ def write_small_opt(folder: Path, texts: Sequence[str], *, seed: int = 0) -> Pat
     )
     with torch.random.fork_rng(), folder_aside(folder) as aside:
         torch.manual_seed(seed)
-        OPTModel(config).save_pretrained(aside)
+        weights = OPTModel(config).state_dict()
+        save_file(weights, aside / "model.safetensors", metadata={"format": "pt"})
+        config.save_pretrained(aside)
         PreTrainedTokenizerFast(
             tokenizer_object=tokenizer, bos_token=_BEGIN, eos_token=_BEGIN, pad_token="<pad>"
         ).save_pretrained(aside)
