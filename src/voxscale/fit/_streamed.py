@@ -72,8 +72,8 @@ def predict_streamed(X: ArrayLike, weights: BlockedWeights, *, out: Array | None
     shape = tuple(weights.shape)
     if design.ndim != 2 or len(shape) != 2 or design.shape[1] != shape[0]:
         msg = (
-            f"the design has shape {design.shape}, the weights {shape}; expected (n_trs, n_features) "
-            "and (n_features, n_voxels); check model, layer and delays."
+            f"the design has shape {design.shape}, the weights {shape}; expected (n_trs, "
+            "n_features) and (n_features, n_voxels); check model, layer and delays."
         )
         raise AlignmentError(msg)
     n_trs, n_voxels = len(design), shape[1]

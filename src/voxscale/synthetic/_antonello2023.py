@@ -101,7 +101,7 @@ def write_antonello2023(
     stories = [*made.n_trs, *_UNHEARD]
     dump(made.grids, root / "story_data" / "grids_huge.jbl", ("zlib", 3))
     dump(made.tr_files, root / "story_data" / "trfiles_huge.jbl", ("gzip", 3))
-    dump(made.features, root / "semantic_features" / "opt33b_layer33.jbl", ("lzma", 3))
+    dump(made.features, root / "semantic_features" / "opt33b_layer33.jbl", ("lzma", 1))
     dump(made.weights, root / "ridge_weights" / f"opt33b_layer33_S0{number}.jbl", ("zlib", 1))
     responses = {story: made.responses[story] for story in stories}
     dump(responses, root / "story_responses" / f"{subject}_responses.jbl")
@@ -111,7 +111,7 @@ def write_antonello2023(
     dump(made.residual_covariances, stacked / f"residual_covariance_S0{number}.jbl", ("bz2", 3))
     for i, prediction in enumerate(made.speech_predictions):
         layer = f"whisper-large_encoder.{2 * (i + 1)}_S0{number}.jbl"
-        dump(prediction, stacked / layer, ("xz", 1) if i % 2 else 0)
+        dump(prediction, stacked / layer, ("xz", 1) if i == 0 else 0)
     dump(made.language_prediction, stacked / f"llama-30b_layer18_S0{number}.jbl", ("zlib", 3))
     dump(made.test_responses, stacked / f"test_responses_S0{number}.jbl")
     write_small_opt(root / "models" / "opt-tiny", made.texts, seed=seed)
