@@ -167,3 +167,17 @@ def test_names_of_cells_change_only_with_a_test_trim(tiny):
 
     assert key() != key(test_trim=[9, 1])
     assert key(test_trim=[9, 1]) != key(test_trim=[10, 1])
+
+
+def test_a_protocol_makes_recipes_and_splits():
+    protocol = Protocol.named("huth2023")
+    recipe = protocol.recipe()
+    assert recipe.trims == {"wheretheressmoke": (50, 5)}
+    assert protocol.recipe(test=["a"]).trims == {"a": (50, 5)}
+    study = Study(**LEAST, protocol="huth2023", seed=3)
+    for ours, its in zip(
+        protocol.splits([60, 70], seed=3), splits_of(study, [60, 70]), strict=True
+    ):
+        np.testing.assert_array_equal(ours[1], its[1])
+    assert protocol.ceiling.above == 0.35
+    assert protocol.stacking.leave_out == (0,)

@@ -90,7 +90,7 @@ class FeaturePass:
         return f"story {self.targets[0].run}, context {self.context} of {self.model}"
 
 
-def recipe_of(study: Study, test: Sequence[str] = ()) -> DesignRecipe:
+def recipe_of(study: Study | Protocol, test: Sequence[str] = ()) -> DesignRecipe:
     """Return how this study's features become a design matrix; ``test`` are its test runs."""
     design = study.design
     return DesignRecipe(
