@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlencode
 from xml.etree import ElementTree
 
 from voxscale.data._http import Patience, read_page
-from voxscale.data._remote import Remote, join_url
+from voxscale.data._remote import Remote, as_count, join_url
 from voxscale.errors import DataError
 
 __all__ = ["list_bucket"]
@@ -96,7 +96,8 @@ def _remote(
 ) -> Remote | None:
     key, size = one.findtext("{*}Key") or "", one.findtext("{*}Size") or ""
     key = unquote(key) if is_quoted else key
-    if not key.startswith(f"{below}/") or not (size.isascii() and size.isdigit()):
+    n_bytes = as_count(size)
+    if not key.startswith(f"{below}/") or n_bytes is None:
         msg = f"{url}: the listing has the file {key[:200]!r} of {size[:20]!r} bytes; expected"
         msg += f" files of {below}/ and their sizes."
         raise DataError(msg)
@@ -105,4 +106,4 @@ def _remote(
     tag = one.findtext("{*}ETag") or ""
     single, parts = _SINGLE.fullmatch(tag), _PARTS.fullmatch(tag)
     known = f"md5:{single[1]}" if single else f"etag:{parts[1]}" if parts else ""
-    return Remote(key.removeprefix(f"{below}/"), join_url(base_url, key), int(size), known)
+    return Remote(key.removeprefix(f"{below}/"), join_url(base_url, key), n_bytes, known)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from voxscale.data._hashes import Compared, compare
 from voxscale.data._http import OutOfRange, Passing, Patience, Stopped, patiently, request
 from voxscale.data._part import Part
-from voxscale.data._remote import Remote, place
+from voxscale.data._remote import Remote, as_count, place
 from voxscale.errors import DataError
 from voxscale.store._aside import told
 
@@ -148,8 +148,8 @@ def _attempt(
         if not goes_on:
             n_there = 0
             part.begin(remote, _version_of(response))
-        left = response.headers.get("Content-Length", "")
-        whole = n_there + int(left) if left.isdigit() else None
+        left = as_count(response.headers.get("Content-Length"))
+        whole = None if left is None else n_there + left
         whole = whole if remote.n_bytes is None else remote.n_bytes
         n_there = _copy(response, part, remote, n_there, tell, stop)
     if whole is not None and n_there < whole:
@@ -169,7 +169,7 @@ def _goes_on(response: Any, n_there: int, part: Part) -> bool:
     if response.status != 206:
         return False
     match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-    is_asked = match is not None and int(match[1]) == n_there and n_there > 0
+    is_asked = match is not None and as_count(match[1]) == n_there and n_there > 0
     version = _version_of(response)
     if is_asked and (not version or not part.version or version == part.version):
         return True
@@ -179,11 +179,11 @@ def _goes_on(response: Any, n_there: int, part: Part) -> bool:
 
 
 def _check_length(response: Any, remote: Remote, n_there: int) -> None:
-    told_length = response.headers.get("Content-Length", "")
-    if remote.n_bytes is None or not told_length.isdigit():
+    left = as_count(response.headers.get("Content-Length"))
+    if remote.n_bytes is None or left is None:
         return
-    if n_there + int(told_length) != remote.n_bytes:
-        msg = f"expected {remote.n_bytes} bytes, the server has {n_there + int(told_length)} of it"
+    if n_there + left != remote.n_bytes:
+        msg = f"expected {remote.n_bytes} bytes, the server has {n_there + left} of it"
         raise _Wrong(msg)
 
 
