@@ -2,15 +2,19 @@
 
 import errno
 import hashlib
+import os
 import threading
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voxscale.data import _download
 from voxscale.data._download import download
 from voxscale.data._http import Patience, Stopped
 from voxscale.data._part import part_of
-from voxscale.data._remote import Remote
+from voxscale.data._remote import Remote, place
 from voxscale.errors import DataError, StoreError
 
 pytestmark = pytest.mark.loopback
@@ -336,6 +340,19 @@ def test_a_broken_link_of_the_files_name_is_replaced(server, remote, content, tm
 def test_paths_that_lead_elsewhere_are_refused(path):
     with pytest.raises(DataError, match="cannot be put below a folder"):
         Remote(path, "https://example.org/x", 1)
+
+
+@given(st.text(st.sampled_from("./\\:ab~ \0é"), max_size=12))
+def test_a_path_that_is_taken_is_below_the_folder(path):
+    root = Path("/data/set")
+    try:
+        one = Remote(path, "https://example.org/x", 1)
+    except DataError:
+        return
+    target = place(root, one.path)
+    assert Path(os.path.normpath(target)) == target
+    assert root in target.parents
+    assert target.relative_to(root).as_posix() == path
 
 
 @pytest.mark.parametrize(

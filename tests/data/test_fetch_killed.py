@@ -16,7 +16,7 @@ from voxscale.data._remote import Remote
 
 pytestmark = pytest.mark.loopback
 
-N_KILLS = 100
+N_KILLS = 60
 SIZES = (300_000, 0, 70_001)
 
 # Runs in a process of its own, which kills itself before the Nth line of what fetches.
