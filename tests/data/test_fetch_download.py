@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from voxscale.data import _download
 from voxscale.data._download import download
-from voxscale.data._http import Patience, Stopped
+from voxscale.data._http import Patience, Stopped, _Redirects
 from voxscale.data._part import part_of
 from voxscale.data._remote import Remote, place
 from voxscale.errors import DataError, StoreError
@@ -155,9 +156,11 @@ def test_a_server_that_overlooks_if_range_is_found_out(server, answer, content, 
 
 def test_another_part_than_was_asked_for_is_not_appended(server, answer, remote, content, tmp_path):
     wrong = {"Content-Range": f"bytes 60000-200000/{len(content)}"}
-    answer({"cut": 70_000}, {"status": 206, "body": content[60_000:], "headers": wrong})
-    download(remote, tmp_path, patience=QUICK)
+    other = {"status": 206, "body": content[60_000:], "headers": wrong}
+    answer({"cut": 70_000}, other, {"cut": 70_000}, other)
+    download(remote, tmp_path, patience=Patience(timeout_s=0.25, n_tries=9, wait_s=0.01))
     assert (tmp_path / remote.path).read_bytes() == content
+    assert server.ranges("set/a b.hf5") == [None, "bytes=70000-"] * 2 + [None]
 
 
 @pytest.mark.parametrize(
@@ -263,6 +266,15 @@ def test_a_redirection_to_another_kind_of_address_is_refused(to, server, answer,
     with pytest.raises(DataError, match=r"is redirected to.*nothing was read"):
         download(remote, tmp_path, patience=QUICK)
     assert names(tmp_path) == []
+
+
+def test_a_redirection_to_a_less_safe_address_is_refused():
+    asked = urllib.request.Request("https://example.org/x")
+    answer = (None, 302, "Found", {}, "http://example.org/x")
+    with pytest.raises(DataError, match="or a safer one; nothing was read"):
+        _Redirects().redirect_request(asked, *answer)
+    safer = (*answer[:-1], "https://example.org/y")
+    assert _Redirects().redirect_request(asked, *safer).full_url == "https://example.org/y"
 
 
 def test_a_server_that_is_not_there_is_asked_a_few_times(tmp_path, monkeypatch):
