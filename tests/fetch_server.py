@@ -25,9 +25,11 @@ class Answer:
 class Server:
     """Serves ``files``; ``answers[path]`` are used up, one a request, before all goes well."""
 
+    Answer = Answer
+
     def __init__(self, page_length=1000):
         self.files, self.answers, self.tags = {}, {}, {}
-        self.page_length = page_length
+        self.page_length, self.patience_s = page_length, 20
         self.asked = []  # path, Range, If-Range
         self.over = threading.Event()
         self.n_now = self.most_at_once = 0
@@ -119,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.stall is not None:
             self.wfile.write(body[: answer.stall])
             self.wfile.flush()
-            self.served.over.wait(20)
+            self.served.over.wait(self.served.patience_s)
         else:
             self.wfile.write(body if answer.cut is None else body[: answer.cut])
 

@@ -39,7 +39,7 @@ def remotes(server, contents):
 @pytest.fixture
 def answers(server):
     """Return a function that plans answers to requests for a file."""
-    kind = type(server).__init__.__globals__["Answer"]
+    kind = server.Answer
 
     def plan(path, *answers):
         server.answers[path] = [kind(**one) for one in answers]

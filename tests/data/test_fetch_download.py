@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from voxscale.data import _download
 from voxscale.data._download import download
-from voxscale.data._http import Patience, Stopped, _Redirects
+from voxscale.data._http import Patience, _Redirects
 from voxscale.data._part import part_of
 from voxscale.data._remote import Remote, place
+from voxscale.data._stop import Stop, Stopped
 from voxscale.errors import DataError, StoreError
 
 pytestmark = pytest.mark.loopback
@@ -37,7 +38,7 @@ def remote(server, content):
 @pytest.fixture
 def answer(server):
     """Return a function that plans answers to requests for the file, made as in the server."""
-    kind = type(server).__init__.__globals__["Answer"]
+    kind = server.Answer
 
     def plan(*answers):
         server.answers["set/a b.hf5"] = [kind(**one) for one in answers]
@@ -312,7 +313,7 @@ def test_a_full_disk_is_told_and_the_part_is_kept(server, remote, content, tmp_p
 
 
 def test_it_stops_at_once_and_goes_on_later(server, answer, remote, content, tmp_path):
-    stop = threading.Event()
+    stop = Stop()
 
     def tell(path, n_bytes):
         if n_bytes:
@@ -324,6 +325,30 @@ def test_it_stops_at_once_and_goes_on_later(server, answer, remote, content, tmp
     assert 0 < size < len(content)
     download(remote, tmp_path, patience=QUICK)
     assert server.ranges("set/a b.hf5") == [None, f"bytes={size}-"]
+
+
+def test_what_waits_for_a_silent_server_stops_too(server, answer, remote, tmp_path):
+    """With a timeout longer than a test may take."""
+    stop, waits = Stop(), threading.Event()
+    answer({"stall": 70_000})
+
+    def end():
+        waits.wait()
+        stop.set()
+
+    def tell(path, n_bytes):
+        if n_bytes == 70_000:
+            waits.set()
+
+    ender = threading.Thread(target=end)
+    ender.start()
+    server.patience_s = 1000
+    with pytest.raises(Stopped):
+        download(remote, tmp_path, patience=Patience(timeout_s=1000), tell=tell, stop=stop)
+    ender.join()
+    assert part_of(tmp_path / remote.path).stat().st_size == 70_000
+    with pytest.raises(Stopped):
+        download(remote, tmp_path, stop=stop)
 
 
 def test_a_link_on_the_way_is_not_followed(server, remote, tmp_path):

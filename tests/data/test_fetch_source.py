@@ -264,14 +264,14 @@ def listing(rows, more=""):
     ],
 )
 def test_a_page_that_is_no_listing_is_refused(page, said, server):
-    kind = type(server).__init__.__globals__["Answer"]
+    kind = server.Answer
     server.answers["bucket"] = [kind(body=page)]
     with pytest.raises(DataError, match=said):
         list(list_bucket(f"{server.url}/bucket", "set", "", patience=QUICK))
 
 
 def test_a_listing_that_repeats_itself_ends(server):
-    kind = type(server).__init__.__globals__["Answer"]
+    kind = server.Answer
     more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
     server.answers["bucket"] = [kind(body=listing("", more)) for _ in range(9)]
     with pytest.raises(DataError, match="has no end"):
@@ -280,7 +280,7 @@ def test_a_listing_that_repeats_itself_ends(server):
 
 
 def test_a_listing_is_asked_for_again(server):
-    kind = type(server).__init__.__globals__["Answer"]
+    kind = server.Answer
     rows = (
         "<Contents><Key>set/</Key><Size>0</Size></Contents>"
         f'<Contents><Key>set/a</Key><Size>3</Size><ETag>"{"a" * 32}-2"</ETag></Contents>'

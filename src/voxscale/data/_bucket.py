@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from urllib.parse import quote, unquote, urlencode
 from xml.etree import ElementTree
 
 from voxscale.data._http import Patience, read_page
 from voxscale.data._remote import Remote, as_count, join_url
+from voxscale.data._stop import Stop
 from voxscale.errors import DataError
 
 __all__ = ["list_bucket"]
@@ -27,7 +27,7 @@ def list_bucket(
     prefix: str,
     *,
     patience: Patience | None = None,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
 ) -> Iterator[Remote]:
     """List the files of a bucket whose path below a folder begins with ``prefix``.
 
@@ -52,7 +52,7 @@ def list_bucket(
     DataError
         If the listing cannot be had, or is none.
     """
-    patience, stop = patience or Patience(), stop or threading.Event()
+    patience, stop = patience or Patience(), stop or Stop()
     token, seen = "", {""}
     for _ in range(_MOST_PAGES):
         asked = {"list-type": "2", "prefix": f"{below}/{prefix}", "encoding-type": "url"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,9 +14,10 @@ from urllib.parse import urlsplit
 
 from voxscale._version import __version__
 from voxscale.data._remote import as_count
+from voxscale.data._stop import Stop, Stopped
 from voxscale.errors import DataError
 
-__all__ = ["OutOfRange", "Passing", "Patience", "Stopped", "patiently", "read_page", "request"]
+__all__ = ["OutOfRange", "Passing", "Patience", "patiently", "read_page", "request"]
 
 _Made = TypeVar("_Made")
 
@@ -41,10 +41,6 @@ class OutOfRange(Exception):
     def __init__(self, n_bytes: int | None) -> None:
         super().__init__(n_bytes)
         self.n_bytes = n_bytes
-
-
-class Stopped(Exception):
-    """Others want this to end; nothing went wrong here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ def patiently(
     attempt: Callable[[], _Made],
     what: str,
     patience: Patience,
-    stop: threading.Event,
+    stop: Stop,
     went_on: Callable[[], bool] = lambda: False,
 ) -> _Made:
     """Try until it is done, or has failed so often in a row that it is given up.
@@ -93,7 +89,7 @@ def patiently(
     what : str
         Begins the message.
     patience : Patience
-    stop : threading.Event
+    stop : Stop
         Ends a wait at once.
     went_on : callable
         Tells whether a try that failed brought much nevertheless: then counting begins anew.
@@ -152,7 +148,7 @@ def request(url: str, headers: dict[str, str], timeout_s: float) -> Any:
         raise Passing(_said(error)) from error
 
 
-def read_page(url: str, patience: Patience, stop: threading.Event) -> bytes:
+def read_page(url: str, patience: Patience, stop: Stop) -> bytes:
     """Read a short page whole.
 
     Raises
