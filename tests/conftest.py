@@ -125,3 +125,15 @@ def spoken(tiny, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plugins._registered["datasets"], "spoken", module.data)
         yield module
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Run the server of tests/fetch_server.py on 127.0.0.1 while a test marked loopback runs."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    path = Path(__file__).with_name("fetch_server.py")
+    spec = importlib.util.spec_from_file_location("fetch_server", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.Server() as running:
+        yield running
