@@ -11,7 +11,7 @@ import pytest
 from voxscale.data import _fetch
 from voxscale.data._fetch import check_fetched, fetch, one_fetch
 from voxscale.data._fetch_plan import plan_fetch
-from voxscale.data._fetched import RECORD_NAME, FetchRecord
+from voxscale.data._fetch_record import RECORD_NAME, FetchRecord
 from voxscale.data._http import Patience
 from voxscale.data._part import Part, part_of
 from voxscale.data._remote import Remote

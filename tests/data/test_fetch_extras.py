@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from voxscale.data._fetch_extras import fetch_with
-from voxscale.data._fetched import FetchRecord
+from voxscale.data._fetch_record import FetchRecord
 from voxscale.errors import DataError
 
 PATH = "derivative/preprocessed_data/UTS01/{}.hf5"

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from voxscale.data._fetch import fetch
-from voxscale.data._fetched import RECORD_NAME, FetchRecord
+from voxscale.data._fetch_record import RECORD_NAME, FetchRecord
 from voxscale.data._http import Patience
 from voxscale.data._part import part_of
 from voxscale.data._remote import Remote

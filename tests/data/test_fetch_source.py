@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from voxscale.data._annex_keys import AnnexKey, annex_key, parse_key
 from voxscale.data._bucket import list_bucket
 from voxscale.data._fetch import fetch
+from voxscale.data._fetch_record import FetchRecord
 from voxscale.data._fetch_source import remotes_of
-from voxscale.data._fetched import FetchRecord
 from voxscale.data._http import Patience
 from voxscale.data._openneuro import PUBLISHED, matches, wanted_patterns
 from voxscale.data._registry import read_registry

@@ -37,7 +37,7 @@ def test_huth2023_is_the_published_notebook():
 def test_every_table_of_the_file_arrives():
     tables = tomllib.loads(SESSIONS.read_text(encoding="utf-8"))
     made, read = Study(**LEAST, protocol="huth2023"), Protocol.named("huth2023")
-    for table in set(tables) - {"protocol", "study"}:
+    for table in set(tables) - {"protocol", "study", "ceiling", "stacking"}:
         assert getattr(made, table) == getattr(read, table)
     assert "NeurIPS" in read.protocol.citation
 

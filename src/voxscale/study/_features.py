@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voxscale.study._cells import Cell
     from voxscale.study._config import Study
     from voxscale.study._inputs import Inputs, SubjectFacts
+    from voxscale.study._protocol import Protocol
 
 __all__ = [
     "FeaturePass",
