@@ -79,6 +79,18 @@ def test_older_files_have_shapes_in_the_layer_itself(written):
     np.testing.assert_allclose(layers["rois"][0].lines[0], [[-24, 8], [24, -8]])
 
 
+def test_labels_that_were_moved_by_hand_stay_there(written, tiny_pycortex):
+    labels = """<g inkscape:label="labels" transform="translate(10,0)">
+      <text x="350" y="20px"><tspan>A</tspan></text><text x="1" y="1">C</text>
+      <text x="none" y="1">A</text></g></g><g inkscape:label="sulci">"""
+    text = tiny_pycortex.OVERLAYS.replace(
+        '<g inkscape:label="labels"/>\n  </g>\n  <g inkscape:label="sulci">', labels
+    )
+    assert text != tiny_pycortex.OVERLAYS
+    positions = written(text)["rois"][0].label_positions
+    np.testing.assert_allclose(positions, [[-20, 4], [12, 6]], atol=0.05)
+
+
 def test_a_subject_without_drawings_has_no_outlines(tiny_pycortex, tmp_path):
     folder = tiny_pycortex.write_subject(tmp_path)
     (folder / "overlays.svg").rename(folder / "rois.svg")

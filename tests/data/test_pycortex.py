@@ -133,8 +133,8 @@ def test_names_that_are_not_there_are_told_with_those_that_are(filestore, subjec
         read_pycortex_subject(filestore / "tiny" / "overlays.svg")
     with pytest.raises(DataError, match=r"no transform 'scam' \(did you mean 'scan'\?\)"):
         subject.transform("scam")
-    with pytest.raises(DataError, match=r"no mask 'thik' \(did you mean 'thick'\?\).*thick, thin"):
-        subject.mask(mask="thik")
+    with pytest.raises(DataError, match=r"no mask 'thic' \(did you mean 'thick'\?\).*thick, thin"):
+        subject.mask(mask="thic")
     with pytest.raises(DataError, match=r"no surface 'inflated'.*: flat, pia, wm\."):
         subject.surface("inflated")
     with pytest.raises(DataError, match=r"no layer 'roi' \(did you mean 'rois'\?\)"):

@@ -190,6 +190,23 @@ def test_pixels_beside_the_triangles_are_outside():
     np.testing.assert_array_equal(grid.inside, x + y <= 10)
 
 
+def test_borders_hold_the_pixels_inside_and_no_others():
+    from matplotlib.path import Path
+
+    inside = np.zeros((9, 14), bool)
+    inside[2:7, :5] = True
+    inside[4, 2] = False  # a hole
+    inside[1:3, 9:] = True
+    weights = csr_array((int(inside.sum()), 1))
+    pixels = PixelMap(weights, inside, (-7.0, 7.0, 0.0, 18.0), (1,), np.zeros(inside.shape))
+    assert len(pixels.borders) == 3
+    assert all((line[0] == line[-1]).all() for line in pixels.borders)
+    x, y = centres(pixels)
+    places = np.column_stack([x.ravel(), y.ravel()])
+    held = sum(Path(line).contains_points(places).astype(int) for line in pixels.borders) % 2
+    np.testing.assert_array_equal(held.reshape(inside.shape), inside)
+
+
 def test_a_map_is_kept_and_read_again(subject, own_cache, monkeypatch):
     first = pixel_map(subject, n_rows=20)
     assert len(list(own_cache.glob("*.npz"))) == 1

@@ -51,8 +51,8 @@ def pixel_map(
         Whether values are those of a volume (z, y, x), or of vertices (n_vertices,), left
         hemisphere first.
     interpolation : {"nearest", "linear"}
-        Of vertices: a pixel shows the nearest vertex of its triangle, so that no value is shown
-        that no vertex has, or the mean of all three by its place among them.
+        Of vertices: a pixel shows the nearest vertex, so that no value is shown that no vertex
+        has, or the mean of the three of its triangle by its place among them.
     n_rows : int
         Rows of pixels, 16 or more.
     n_depths : int
@@ -95,11 +95,11 @@ def pixel_map(
         flat = subject.flat
         grid = pixel_grid(flat.points, flat.faces, n_rows)
         if on == "vertices":
-            weights = vertex_weights(grid, flat.points, is_linear=interpolation == "linear")
-            return _with_curvature(grid, weights, (len(flat.points),), flat, subject.curvature)
+            return _of_vertices(grid, flat, subject.curvature, interpolation)
         pia, wm = (_points(subject, kind, len(flat.points)) for kind in ("pia", "wm"))
         weights = voxel_weights(grid, pia, wm, place, n_depths)
-        return _with_curvature(grid, weights, place.shape, flat, subject.curvature)
+        folds = vertex_weights(grid, flat) @ subject.curvature
+        return _whole(grid, weights, place.shape, folds)
 
     return kept_pixel_map(fields, make)
 
@@ -110,7 +110,7 @@ def fsaverage_pixel_map(*, interpolation: str = "nearest", n_rows: int = _HEIGHT
     Parameters
     ----------
     interpolation : {"nearest", "linear"}
-        A pixel shows the nearest vertex of its triangle, or the mean of all three by its place
+        A pixel shows the nearest vertex, or the mean of the three of its triangle by its place
         among them.
     n_rows : int
         Rows of pixels, 16 or more.
@@ -145,8 +145,7 @@ def fsaverage_pixel_map(*, interpolation: str = "nearest", n_rows: int = _HEIGHT
     def make() -> PixelMap:
         flat, curvature = _fsaverage()
         grid = pixel_grid(flat.points, flat.faces, n_rows)
-        weights = vertex_weights(grid, flat.points, is_linear=interpolation == "linear")
-        return _with_curvature(grid, weights, (len(flat.points),), flat, curvature)
+        return _of_vertices(grid, flat, curvature, interpolation)
 
     fields = {"surface": "fsaverage5", "nilearn": release, "n_rows": n_rows}
     return kept_pixel_map({**fields, "interpolation": interpolation}, make)
@@ -226,13 +225,18 @@ def _check(n_rows: int, interpolation: str) -> None:
         raise ValueError(msg)
 
 
-def _with_curvature(
-    grid: PixelGrid, weights: Any, value_shape: tuple[int, ...], flat: FlatSurface, curvature: Array
+def _of_vertices(
+    grid: PixelGrid, flat: FlatSurface, curvature: Array, interpolation: str
 ) -> PixelMap:
-    """Make the map, with the curvature of the nearest vertex in each pixel."""
-    folds = np.full(grid.inside.shape, np.nan)
-    folds[grid.inside] = vertex_weights(grid, flat.points) @ curvature
-    return PixelMap(weights, grid.inside, grid.extent, value_shape, folds)
+    nearest = vertex_weights(grid, flat)
+    weights = nearest if interpolation == "nearest" else vertex_weights(grid, flat, is_linear=True)
+    return _whole(grid, weights, (len(flat.points),), nearest @ curvature)
+
+
+def _whole(grid: PixelGrid, weights: Any, value_shape: tuple[int, ...], folds: Array) -> PixelMap:
+    curvature = np.full(grid.inside.shape, np.nan)
+    curvature[grid.inside] = folds
+    return PixelMap(weights, grid.inside, grid.extent, value_shape, curvature)
 
 
 def _curvature_key(subject: PycortexSubject) -> list[str]:
