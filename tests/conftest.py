@@ -90,6 +90,17 @@ def tiny():
         yield module
 
 
+@pytest.fixture(scope="session")
+def tiny_pycortex():
+    """Return tests/tiny_pycortex.py, which writes a miniature subject of pycortex."""
+    pytest.importorskip("nibabel")
+    path = Path(__file__).with_name("tiny_pycortex.py")
+    spec = importlib.util.spec_from_file_location("tiny_pycortex", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="module")
 def spoken(tiny, tmp_path_factory):
     """Register the tiny data set with sounds of tests/tiny_speech.py as "spoken".
