@@ -22,13 +22,17 @@ from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
 from voxscale.data._transcript import BAD_WORDS, Transcript, read_transcript
+from voxscale.data.bids import BIDS
+from voxscale.data.lebel2023 import LeBel2023
 
 __all__ = [
     "BAD_WORDS",
+    "BIDS",
     "Audio",
     "Dataset",
     "DatasetCard",
     "Interval",
+    "LeBel2023",
     "Point",
     "TRReport",
     "TextGrid",
