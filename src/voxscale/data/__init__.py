@@ -18,12 +18,15 @@ from voxscale.data._dataset import (
     load,
 )
 from voxscale.data._dataset_file import dataset_name, find_dataset, is_dataset_file
+from voxscale.data._gentle import read_gentle
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
 from voxscale.data._transcript import BAD_WORDS, Transcript, read_transcript
 from voxscale.data.bids import BIDS
 from voxscale.data.lebel2023 import LeBel2023
+from voxscale.data.littleprince import LittlePrince
+from voxscale.data.narratives import Narratives
 
 __all__ = [
     "BAD_WORDS",
@@ -33,6 +36,8 @@ __all__ = [
     "DatasetCard",
     "Interval",
     "LeBel2023",
+    "LittlePrince",
+    "Narratives",
     "Point",
     "TRReport",
     "TextGrid",
@@ -51,6 +56,7 @@ __all__ = [
     "is_dataset_file",
     "load",
     "read_audio",
+    "read_gentle",
     "read_responses",
     "read_textgrid",
     "read_tr_report",

@@ -15,17 +15,17 @@ from voxscale.arrays import Array
 from voxscale.data._files import present, read_text
 from voxscale.errors import DataError
 
-__all__ = ["cleaned", "confounds_of", "count_trs", "read_images", "read_mask", "tr_s_of"]
+__all__ = ["cleaned", "confounds_of", "epi_mask", "read_images", "read_mask", "tr_s_of"]
 
 
-def read_images(files: Sequence[Path], mask: Path | None = None) -> Array:
+def read_images(files: Sequence[Path], mask: Path | Array | None = None) -> Array:
     """Read one recording.
 
     Parameters
     ----------
     files : sequence of Path
         One volume, or two surfaces, whose vertices follow each other.
-    mask : Path, optional
+    mask : Path, or array of shape (x, y, z), optional
         Of a volume: a voxel is taken where it is not 0, in the order of nilearn's NiftiMasker
         (the last axis of the grid changes fastest). By default every voxel of the grid.
 
@@ -52,10 +52,24 @@ def read_images(files: Sequence[Path], mask: Path | None = None) -> Array:
     if len(image.shape) != 4:
         msg = f"{path} has shape {image.shape}; expected (x, y, z, n_trs); name the 4-D file."
         raise DataError(msg)
-    keep = np.ones(image.shape[:3], bool) if mask is None else read_mask(mask, path, image)
+    keep = _kept(mask, path, image)
     with _reading(path):
         values = image.get_fdata(dtype=np.float32, caching="unchanged")[keep]
     return np.ascontiguousarray(values.T)
+
+
+def _kept(mask: Path | Array | None, path: Path, image: Any) -> Array:
+    if mask is None:
+        return np.ones(image.shape[:3], bool)
+    if isinstance(mask, Path):
+        return read_mask(mask, path, image)
+    if mask.shape != image.shape[:3]:
+        msg = (
+            f"{path} has volumes of shape {image.shape[:3]}; expected {mask.shape}, as the run "
+            "that the mask was made of; pass mask= one that fits, or fetch the file again."
+        )
+        raise DataError(msg)
+    return mask
 
 
 def read_mask(mask: Path, path: Path, image: Any) -> Array:
@@ -77,11 +91,15 @@ def read_mask(mask: Path, path: Path, image: Any) -> Array:
     return keep
 
 
-def count_trs(files: Sequence[Path]) -> int:
-    """Return the number of TRs; of a volume only the header is read."""
-    if len(files) == 1:
-        return int(_open(files[0]).shape[-1])
-    return len(_surface(files[0]))
+def epi_mask(path: Path) -> Array:
+    """Find the brain in a recording, as ``nilearn.masking.compute_epi_mask`` does, (x, y, z)."""
+    _need("nilearn")
+    from nilearn.masking import compute_epi_mask
+
+    image = _open(path)
+    with _reading(path):
+        keep: Array = np.asarray(compute_epi_mask(image).dataobj) != 0
+    return keep
 
 
 def tr_s_of(files: Sequence[Path], beside: Sequence[Path] = ()) -> float | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxscale.arrays import TRSeries
+from voxscale.arrays import Array, TRSeries
 from voxscale.data._brain_images import cleaned, confounds_of, read_images
 from voxscale.data._lazy_runs import LazyRuns
 from voxscale.data._responses import check_responses
@@ -49,7 +49,7 @@ class Cleaning:
         return "taken out: " + " and ".join(told) if told else "numbers as they are stored"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scan:
     """One scan of a run.
 
@@ -58,7 +58,7 @@ class Scan:
     run : str
     files : tuple of Path
         See `read_images`.
-    mask : Path or None
+    mask : Path, array of shape (x, y, z), or None
     tr_s : float, in seconds
     sound_start_s : float, in seconds
         Onset of the sound, from the start of the first TR in the files.
@@ -67,7 +67,7 @@ class Scan:
 
     run: str
     files: tuple[Path, ...]
-    mask: Path | None
+    mask: Path | Array | None
     tr_s: float
     sound_start_s: float = 0.0
     cleaning: Cleaning = Cleaning()

@@ -90,7 +90,7 @@ class BIDS:
         Onset of the sound in the scan, for ``words``; by default the first ``stim_file`` of
         ``events.tsv``.
     test : sequence of str, optional
-        Runs to score. By default those that were repeated, or else the last one.
+        Runs to score. By default those that were repeated, or else the last of two or more.
     tr_s : float, optional, in seconds
         By default that of the side files of json, or of the header.
     name, licence, citation : str
@@ -297,7 +297,9 @@ class BIDS:
     def _test_runs(self, label: str, groups: Mapping[str, Sequence[_Heard]]) -> tuple[str, ...]:
         if self._test is None:
             repeated = tuple(run for run, some in groups.items() if len(some) > 1)
-            return repeated or tuple(list(groups)[-1:] if len(groups) > 1 else ())
+            if 0 < len(repeated) < len(groups):
+                return repeated
+            return tuple(groups)[-1:] if len(groups) > 1 else ()
         for run in self._test:
             if run not in groups:
                 msg = (
