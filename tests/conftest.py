@@ -90,6 +90,17 @@ def tiny():
         yield module
 
 
+@pytest.fixture(scope="session")
+def tiny_pycortex():
+    """Return tests/tiny_pycortex.py, which writes a miniature subject of pycortex."""
+    pytest.importorskip("nibabel")
+    path = Path(__file__).with_name("tiny_pycortex.py")
+    spec = importlib.util.spec_from_file_location("tiny_pycortex", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="module")
 def spoken(tiny, tmp_path_factory):
     """Register the tiny data set with sounds of tests/tiny_speech.py as "spoken".
@@ -125,3 +136,15 @@ def spoken(tiny, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plugins._registered["datasets"], "spoken", module.data)
         yield module
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Run the server of tests/fetch_server.py on 127.0.0.1 while a test marked loopback runs."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    path = Path(__file__).with_name("fetch_server.py")
+    spec = importlib.util.spec_from_file_location("fetch_server", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.Server() as running:
+        yield running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 import shutil
@@ -332,10 +333,18 @@ def test_the_card_is_complete():
         dataset_card("demo")
 
 
-def test_it_is_installed_under_its_name():
+def test_data_sets_are_installed_under_their_names():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     entries = project["project"]["entry-points"]["voxscale.datasets"]
-    assert entries["lebel2023"] == "voxscale.data.lebel2023"
+    for name in ("bids", "lebel2023", "littleprince", "narratives"):
+        module = importlib.import_module(entries[name])
+        assert module.CARD.name == name
+        assert callable(module.load)
+        for part in (module.CARD.licence, module.CARD.citation, module.CARD.homepage):
+            assert part
+        assert "doi:10." in module.CARD.citation
+        assert all(fault.endswith(".") for fault in module.CARD.faults)
+        assert len(module.CARD.faults) >= 4
 
 
 # --- against the recorded outputs of the published code

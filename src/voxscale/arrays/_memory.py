@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["available_bytes"]
+__all__ = ["available_bytes", "host_bytes"]
 
 _MEMINFO = Path("/proc/meminfo")
 # Of each version of control groups: where they are, and the names of limit, use, and what of the
@@ -37,6 +37,11 @@ def available_bytes(device: torch.device) -> int:
 
         spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + spare
+    return host_bytes()
+
+
+def host_bytes() -> int:
+    """Measure the memory of this machine that is free to this process; without torch."""
     return min([_of_machine(), *_of_groups()])
 
 

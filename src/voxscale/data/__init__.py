@@ -18,26 +18,46 @@ from voxscale.data._dataset import (
     load,
 )
 from voxscale.data._dataset_file import dataset_name, find_dataset, is_dataset_file
+from voxscale.data._gentle import read_gentle
 from voxscale.data._outlines import Outline
 from voxscale.data._pycortex import PycortexSubject
 from voxscale.data._pycortex_filestore import read_pycortex_subject
 from voxscale.data._pycortex_volume import VoxelTransform
+from voxscale.data._released import (
+    Entry,
+    StandIn,
+    StreamedArray,
+    inspect_released,
+    read_released,
+    stream_released,
+)
 from voxscale.data._responses import check_responses, read_responses
 from voxscale.data._surface_mesh import FlatSurface, SurfaceMesh, read_surface, side_by_side
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
 from voxscale.data._transcript import BAD_WORDS, Transcript, read_transcript
+from voxscale.data.bids import BIDS
+from voxscale.data.lebel2023 import LeBel2023
+from voxscale.data.littleprince import LittlePrince
+from voxscale.data.narratives import Narratives
 
 __all__ = [
     "BAD_WORDS",
+    "BIDS",
     "Audio",
     "Dataset",
     "DatasetCard",
+    "Entry",
     "FlatSurface",
     "Interval",
+    "LeBel2023",
+    "LittlePrince",
+    "Narratives",
     "Outline",
     "Point",
     "PycortexSubject",
+    "StandIn",
+    "StreamedArray",
     "SurfaceMesh",
     "TRReport",
     "TextGrid",
@@ -54,14 +74,18 @@ __all__ = [
     "dataset_subjects",
     "datasets",
     "find_dataset",
+    "inspect_released",
     "is_dataset_file",
     "load",
     "read_audio",
+    "read_gentle",
     "read_pycortex_subject",
+    "read_released",
     "read_responses",
     "read_surface",
     "read_textgrid",
     "read_tr_report",
     "read_transcript",
     "side_by_side",
+    "stream_released",
 ]

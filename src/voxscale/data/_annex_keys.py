@@ -12,7 +12,7 @@ from voxscale.data._remote import HASH_LENGTHS
 
 __all__ = ["AnnexKey", "annex_key", "files_below", "parse_key"]
 
-_KEY = re.compile(r"(?P<backend>[A-Z0-9_]+)(?P<fields>(?:-[a-zA-Z][0-9]+)*)--(?P<name>[^/]+)")
+_KEY = re.compile(r"(?P<backend>[A-Z0-9_]+)(?P<fields>(?:-[a-zA-Z][0-9]{1,15})*)--(?P<name>[^/]+)")
 _OBJECTS = "annex/objects/"
 _LONGEST_POINTER = 32 * 1024  # bytes; git-annex itself takes nothing longer for a pointer
 # Backends whose name is a hash of the whole content; a final E adds the file's ending.

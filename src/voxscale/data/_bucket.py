@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from urllib.parse import quote, unquote, urlencode
 from xml.etree import ElementTree
 
 from voxscale.data._http import Patience, read_page
-from voxscale.data._remote import Remote, join_url
+from voxscale.data._remote import Remote, as_count, join_url
+from voxscale.data._stop import Stop
 from voxscale.errors import DataError
 
 __all__ = ["list_bucket"]
@@ -27,7 +27,7 @@ def list_bucket(
     prefix: str,
     *,
     patience: Patience | None = None,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
 ) -> Iterator[Remote]:
     """List the files of a bucket whose path below a folder begins with ``prefix``.
 
@@ -52,7 +52,7 @@ def list_bucket(
     DataError
         If the listing cannot be had, or is none.
     """
-    patience, stop = patience or Patience(), stop or threading.Event()
+    patience, stop = patience or Patience(), stop or Stop()
     token, seen = "", {""}
     for _ in range(_MOST_PAGES):
         asked = {"list-type": "2", "prefix": f"{below}/{prefix}", "encoding-type": "url"}
@@ -96,7 +96,8 @@ def _remote(
 ) -> Remote | None:
     key, size = one.findtext("{*}Key") or "", one.findtext("{*}Size") or ""
     key = unquote(key) if is_quoted else key
-    if not key.startswith(f"{below}/") or not (size.isascii() and size.isdigit()):
+    n_bytes = as_count(size)
+    if not key.startswith(f"{below}/") or n_bytes is None:
         msg = f"{url}: the listing has the file {key[:200]!r} of {size[:20]!r} bytes; expected"
         msg += f" files of {below}/ and their sizes."
         raise DataError(msg)
@@ -105,4 +106,4 @@ def _remote(
     tag = one.findtext("{*}ETag") or ""
     single, parts = _SINGLE.fullmatch(tag), _PARTS.fullmatch(tag)
     known = f"md5:{single[1]}" if single else f"etag:{parts[1]}" if parts else ""
-    return Remote(key.removeprefix(f"{below}/"), join_url(base_url, key), int(size), known)
+    return Remote(key.removeprefix(f"{below}/"), join_url(base_url, key), n_bytes, known)

@@ -43,7 +43,7 @@ def read_curvature(path: Path, n_vertices: int) -> Array:
         If there are more or fewer values than vertices.
     """
     try:
-        with np.load(present(path), allow_pickle=False) as stored:
+        with present(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             values = np.concatenate([stored["left"], stored["right"]]).astype(np.float64)
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         msg = (

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from voxscale.data._hashes import Compared, compare
-from voxscale.data._http import OutOfRange, Passing, Patience, Stopped, patiently, request
+from voxscale.data._http import OutOfRange, Passing, Patience, patiently, request
 from voxscale.data._part import Part
-from voxscale.data._remote import Remote, place
+from voxscale.data._remote import Remote, as_count, place
+from voxscale.data._stop import Stop
 from voxscale.errors import DataError
 from voxscale.store._aside import told
 
@@ -46,7 +46,7 @@ def download(
     *,
     patience: Patience | None = None,
     tell: Tell | None = None,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
 ) -> Fetched:
     """Fetch one file into a folder; running again is resuming.
 
@@ -64,7 +64,7 @@ def download(
         How long to wait for the server.
     tell : callable, optional
         Called as ``tell(path, n_bytes)`` with the bytes that are there.
-    stop : threading.Event, optional
+    stop : Stop, optional
         Ends it at the next block; what has arrived is kept.
 
     Returns
@@ -81,7 +81,7 @@ def download(
     Stopped
         If ``stop`` was set.
     """
-    patience, stop = patience or Patience(), stop or threading.Event()
+    patience, stop = patience or Patience(), stop or Stop()
     part = Part(place(Path(root), remote.path))
     wrong = _Wrong()
     for _ in range(_WHOLE_TRIES):
@@ -101,9 +101,7 @@ def download(
     raise DataError(msg) from wrong
 
 
-def _fill(
-    remote: Remote, part: Part, patience: Patience, tell: Tell, stop: threading.Event
-) -> None:
+def _fill(remote: Remote, part: Part, patience: Patience, tell: Tell, stop: Stop) -> None:
     """Try until as many bytes are there as were expected."""
     n_counted = 0
 
@@ -127,9 +125,7 @@ def _fill(
     )
 
 
-def _attempt(
-    remote: Remote, part: Part, timeout_s: float, tell: Tell, stop: threading.Event
-) -> None:
+def _attempt(remote: Remote, part: Part, timeout_s: float, tell: Tell, stop: Stop) -> None:
     n_there = part.take_up(remote)
     tell(remote.path, n_there)
     if n_there and n_there == remote.n_bytes:
@@ -142,14 +138,14 @@ def _attempt(
         part.remove()
         msg = f"the server has no bytes after {n_there}"
         raise Passing(msg) from error
-    with response:
+    with response, stop.holding(response):
         goes_on = _goes_on(response, n_there, part)
         _check_length(response, remote, n_there if goes_on else 0)
         if not goes_on:
             n_there = 0
             part.begin(remote, _version_of(response))
-        left = response.headers.get("Content-Length", "")
-        whole = n_there + int(left) if left.isdigit() else None
+        left = as_count(response.headers.get("Content-Length"))
+        whole = None if left is None else n_there + left
         whole = whole if remote.n_bytes is None else remote.n_bytes
         n_there = _copy(response, part, remote, n_there, tell, stop)
     if whole is not None and n_there < whole:
@@ -169,7 +165,7 @@ def _goes_on(response: Any, n_there: int, part: Part) -> bool:
     if response.status != 206:
         return False
     match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-    is_asked = match is not None and int(match[1]) == n_there and n_there > 0
+    is_asked = match is not None and as_count(match[1]) == n_there and n_there > 0
     version = _version_of(response)
     if is_asked and (not version or not part.version or version == part.version):
         return True
@@ -179,11 +175,11 @@ def _goes_on(response: Any, n_there: int, part: Part) -> bool:
 
 
 def _check_length(response: Any, remote: Remote, n_there: int) -> None:
-    told_length = response.headers.get("Content-Length", "")
-    if remote.n_bytes is None or not told_length.isdigit():
+    left = as_count(response.headers.get("Content-Length"))
+    if remote.n_bytes is None or left is None:
         return
-    if n_there + int(told_length) != remote.n_bytes:
-        msg = f"expected {remote.n_bytes} bytes, the server has {n_there + int(told_length)} of it"
+    if n_there + left != remote.n_bytes:
+        msg = f"expected {remote.n_bytes} bytes, the server has {n_there + left} of it"
         raise _Wrong(msg)
 
 
@@ -194,9 +190,7 @@ def _version_of(response: Any) -> str:
     return tag if tag.startswith('"') else modified
 
 
-def _copy(
-    response: Any, part: Part, remote: Remote, n_there: int, tell: Tell, stop: threading.Event
-) -> int:
+def _copy(response: Any, part: Part, remote: Remote, n_there: int, tell: Tell, stop: Stop) -> int:
     """Write what arrives, as it arrives; return how many bytes are there."""
     with told(part.target):
         file = part.path.open("ab", buffering=0)
@@ -210,8 +204,7 @@ def _copy(
             except (OSError, HTTPException) as error:
                 msg = f"the connection broke after {n_there} bytes"
                 raise Passing(msg) from error
-            if stop.is_set():
-                raise Stopped
+            stop.check()
             if not block:
                 return n_there
             if remote.n_bytes is not None and n_there + len(block) > remote.n_bytes:
@@ -230,17 +223,13 @@ def _write(file: Any, block: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def _compared(remote: Remote, part: Part, stop: threading.Event) -> Compared:
-    def going() -> None:
-        if stop.is_set():
-            raise Stopped
-
-    compared = compare(part.path, remote.n_bytes, remote.hash, going)
+def _compared(remote: Remote, part: Part, stop: Stop) -> Compared:
+    compared = compare(part.path, remote.n_bytes, remote.hash, stop.check)
     if not compared.verified_by:
         size = "any number of" if remote.n_bytes is None else remote.n_bytes
         msg = f"expected {size} bytes, {remote.hash or 'no hash'}; got {compared.got}"
         raise _Wrong(msg)
-    going()
+    stop.check()
     return compared
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -18,6 +17,7 @@ from voxscale.data._hashes import SIZE_ONLY, compare
 from voxscale.data._http import Patience
 from voxscale.data._part import Part
 from voxscale.data._remote import OWN_PREFIX, Remote, amount, place
+from voxscale.data._stop import Stop
 from voxscale.errors import DataError, StoreError, VoxscaleWarning
 from voxscale.store._aside import told
 
@@ -210,7 +210,7 @@ class _Fetching:
         tell: Tell | None,
     ) -> None:  # fmt: skip
         self._root, self._record, self._plan = root, record, plan
-        self._patience, self._tell, self._stop = patience, tell, threading.Event()
+        self._patience, self._tell, self._stop = patience, tell, Stop()
 
     def run(self, n_at_once: int) -> FetchSummary:
         fetched: list[Fetched] = []

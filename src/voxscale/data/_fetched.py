@@ -24,7 +24,14 @@ def datalad_line(root: Path, wanted: Iterable[str]) -> str:
     return f"datalad get -d {shlex.quote(str(root))} {paths}"
 
 
-def data_folder(root: FilePath | None, name: str, accession: str, inside: Sequence[str]) -> Path:
+def data_folder(
+    root: FilePath | None,
+    name: str,
+    accession: str,
+    inside: Sequence[str],
+    *,
+    others: Sequence[str] = (),
+) -> Path:
     """Find the folder of a data set: ``root`` itself, or its folder in it.
 
     Parameters
@@ -36,6 +43,8 @@ def data_folder(root: FilePath | None, name: str, accession: str, inside: Sequen
         Name of its folder, such as "ds003020".
     inside : sequence of str
         Folders of which it has one or more.
+    others : sequence of str
+        What else the folder may be called.
 
     Raises
     ------
@@ -49,7 +58,8 @@ def data_folder(root: FilePath | None, name: str, accession: str, inside: Sequen
             f"get it with: {clone}"
         )
         raise DataError(msg)
-    for folder in (Path(root).expanduser(), Path(root).expanduser() / accession):
+    given = Path(root).expanduser()
+    for folder in (given, *(given / one for one in (accession, *others))):
         if any(kind_of(folder / one)[1] == "folder" for one in inside):
             return folder
     expected = " or ".join(f"{one}/" for one in inside)

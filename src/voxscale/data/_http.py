@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +13,11 @@ from urllib import request as url_request
 from urllib.parse import urlsplit
 
 from voxscale._version import __version__
+from voxscale.data._remote import as_count
+from voxscale.data._stop import Stop, Stopped
 from voxscale.errors import DataError
 
-__all__ = ["OutOfRange", "Passing", "Patience", "Stopped", "patiently", "read_page", "request"]
+__all__ = ["OutOfRange", "Passing", "Patience", "patiently", "read_page", "request"]
 
 _Made = TypeVar("_Made")
 
@@ -40,10 +41,6 @@ class OutOfRange(Exception):
     def __init__(self, n_bytes: int | None) -> None:
         super().__init__(n_bytes)
         self.n_bytes = n_bytes
-
-
-class Stopped(Exception):
-    """Others want this to end; nothing went wrong here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ def patiently(
     attempt: Callable[[], _Made],
     what: str,
     patience: Patience,
-    stop: threading.Event,
+    stop: Stop,
     went_on: Callable[[], bool] = lambda: False,
 ) -> _Made:
     """Try until it is done, or has failed so often in a row that it is given up.
@@ -92,7 +89,7 @@ def patiently(
     what : str
         Begins the message.
     patience : Patience
-    stop : threading.Event
+    stop : Stop
         Ends a wait at once.
     went_on : callable
         Tells whether a try that failed brought much nevertheless: then counting begins anew.
@@ -151,7 +148,7 @@ def request(url: str, headers: dict[str, str], timeout_s: float) -> Any:
         raise Passing(_said(error)) from error
 
 
-def read_page(url: str, patience: Patience, stop: threading.Event) -> bytes:
+def read_page(url: str, patience: Patience, stop: Stop) -> bytes:
     """Read a short page whole.
 
     Raises
@@ -168,8 +165,8 @@ def read_page(url: str, patience: Patience, stop: threading.Event) -> bytes:
                 page: bytes = response.read(_LARGEST_PAGE + 1)
             except (OSError, HTTPException) as error:
                 raise Passing(_said(error)) from error
-            wanted = response.headers.get("Content-Length", "")
-            if wanted.isdigit() and len(page) < min(int(wanted), _LARGEST_PAGE + 1):
+            wanted = as_count(response.headers.get("Content-Length"))
+            if wanted is not None and len(page) < min(wanted, _LARGEST_PAGE + 1):
                 msg = f"the answer ends after {len(page)} of {wanted} bytes"
                 raise Passing(msg)
         return page
@@ -198,6 +195,7 @@ def _opener() -> url_request.OpenerDirector:
     opener = url_request.OpenerDirector()
     for handler in (
         url_request.ProxyHandler(),
+        url_request.UnknownHandler(),
         url_request.HTTPHandler(),
         url_request.HTTPSHandler(),
         url_request.HTTPDefaultErrorHandler(),
@@ -210,11 +208,10 @@ def _opener() -> url_request.OpenerDirector:
 
 def _refusal(url: str, error: url_error.HTTPError) -> Exception:
     if error.code == _OUT_OF_RANGE:
-        whole = (error.headers.get("Content-Range", "") or "").removeprefix("bytes */")
-        return OutOfRange(int(whole) if whole.isdigit() else None)
+        whole = error.headers.get("Content-Range", "")
+        return OutOfRange(as_count(whole.removeprefix("bytes */")))
     if error.code in _PASSING_CODES:
-        asked = error.headers.get("Retry-After", "") or ""
-        wait_s = float(asked) if asked.isdigit() else 0.0
+        wait_s = as_count(error.headers.get("Retry-After")) or 0
         return Passing(f"the server says {error.code} {error.reason}", wait_s)
     if error.code // 100 == 3:
         return DataError(_redirected(url, error.headers.get("Location", "nowhere")))

@@ -26,7 +26,7 @@ def label_position(points: Array, is_closed: bool) -> Array:  # noqa: FBT001
         Of a closed line, the point inside it that is farthest from it, to within a hundredth of
         its size or so; of an open one, or one that holds no area, the middle of its length.
     """
-    if is_closed:
+    if is_closed and np.ptp(points, axis=0).all():
         low, high = points.min(axis=0), points.max(axis=0)
         best, found = low, 0.0
         for _ in range(_N_ROUNDS):

@@ -21,6 +21,7 @@ __all__ = ["Outline", "read_outlines"]
 _SVG = "{http://www.w3.org/2000/svg}"
 _INKSCAPE_LABEL = "{http://www.inkscape.org/namespaces/inkscape}label"
 _NOT_DRAWN = ("data", "roilabels")  # layers that hold pictures, and labels in older files
+_NEAR = 100.0  # mm: a label belongs to a line if it is nearer than this to where it fits
 _NUMBER = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(?:px)?\s*")
 
 
@@ -35,8 +36,8 @@ class Outline:
     lines : tuple of arrays of shape (n_points, 2), in mm
         In the coordinates of the flat map. A closed line ends where it began.
     label_positions : array of shape (n_lines, 2), in mm
-        Where the name fits: of a closed line, the point inside that is farthest from it; of an
-        open one, its middle.
+        Where the drawing has the name near a line, or else where it fits: of a closed line, the
+        point inside that is farthest from it; of an open one, its middle.
     is_hidden : bool
         Whether the drawing says that it shall not be shown.
     """
@@ -115,13 +116,31 @@ def _drawn(layer: ElementTree.Element, place: Array) -> Iterator[Outline]:
     """Yield the outlines of a layer: below "shapes", or, as older files have them, in it."""
     shapes = [one for one in _groups(layer, place) if one[0].get(_INKSCAPE_LABEL) == "shapes"]
     parent, inside = shapes[0] if shapes else (layer, place)
+    texts = list(_texts(layer, place))
     for group, its_place in _groups(parent, inside):
         name = group.get(_INKSCAPE_LABEL, "")
         lines = [line for path in _paths(group, its_place) for line in path]
         if name == "labels" or not lines:
             continue
         positions = np.array([label_position(points, is_closed) for points, is_closed in lines])
+        for position in (where for text, where in texts if text == name):
+            away = np.linalg.norm(positions - position, axis=1)
+            if away.min() < _NEAR:
+                positions[away.argmin()] = position
         yield Outline(name, tuple(points for points, _ in lines), positions, _is_hidden(group))
+
+
+def _texts(parent: ElementTree.Element, place: Array) -> Iterator[tuple[str, Array]]:
+    """Yield what is written below an element, and where, in flat coordinates."""
+    for one in parent:
+        inside = place @ affine_of(one.get("transform"))
+        if one.tag == f"{_SVG}g":
+            yield from _texts(one, inside)
+        elif one.tag == f"{_SVG}text":
+            place_of_text = [_NUMBER.fullmatch(one.get(axis, "")) for axis in "xy"]
+            x, y = (float(found[1]) if found else np.nan for found in place_of_text)
+            if np.isfinite([x, y]).all():
+                yield "".join(one.itertext()).strip(), (inside @ [x, y, 1.0])[:2]
 
 
 def _paths(group: ElementTree.Element, place: Array) -> Iterator[list[tuple[Array, bool]]]:

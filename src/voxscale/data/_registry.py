@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from voxscale.data._files import FilePath, read_text
-from voxscale.data._remote import HASH_LENGTHS, Remote, join_url
+from voxscale.data._remote import HASH_LENGTHS, Remote, as_count, join_url
 from voxscale.errors import DataError
 
 __all__ = ["read_registry"]
@@ -101,10 +101,10 @@ def _remote(row: dict[str, Any]) -> Remote:
     if not all(isinstance(one, str) for one in (path, url, base, *dict(hashes).values())):
         msg = "path, url, base and hash are text; expected such."
         raise DataError(msg)
-    n_bytes = str(row.get("n_bytes", ""))
-    if not (n_bytes.isascii() and n_bytes.isdigit()) or not hashes:
+    n_bytes = as_count(str(row.get("n_bytes", "")))
+    if n_bytes is None or not hashes:
         msg = f"{path[:200]!r} has no size or no hash; expected n_bytes and sha256 or md5."
         raise DataError(msg)
     kind, digits = hashes[0]  # the longest
     address = url or (join_url(base, path) if base else "")
-    return Remote(path, address, int(n_bytes), f"{kind}:{digits.lower()}")
+    return Remote(path, address, n_bytes, f"{kind}:{digits.lower()}")

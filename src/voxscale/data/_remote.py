@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from voxscale.errors import DataError
 
-__all__ = ["HASH_LENGTHS", "OWN_PREFIX", "Remote", "amount", "join_url", "place"]
+__all__ = ["HASH_LENGTHS", "OWN_PREFIX", "Remote", "amount", "as_count", "join_url", "place"]
 
 HASH_LENGTHS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 OWN_PREFIX = ".voxscale-"  # of the files that a fetch keeps for itself in the folder
@@ -17,6 +17,7 @@ OWN_PREFIX = ".voxscale-"  # of the files that a fetch keeps for itself in the f
 _HASH = re.compile(r"(?P<kind>[a-z0-9]+):(?P<digits>[0-9a-f]+)(?:-(?P<n_parts>[1-9][0-9]{0,4}))?")
 _NEVER = re.compile(r"[\x00-\x1f\x7f\\:]")  # no path holds these; some systems read more into them
 _LONGEST = 1024  # characters of a path; keys of a bucket are no longer
+_DIGITS = 15  # of a size; a thousand TB
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -103,6 +104,18 @@ def amount(n_bytes: int) -> str:
     while n_bytes >= 1000 ** (power + 1) and power < len(_UNITS) - 1:
         power += 1
     return f"{n_bytes / 1000**power:.{1 if power else 0}f} {_UNITS[power]}"
+
+
+def as_count(text: str | None) -> int | None:
+    """Read a count as servers and listings write it; None where it is none, or beyond belief.
+
+    Examples
+    --------
+    >>> as_count("12"), as_count("-1"), as_count("²"), as_count(None)
+    (12, None, None, None)
+    """
+    is_count = text is not None and text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    return int(text) if text is not None and is_count else None
 
 
 def _check_path(path: str) -> None:

@@ -184,7 +184,7 @@ def _of_gifti(path: Path) -> tuple[Any, Any]:
 
 def _of_npz(path: Path) -> tuple[Any, Any]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return arrays["pts"], arrays["polys"]
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         msg = f"{path} is no surface ({error}); expected the arrays pts and polys; fetch it again."

@@ -123,8 +123,9 @@ def _commands(path: str) -> Iterator[tuple[str, Array]]:
         command = {"M": "L", "m": "l"}.get(command, command)  # what follows a move are lines
     else:
         return
+    told = " ".join([command, *tokens[at : at + 3]]).strip()
     msg = (
-        f"path has {' '.join([command, *tokens[at : at + 3]])!r}, which is no command of SVG with "
+        f"path has {told!r}, which is no command of SVG with "
         f"all its numbers; expected {', '.join(_N_NUMBERS)}; save the drawing again."
     )
     raise DataError(msg)

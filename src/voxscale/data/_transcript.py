@@ -18,7 +18,7 @@ from voxscale.data._textgrid import TextGrid, Tier, looks_like_textgrid, note_on
 from voxscale.data._word_table import Row, read_word_table
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 
-__all__ = ["BAD_WORDS", "Transcript", "read_transcript"]
+__all__ = ["BAD_WORDS", "Transcript", "read_transcript", "transcript_of"]
 
 BAD_WORDS = frozenset({"sentence_start", "sentence_end", "br", "lg", "ls", "ns", "sp"})
 """Labels of a word tier that are no words: breaths, laughter, lip smacks, noise, silence."""
@@ -180,6 +180,38 @@ def read_transcript(
         msg = f"bad_words is one string ({bad_words!r}); expected a collection: {{{bad_words!r}}}."
         raise TypeError(msg)
     rows, note = _read_rows(path, tier, encoding, word_column)
+    made = _made(rows, path, bad_words, drop_blank=drop_blank, lower=lower)
+    if note:
+        warnings.warn(note, VoxscaleWarning, stacklevel=2)
+    return made
+
+
+def transcript_of(
+    grid: TextGrid,
+    label: FilePath,
+    tier: str | int | None = None,
+    *,
+    bad_words: Collection[str] = BAD_WORDS,
+    drop_blank: bool = True,
+    lower: bool = False,
+) -> Transcript:
+    """Take the words of a TextGrid that is at hand, as :func:`read_transcript` does of a file.
+
+    ``label`` is what errors call it.
+    """
+    rows = _rows_of(_word_tier(grid, tier, label))
+    return _made(rows, label, bad_words, drop_blank=drop_blank, lower=lower)
+
+
+def _made(
+    rows: Sequence[Row],
+    path: FilePath,
+    bad_words: Collection[str],
+    *,
+    drop_blank: bool,
+    lower: bool,
+) -> Transcript:
+    """Leave out what are no words, and check the others."""
     bad = {_bare(word) for word in bad_words}
     kept = [row for row in rows if not _is_dropped(row.word, bad, drop_blank=drop_blank)]
     if not kept:
@@ -193,8 +225,6 @@ def read_transcript(
     offsets = [row.offset_s for row in kept if row.offset_s is not None]
     offset_s = np.array(offsets) if offsets else None
     _check_order(words, onset_s, offset_s, [row.place for row in kept], f"{path}, ")
-    if note:
-        warnings.warn(note, VoxscaleWarning, stacklevel=2)
     return Transcript(words, onset_s, offset_s)
 
 

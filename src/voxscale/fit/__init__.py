@@ -28,10 +28,12 @@ from voxscale.fit._stacking import (
     stacked_prediction,
     stacking_weights,
 )
+from voxscale.fit._streamed import BlockedWeights, predict_streamed
 
 __all__ = [
     "SCORINGS",
     "BandedRidgeCV",
+    "BlockedWeights",
     "Decomposition",
     "FitPlan",
     "Gram",
@@ -51,6 +53,7 @@ __all__ = [
     "held_out_predictions",
     "leave_run_out",
     "nested_scores",
+    "predict_streamed",
     "r2_split",
     "residual_covariance",
     "solve",

@@ -11,7 +11,7 @@ from voxscale.arrays import Array
 __all__ = ["PixelGrid", "pixel_grid"]
 
 _PER_BLOCK = 50_000  # triangles that are looked at together, to bound memory
-_ON_EDGE = -1e-9  # barycentric coordinates of a pixel on an edge may round below 0
+_ROUNDING = 1e-9  # what a pixel on an edge may lie beyond it, in pixels or barycentric
 
 
 class PixelGrid(NamedTuple):
@@ -64,8 +64,8 @@ def _covered(corners: Array, n: Array) -> tuple[Array, Array, Array, Array]:
 
     Every pixel of a triangle's bounding box is tried.
     """
-    first = np.maximum(np.ceil(corners.min(axis=1)), 0).astype(np.int64)
-    last = np.minimum(np.floor(corners.max(axis=1)), n - 1).astype(np.int64)
+    first = np.maximum(np.ceil(corners.min(axis=1) - _ROUNDING), 0).astype(np.int64)
+    last = np.minimum(np.floor(corners.max(axis=1) + _ROUNDING), n - 1).astype(np.int64)
     sides = np.maximum(last - first + 1, 0)
     counts = sides.prod(axis=1)
     face = np.repeat(np.arange(len(corners)), counts)
@@ -80,5 +80,5 @@ def _covered(corners: Array, n: Array) -> tuple[Array, Array, Array, Array]:
         one = (dx * d[face] - dy * c[face]) / area[face]
         other = (dy * a[face] - dx * b[face]) / area[face]
         shares = np.stack([one, other, 1.0 - one - other], axis=1)
-        covered = (shares >= _ON_EDGE).all(axis=1) & np.isfinite(shares).all(axis=1)
+        covered = (shares >= -_ROUNDING).all(axis=1) & np.isfinite(shares).all(axis=1)
     return face[covered], x[covered], y[covered], shares[covered]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,24 @@ class PixelMap:
         """Rows and columns of pixels."""
         n_rows, n_columns = self.inside.shape
         return n_rows, n_columns
+
+    @cached_property
+    def borders(self) -> tuple[Array, ...]:
+        """Closed lines around the cortex, each (n_points, 2) in flat coordinates.
+
+        What was drawn over the edge of the flat map can be clipped by them; lines around holes
+        turn the other way.
+        """
+        from contourpy import contour_generator
+
+        left, right, bottom, top = self.extent
+        n_rows, n_columns = self.inside.shape
+        across, down = (right - left) / n_columns, (bottom - top) / n_rows
+        x = left + across * (np.arange(n_columns + 2) - 0.5)
+        y = top + down * (np.arange(n_rows + 2) - 0.5)
+        framed = np.pad(self.inside, 1).astype(np.float64)
+        lines: Any = contour_generator(x, y, framed).lines(0.5)
+        return tuple(lines)
 
     def picture(self, values: ArrayLike) -> Array:
         """Show values: each pixel is the mean of its values, by their weights.

@@ -67,7 +67,7 @@ def _read(path: Path) -> PixelMap:
     """Read a map; numpy checks the sums that a zip file keeps of its parts."""
     from scipy.sparse import csr_array
 
-    with np.load(path, allow_pickle=False) as kept:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         inside, extent = kept["inside"], kept["extent"].tolist()
         value_shape = tuple(int(n) for n in kept["value_shape"])
         shape = len(kept["indptr"]) - 1, int(np.prod(value_shape))

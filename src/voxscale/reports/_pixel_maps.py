@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from voxscale.store import hash_array, hash_file
 
 __all__ = ["flat_picture", "fsaverage_pixel_map", "pixel_map"]
 
+_FEWEST_ROWS = 16
 _HEIGHT = 1024  # rows of pixels, as pycortex has by default
 _N_DEPTHS = 32  # from white matter to pia, as pycortex has by default
 _LONGEST_EDGE = 30.0  # mm; longer edges of fsaverage5's triangles bridge a cut of the sheet
@@ -29,6 +30,7 @@ def pixel_map(
     transform: str | None = None,
     *,
     on: str = "voxels",
+    interpolation: str = "nearest",
     n_rows: int = _HEIGHT,
     n_depths: int = _N_DEPTHS,
 ) -> PixelMap:
@@ -47,7 +49,10 @@ def pixel_map(
         By default the only one, or ``<subject>_auto``. Not looked at for vertices.
     on : {"voxels", "vertices"}
         Whether values are those of a volume (z, y, x), or of vertices (n_vertices,), left
-        hemisphere first. A pixel shows the nearest vertex of its triangle.
+        hemisphere first.
+    interpolation : {"nearest", "linear"}
+        Of vertices: a pixel shows the nearest vertex, so that no value is shown that no vertex
+        has, or the mean of the three of its triangle by its place among them.
     n_rows : int
         Rows of pixels, 16 or more.
     n_depths : int
@@ -62,7 +67,7 @@ def pixel_map(
     DataError
         If a file that is needed does not exist, has no content or is not what it says.
     ValueError
-        If ``on`` is neither, or a number is too small.
+        If ``on`` or ``interpolation`` is neither, or a number is too small.
 
     References
     ----------
@@ -72,11 +77,14 @@ def pixel_map(
     if on not in ("voxels", "vertices"):
         msg = f"on is {on!r}; expected 'voxels' or 'vertices'."
         raise ValueError(msg)
-    if n_rows < 16 or n_depths < 1:
-        msg = f"n_rows is {n_rows}, n_depths {n_depths}; expected 16 or more, and 1 or more."
+    if n_depths < 1:
+        msg = f"n_depths is {n_depths}; expected 1 or more."
         raise ValueError(msg)
+    _check(n_rows, interpolation)
     files = [*subject.surface_files("flat")]
     fields: dict[str, Any] = {"on": on, "n_rows": n_rows, "curvature": _curvature_key(subject)}
+    if on == "vertices":
+        fields["interpolation"] = interpolation
     if on == "voxels":
         files += [path for kind in ("pia", "wm") for path in subject.surface_files(kind)]
         place = subject.transform(transform)
@@ -87,20 +95,23 @@ def pixel_map(
         flat = subject.flat
         grid = pixel_grid(flat.points, flat.faces, n_rows)
         if on == "vertices":
-            nearest = vertex_weights(grid, flat.points)
-            return _with_curvature(grid, nearest, (len(flat.points),), flat, subject.curvature)
+            return _of_vertices(grid, flat, subject.curvature, interpolation)
         pia, wm = (_points(subject, kind, len(flat.points)) for kind in ("pia", "wm"))
         weights = voxel_weights(grid, pia, wm, place, n_depths)
-        return _with_curvature(grid, weights, place.shape, flat, subject.curvature)
+        folds = vertex_weights(grid, flat) @ subject.curvature
+        return _whole(grid, weights, place.shape, folds)
 
     return kept_pixel_map(fields, make)
 
 
-def fsaverage_pixel_map(*, n_rows: int = _HEIGHT) -> PixelMap:
-    """Find what each pixel of the flat map of fsaverage5 shows: the nearest vertex.
+def fsaverage_pixel_map(*, interpolation: str = "nearest", n_rows: int = _HEIGHT) -> PixelMap:
+    """Find what each pixel of the flat map of fsaverage5 shows.
 
     Parameters
     ----------
+    interpolation : {"nearest", "linear"}
+        A pixel shows the nearest vertex, or the mean of the three of its triangle by its place
+        among them.
     n_rows : int
         Rows of pixels, 16 or more.
 
@@ -113,7 +124,7 @@ def fsaverage_pixel_map(*, n_rows: int = _HEIGHT) -> PixelMap:
     Raises
     ------
     ValueError
-        If ``n_rows`` is too small.
+        If ``n_rows`` is too small, or the interpolation is neither.
     VoxscaleError
         If nilearn, which brings the surface, is not installed.
 
@@ -121,12 +132,10 @@ def fsaverage_pixel_map(*, n_rows: int = _HEIGHT) -> PixelMap:
     ----------
     Fischl, Sereno & Dale 1999, NeuroImage 9:195, doi:10.1006/nimg.1998.0396.
     """
-    if n_rows < 16:
-        msg = f"n_rows is {n_rows}; expected 16 or more."
-        raise ValueError(msg)
+    _check(n_rows, interpolation)
     try:
         release = version("nilearn")
-    except ImportError as error:  # of a package that is not there, too
+    except PackageNotFoundError as error:
         msg = (
             "flat maps need the surface fsaverage5, which nilearn brings and which is not "
             "installed; run: pip install 'voxscale[brain]'."
@@ -136,10 +145,10 @@ def fsaverage_pixel_map(*, n_rows: int = _HEIGHT) -> PixelMap:
     def make() -> PixelMap:
         flat, curvature = _fsaverage()
         grid = pixel_grid(flat.points, flat.faces, n_rows)
-        nearest = vertex_weights(grid, flat.points)
-        return _with_curvature(grid, nearest, (len(flat.points),), flat, curvature)
+        return _of_vertices(grid, flat, curvature, interpolation)
 
-    return kept_pixel_map({"surface": "fsaverage5", "nilearn": release, "n_rows": n_rows}, make)
+    fields = {"surface": "fsaverage5", "nilearn": release, "n_rows": n_rows}
+    return kept_pixel_map({**fields, "interpolation": interpolation}, make)
 
 
 def flat_picture(
@@ -148,6 +157,7 @@ def flat_picture(
     *,
     transform: str | None = None,
     mask: str = "thick",
+    interpolation: str = "nearest",
     n_rows: int = _HEIGHT,
 ) -> tuple[Array, PixelMap]:
     """Show values on a flat map, whatever they are values of.
@@ -162,6 +172,8 @@ def flat_picture(
         By default the only one, or ``<subject>_auto``.
     mask : str
         Of which the values are, where they are of voxels.
+    interpolation : {"nearest", "linear"}
+        Of values of vertices (see `pixel_map`).
     n_rows : int
         Rows of pixels.
 
@@ -190,10 +202,10 @@ def flat_picture(
                 "voxscale.data.read_pycortex_subject returns."
             )
             raise ValueError(msg)
-        pixels = fsaverage_pixel_map(n_rows=n_rows)
+        pixels = fsaverage_pixel_map(interpolation=interpolation, n_rows=n_rows)
         return pixels.picture(values), pixels
     if len(shape) == 1 and shape[0] == subject.n_vertices:
-        pixels = pixel_map(subject, on="vertices", n_rows=n_rows)
+        pixels = pixel_map(subject, on="vertices", interpolation=interpolation, n_rows=n_rows)
         return pixels.picture(values), pixels
     try:
         volume = subject.volume(values, transform, mask)
@@ -204,13 +216,27 @@ def flat_picture(
     return pixels.picture(volume), pixels
 
 
-def _with_curvature(
-    grid: PixelGrid, weights: Any, value_shape: tuple[int, ...], flat: FlatSurface, curvature: Array
+def _check(n_rows: int, interpolation: str) -> None:
+    if n_rows < _FEWEST_ROWS:
+        msg = f"n_rows is {n_rows}; expected {_FEWEST_ROWS} or more."
+        raise ValueError(msg)
+    if interpolation not in ("nearest", "linear"):
+        msg = f"interpolation is {interpolation!r}; expected 'nearest' or 'linear'."
+        raise ValueError(msg)
+
+
+def _of_vertices(
+    grid: PixelGrid, flat: FlatSurface, curvature: Array, interpolation: str
 ) -> PixelMap:
-    """Make the map, with the curvature of the nearest vertex in each pixel."""
-    folds = np.full(grid.inside.shape, np.nan)
-    folds[grid.inside] = vertex_weights(grid, flat.points) @ curvature
-    return PixelMap(weights, grid.inside, grid.extent, value_shape, folds)
+    nearest = vertex_weights(grid, flat)
+    weights = nearest if interpolation == "nearest" else vertex_weights(grid, flat, is_linear=True)
+    return _whole(grid, weights, (len(flat.points),), nearest @ curvature)
+
+
+def _whole(grid: PixelGrid, weights: Any, value_shape: tuple[int, ...], folds: Array) -> PixelMap:
+    curvature = np.full(grid.inside.shape, np.nan)
+    curvature[grid.inside] = folds
+    return PixelMap(weights, grid.inside, grid.extent, value_shape, curvature)
 
 
 def _curvature_key(subject: PycortexSubject) -> list[str]:

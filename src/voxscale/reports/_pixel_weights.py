@@ -10,7 +10,7 @@ from voxscale.arrays import Array
 from voxscale.reports._pixel_grid import PixelGrid
 
 if TYPE_CHECKING:
-    from voxscale.data import VoxelTransform
+    from voxscale.data import FlatSurface, VoxelTransform
 
 __all__ = ["vertex_weights", "voxel_weights"]
 
@@ -56,17 +56,17 @@ def voxel_weights(
     return csr_array((np.concatenate(counts), np.concatenate(columns), indptr), shape=shape)
 
 
-def vertex_weights(grid: PixelGrid, points: Array, *, is_linear: bool = False) -> Any:
-    """Weigh the three vertices around each pixel.
+def vertex_weights(grid: PixelGrid, flat: FlatSurface, *, is_linear: bool = False) -> Any:
+    """Weigh the vertices at each pixel.
 
     Parameters
     ----------
     grid : PixelGrid
-    points : array of shape (n_vertices, 2), in mm
-        The flat coordinates that the grid was laid over.
+    flat : FlatSurface
+        That the grid was laid over.
     is_linear : bool
-        Weigh them by the pixel's barycentric coordinates; or else take the nearest alone, so
-        that no value is shown that no vertex has.
+        Weigh the three vertices around a pixel by its barycentric coordinates; or else take the
+        nearest vertex of any triangle alone, so that no value is shown that no vertex has.
 
     Returns
     -------
@@ -74,18 +74,18 @@ def vertex_weights(grid: PixelGrid, points: Array, *, is_linear: bool = False) -
         A row sums to 1.
     """
     from scipy.sparse import csr_array
+    from scipy.spatial import KDTree
 
     n_pixels = len(grid.corners)
     shares, columns, per_pixel = grid.barycentric, grid.corners, 3
     if not is_linear:
-        corners = points[grid.corners]
-        places = np.einsum("pk,pkc->pc", grid.barycentric, corners)
-        nearest = ((corners - places[:, None]) ** 2).sum(axis=2).argmin(axis=1)
-        columns = columns[np.arange(n_pixels), nearest]
+        places = np.einsum("pk,pkc->pc", grid.barycentric, flat.points[grid.corners])
+        used = np.unique(flat.faces)
+        columns = used[KDTree(flat.points[used]).query(places, workers=-1)[1]]
         shares, per_pixel = np.ones(n_pixels), 1
     indptr = np.arange(n_pixels + 1) * per_pixel
     parts = (shares.astype(np.float32).ravel(), columns.astype(np.int32).ravel(), indptr)
-    return csr_array(parts, shape=(n_pixels, len(points)))
+    return csr_array(parts, shape=(n_pixels, len(flat.points)))
 
 
 def _voxels_between(

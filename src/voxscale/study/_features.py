@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voxscale.study._cells import Cell
     from voxscale.study._config import Study
     from voxscale.study._inputs import Inputs, SubjectFacts
+    from voxscale.study._protocol import Protocol
 
 __all__ = [
     "FeaturePass",
@@ -90,7 +91,7 @@ class FeaturePass:
         return f"story {self.targets[0].run}, context {self.context} of {self.model}"
 
 
-def recipe_of(study: Study, test: Sequence[str] = ()) -> DesignRecipe:
+def recipe_of(study: Study | Protocol, test: Sequence[str] = ()) -> DesignRecipe:
     """Return how this study's features become a design matrix; ``test`` are its test runs."""
     design = study.design
     return DesignRecipe(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +17,20 @@ from voxscale.study._settings import (
     Evaluate,
     Features,
     Fit,
+    Flag,
     SettingsTable,
+    Share,
     StoryLists,
     Text,
+    Whole,
 )
 from voxscale.study._toml import explain, read_study_file
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+    from voxscale.arrays import Array
+    from voxscale.design import DesignRecipe
 
 __all__ = ["Protocol", "with_protocol"]
 
@@ -45,8 +51,29 @@ class _OfStudy(SettingsTable):
     contexts: tuple[Count, ...] | None = Field(None, description="a list of numbers of words")
 
 
+class _Ceiling(SettingsTable):
+    """How a noise ceiling is taken; a study has its own."""
+
+    story: Text | None = Field(None, description="the name of a story that was repeated")
+    unit_power: Flag = Field(default=False, description="true or false")
+    above: Share | None = Field(None, description="a ceiling above which voxels are shown")
+
+
+class _Stacking(SettingsTable):
+    """How models are stacked; a study has its own."""
+
+    leave_out: tuple[Whole, ...] = Field((), description="a list of numbers of models, from 0")
+    test: tuple[Text, ...] = Field((), description="a list of stories to score, in their order")
+    validation: tuple[Text, ...] = Field((), description="a list of stories to choose by")
+    min_gain: Share = Field(0.05, description="a correlation by which the mix must be better")
+
+
 class Protocol(SettingsTable):
-    """A protocol file: tables of a study file, and [protocol], which says whose they are."""
+    """A protocol file: tables of a study file, and [protocol], which says whose they are.
+
+    A study takes over ``study``, ``stories``, ``design``, ``features``, ``fit`` and ``evaluate``;
+    what else a publication did is in ``ceiling`` and ``stacking``.
+    """
 
     protocol: _About = Field(description="the table [protocol]")
     study: _OfStudy = Field(_OfStudy(), description="the table [study]")
@@ -55,6 +82,33 @@ class Protocol(SettingsTable):
     features: Features = Field(Features(), description="the table [features]")
     fit: Fit = Field(Fit(), description="the table [fit]")
     evaluate: Evaluate = Field(Evaluate(), description="the table [evaluate]")
+    ceiling: _Ceiling = Field(_Ceiling(), description="the table [ceiling]")
+    stacking: _Stacking = Field(_Stacking(), description="the table [stacking]")
+
+    def recipe(self, test: Sequence[str] | None = None) -> DesignRecipe:
+        """Return how features become a design matrix.
+
+        Parameters
+        ----------
+        test : sequence of str, optional
+            Runs that are trimmed as test runs. Default: those of ``stories``.
+        """
+        from voxscale.study._features import recipe_of
+
+        return recipe_of(self, (self.stories.test or ()) if test is None else test)
+
+    def splits(self, run_lengths: Sequence[int], *, seed: int = 0) -> list[tuple[Array, Array]]:
+        """Choose which rows train and which validate, (train_rows, validation_rows) each.
+
+        Parameters
+        ----------
+        run_lengths : sequence of int, in TRs
+            Of the training runs, in their order.
+        seed : int
+        """
+        from voxscale.study._subject_data import splits_of  # brings torch
+
+        return splits_of(self, run_lengths, seed=seed)
 
     @classmethod
     def named(cls, name: str, base: Path | None = None) -> Protocol:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from voxscale.study._cells import Cell
     from voxscale.study._config import Study
     from voxscale.study._inputs import Inputs
+    from voxscale.study._protocol import Protocol
 
 __all__ = ["SubjectData", "design_of", "joined", "splits_of"]
 
@@ -151,7 +152,9 @@ def _spaces(
     return spaces
 
 
-def splits_of(study: Study, run_lengths: Sequence[int]) -> list[tuple[Array, Array]]:
+def splits_of(
+    study: Study | Protocol, run_lengths: Sequence[int], *, seed: int | None = None
+) -> list[tuple[Array, Array]]:
     """Choose which rows train and which validate.
 
     One training story alone cannot be left out: then five contiguous folds are, with a gap
@@ -160,8 +163,10 @@ def splits_of(study: Study, run_lengths: Sequence[int]) -> list[tuple[Array, Arr
 
     Parameters
     ----------
-    study : Study
+    study : Study or Protocol
     run_lengths : sequence of int, in TRs
+    seed : int, optional
+        By default that of the study; a protocol has none.
 
     Returns
     -------
@@ -174,7 +179,7 @@ def splits_of(study: Study, run_lengths: Sequence[int]) -> list[tuple[Array, Arr
             "chunk_len": cv.chunk_len,
             "n_chunks": cv.n_chunks_of(n_trs, protocol=protocol),
             "n_repeats": cv.n_repeats,
-            "seed": study.seed,
+            "seed": getattr(study, "seed", 0) if seed is None else seed,
             "gap": cv.gap,
         }
         if protocol is None:

@@ -3,6 +3,7 @@
 Every number of the demo can be checked against what was put in.
 """
 
+from voxscale.synthetic._antonello2023 import MiniatureTruth, write_antonello2023
 from voxscale.synthetic._cortex import Layout, fsaverage5_coordinates, language_network
 from voxscale.synthetic._planting import (
     expected_correlation,
@@ -13,10 +14,13 @@ from voxscale.synthetic._planting import (
 from voxscale.synthetic._scaling_brains import BrainTruth, PlantedLaw, ScalingBrains
 from voxscale.synthetic._scaling_noise import coloured_noise
 from voxscale.synthetic._scaling_scores import planted_scores
+from voxscale.synthetic._small_cortex import SMALL_REGIONS, write_pycortex_subject
 
 __all__ = [
+    "SMALL_REGIONS",
     "BrainTruth",
     "Layout",
+    "MiniatureTruth",
     "PlantedLaw",
     "ScalingBrains",
     "coloured_noise",
@@ -27,4 +31,6 @@ __all__ = [
     "planted_signal",
     "principal_components",
     "slow_noise",
+    "write_antonello2023",
+    "write_pycortex_subject",
 ]

@@ -1,0 +1,275 @@
+"""A miniature of the published folder: the same names, classes and compressions, made-up content.
+
+What is planted: responses are features times smooth weights, stronger in and around four regions,
+and noise; layers of speech explain voxels around the auditory region, shallow ones in its middle,
+and the language model those around the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxscale.arrays import Array
+from voxscale.data import read_pycortex_subject
+from voxscale.data.antonello2023 import REPEATED, TEST
+from voxscale.data.lebel2023 import SESSIONS
+from voxscale.design import delay, zscore
+from voxscale.synthetic._published_pickles import as_textgrid, as_tr_file, dump
+from voxscale.synthetic._small_cortex import SMALL_REGIONS, write_pycortex_subject
+from voxscale.synthetic._small_opt import write_small_opt
+
+__all__ = ["MiniatureTruth", "write_antonello2023"]
+
+_DELAYS = (1, 2, 3, 4)
+_TR_S = 2.0045
+_FIRST_TR, _LAST_TRS, _TEST_TRS = 10, 5, 50
+_N_TRS, _N_REPEATED_TRS = 110, 160  # of a run; real ones have about 150 to 500
+_N_DIMS, _N_REPEATS, _N_SPEECH = 12, 10, 16
+_UNHEARD = ("canplanetearthfeedtenbillionpeoplepart1", "canplanetearthfeedtenbillionpeoplepart2")
+_HALF_MM = (62.0, 46.0)
+_RIDGE = 100.0  # penalty of the published weights
+_NOISE_OF_REPEAT = 1.6  # standard deviations, beside a signal of at most 1
+_ALIKE = 0.7  # correlation of the errors of two layers of speech
+_N_NAN = 5  # voxels whose matrix for stacking is not finite
+_VOCABULARY = """
+    the a and to of i was it in that he she we they my his her then when but so because there
+    were had been would could out into over under house door night morning mother father friend
+    street river water light hand voice story school train winter summer letter table window
+    garden said told went came knew thought felt looked walked waited asked answered laughed
+    never always maybe again still only just really suddenly finally little big old new long
+    first last one two three years day time way man woman people something nothing everything
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class MiniatureTruth:
+    """What was planted in the miniature, each (n_voxels,).
+
+    Parameters
+    ----------
+    signal_sd : array
+        Standard deviation of the signal in a story; noise of one repeat has 1.6.
+    speech_share : array
+        How far a voxel follows speech, 1, or language, 0.
+    speech_layer : array
+        Which of the 16 speech layers, from 0, a voxel follows most.
+    """
+
+    signal_sd: Array
+    speech_share: Array
+    speech_layer: Array
+
+
+def write_antonello2023(
+    root: str | Path, *, subject: str = "UTS03", seed: int = 0, n_across: int = 41
+) -> MiniatureTruth:
+    """Write a miniature of the data set ``antonello2023``, for tests, examples and the manual.
+
+    Beside the published folders there is ``pycortex-db`` with the subject's made-up cortex, and
+    ``models/opt-tiny``, a language model with random weights.
+
+    Parameters
+    ----------
+    root : path
+    subject : {"UTS01", "UTS02", "UTS03"}
+    seed : int
+    n_across : int
+        Vertices across a hemisphere; 41 make about 2,000 voxels.
+
+    Returns
+    -------
+    MiniatureTruth
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    VoxscaleError
+        If nibabel is not installed.
+    """
+    root = Path(root)
+    cortex = root / "pycortex-db" / subject
+    write_pycortex_subject(cortex, n_across=n_across)
+    made = _Miniature(np.random.default_rng(seed), _positions(cortex))
+    number = subject[-1]
+    stories = [*made.n_trs, *_UNHEARD]
+    dump(made.grids, root / "story_data" / "grids_huge.jbl", ("zlib", 3))
+    dump(made.tr_files, root / "story_data" / "trfiles_huge.jbl", ("gzip", 3))
+    dump(made.features, root / "semantic_features" / "opt33b_layer33.jbl", ("lzma", 1))
+    dump(made.weights, root / "ridge_weights" / f"opt33b_layer33_S0{number}.jbl", ("zlib", 1))
+    responses = {story: made.responses[story] for story in stories}
+    dump(responses, root / "story_responses" / f"{subject}_responses.jbl")
+    name = f"tensessions_{REPEATED}_S0{number}.jbl"
+    dump(made.repeats, root / "responses" / name)
+    stacked = root / "stacked_regression"
+    dump(made.residual_covariances, stacked / f"residual_covariance_S0{number}.jbl", ("bz2", 3))
+    for i, prediction in enumerate(made.speech_predictions):
+        layer = f"whisper-large_encoder.{2 * (i + 1)}_S0{number}.jbl"
+        dump(prediction, stacked / layer, ("xz", 1) if i == 0 else 0)
+    dump(made.language_prediction, stacked / f"llama-30b_layer18_S0{number}.jbl", ("zlib", 3))
+    dump(made.test_responses, stacked / f"test_responses_S0{number}.jbl")
+    write_small_opt(root / "models" / "opt-tiny", made.texts, seed=seed)
+    about = {"made by": "voxscale.synthetic.write_antonello2023", "seed": seed, "subject": subject}
+    (root / "miniature.json").write_text(json.dumps(about), encoding="utf-8")
+    return made.truth
+
+
+def _positions(cortex: Path) -> Array:
+    """Return where each voxel of the mask lies on the disc of its hemisphere, (n_voxels, 2)."""
+    from scipy.spatial import cKDTree
+
+    subject = read_pycortex_subject(cortex)
+    scan = subject.transform()
+    middle = np.concatenate([mesh.points for mesh in subject.surface("fiducial")])
+    sheets = [mesh.points[:, :2] / _HALF_MM for mesh in subject.surface("flat")]
+    sheets[1][:, 0] *= -1  # so that the same region has the same place on both
+    voxels = np.argwhere(subject.mask())[:, ::-1]
+    nearest = cKDTree(scan.voxel_coordinates(middle)).query(voxels)[1]
+    return np.asarray(np.concatenate(sheets)[nearest])
+
+
+class _Miniature:
+    """Everything that is written, made from one generator in a fixed order."""
+
+    def __init__(self, rng: np.random.Generator, positions: Array) -> None:
+        self._rng, self._at = rng, positions
+        self.n_voxels = len(positions)
+        heard = sorted({story for session in SESSIONS.values() for story in session} | set(TEST))
+        self.n_trs = {story: _N_TRS + int(rng.integers(20)) for story in heard}
+        self.n_trs[REPEATED] = _N_REPEATED_TRS
+        self.truth = self._planted()
+        self._speech_weights = self._smooth_weights()
+        self._language_weights = self._smooth_weights()
+        self.texts: list[str] = []
+        self.grids = {story: self._grid(n_trs) for story, n_trs in self.n_trs.items()}
+        self.tr_files = {
+            story: [as_tr_file(n_trs, _TR_S, 12.0, 12.0 + 5 * _TR_S)]
+            for story, n_trs in self.n_trs.items()
+        }
+        self.features = {story: self._smooth(n_trs) for story, n_trs in self.n_trs.items()}
+        self._sounds = {story: self._smooth(n_trs) for story, n_trs in self.n_trs.items()}
+        self._signals = {story: self._signal(story) for story in self.n_trs}
+        self._respond()
+        self.weights = self._fitted()
+        self._stack()
+
+    def _planted(self) -> MiniatureTruth:
+        near = {
+            name: np.exp(-(((self._at - (u, v)) ** 2).sum(axis=1)) / (2 * (1.3 * radius) ** 2))
+            for name, (u, v, radius) in SMALL_REGIONS.items()
+        }
+        strength = np.max(list(near.values()), axis=0)
+        language = np.max([near[name] for name in near if name != "AC"], axis=0)
+        speech_share = near["AC"] / (near["AC"] + language)
+        u, v, radius = SMALL_REGIONS["AC"]
+        far = np.hypot(*(self._at - (u, v)).T) / (2 * radius)
+        layer = np.clip(np.rint(far * (_N_SPEECH - 1)), 0, _N_SPEECH - 1)
+        return MiniatureTruth(strength, speech_share, layer)
+
+    def _smooth_weights(self) -> Array:
+        """Return weights (4 n_dims, n_voxels) that vary slowly over the cortex, of unit signal."""
+        waves = self._rng.standard_normal((len(_DELAYS) * _N_DIMS, 2)) * 2.5
+        phases = self._rng.uniform(0, 2 * np.pi, len(waves))
+        weights = np.sin(waves @ self._at.T + phases[:, None])
+        return np.asarray(weights / np.sqrt((weights**2).sum(axis=0)))
+
+    def _grid(self, n_trs: int) -> Any:
+        end_s = _TR_S * (n_trs - 7)
+        onsets = np.sort(self._rng.uniform(0.3, end_s - 1.0, int(2.2 * end_s)))
+        onsets = onsets[np.r_[True, np.diff(onsets) > 0.1]]
+        ends = np.minimum(np.r_[onsets[1:], end_s], onsets + 0.35)
+        words = self._rng.choice(_VOCABULARY.split(), len(onsets))
+        self.texts.append(" ".join(words))
+        rows = [("0.0", f"{onsets[0]:.3f}", "sp")]
+        rows += [
+            (f"{a:.3f}", f"{b:.3f}", str(word))
+            for a, b, word in zip(onsets, ends, words, strict=True)
+        ]
+        phones = [(a, b, label.upper()[:2]) for a, b, label in rows]
+        return as_textgrid({"phone": phones, "word": rows}, end_s)
+
+    def _smooth(self, n_trs: int) -> Array:
+        """Return features (n_trs, n_dims) whose neighbours in time are alike."""
+        steps = self._rng.standard_normal((n_trs, _N_DIMS))
+        for i in range(1, n_trs):
+            steps[i] += 0.6 * steps[i - 1]
+        return steps
+
+    def _signal(self, story: str) -> Array:
+        """Return the signal on every TR of the run, (n_trs, n_voxels)."""
+        share = np.sqrt(self.truth.speech_share)
+        parts = [
+            delay(zscore(one[story]), _DELAYS) @ weights
+            for one, weights in (
+                (self._sounds, self._speech_weights),
+                (self.features, self._language_weights),
+            )
+        ]
+        mixed = share * parts[0] + np.sqrt(1 - share**2) * parts[1]
+        return np.asarray(self.truth.signal_sd * mixed)
+
+    def _respond(self) -> None:
+        """Make responses: of one story the mean of ten repeats, each trimmed and z-scored."""
+        self.responses: dict[str, Array] = {}
+        for story, signal in self._signals.items():
+            stored = signal[_FIRST_TR:-_LAST_TRS]
+            n_repeats = _N_REPEATS if story == REPEATED else 1
+            noise = self._rng.standard_normal((n_repeats, *stored.shape))
+            trials = [zscore(stored + _NOISE_OF_REPEAT * one) for one in noise]
+            if story == REPEATED:
+                self.repeats = np.stack(trials).astype(np.float32)
+            self.responses[story] = zscore(np.mean(trials, axis=0)).astype(np.float32)
+        for story in _UNHEARD:
+            shape = (_N_TRS, self.n_voxels)
+            self.responses[story] = self._rng.standard_normal(shape).astype(np.float32)
+
+    def _fitted(self) -> Array:
+        """Return ridge weights of the features, (4 n_dims, n_voxels), fitted as published."""
+        train = [story for story in self.n_trs if story not in TEST]
+        kept = slice(_FIRST_TR, -_LAST_TRS)
+        X = delay(np.vstack([zscore(self.features[one][kept]) for one in train]), _DELAYS)
+        Y = np.vstack([self.responses[one] for one in train])
+        weights = np.linalg.solve(X.T @ X + _RIDGE * np.eye(X.shape[1]), X.T @ Y)
+        return np.asarray(weights.astype(np.float32))
+
+    def _stack(self) -> None:
+        """Make what each model predicts of the test story, then of the validation stories."""
+        kept = slice(_TEST_TRS, -_LAST_TRS)
+        signal = np.vstack([self._signals[story][kept] for story in TEST])
+        self.test_responses = np.vstack(
+            [self.responses[story][_TEST_TRS - _FIRST_TR :] for story in TEST]
+        )
+        layers = np.arange(_N_SPEECH)
+        miss = np.abs(layers[:, None] - self.truth.speech_layer) / _N_SPEECH
+        # How much of the signal's variance each model lacks: embedding, speech layers, language.
+        share = self.truth.speech_share
+        lacks = np.vstack([np.full(self.n_voxels, 0.8), 0.1 + 0.9 * (1 - share) + share * miss])
+        lacks = np.vstack([lacks, 0.1 + 0.9 * share])
+        self._residuals(lacks)
+        errors = self._rng.standard_normal((len(lacks), *signal.shape))
+        common = self._rng.standard_normal(signal.shape)  # layers of one model err alike
+        errors[:-1] = np.sqrt(_ALIKE) * common + np.sqrt(1 - _ALIKE) * errors[:-1]
+        predictions = [
+            (signal + np.sqrt(lack) * self.truth.signal_sd * error).astype(np.float32)
+            for lack, error in zip(lacks, errors, strict=True)
+        ]
+        self.speech_predictions: Sequence[Array] = predictions[1:-1]
+        self.language_prediction = predictions[-1]
+
+    def _residuals(self, lacks: Array) -> None:
+        """Make products of residuals: noise that all models share, and errors of their own."""
+        n_models = len(lacks)
+        alike = np.full((n_models, n_models), _ALIKE)
+        alike[-1] = alike[:, -1] = 0.0
+        np.fill_diagonal(alike, 1.0)
+        spread = np.sqrt(lacks).T * self.truth.signal_sd[:, None]
+        own = spread[:, :, None] * spread[:, None, :] * alike
+        covariances = _NOISE_OF_REPEAT**2 + own
+        covariances[:: max(1, self.n_voxels // _N_NAN)][:_N_NAN] = np.nan
+        self.residual_covariances = covariances

@@ -1,0 +1,187 @@
+"""The published folder, by its miniature."""
+
+import shutil
+import sys
+
+import joblib
+import numpy as np
+import pytest
+
+import voxscale as vs
+from voxscale.data import DatasetCard, dataset_card
+from voxscale.data.antonello2023 import CARD, REPEATED, TEST, Antonello2023, one_array
+from voxscale.data.lebel2023 import SESSIONS
+from voxscale.design import delay
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
+from voxscale.synthetic import write_antonello2023
+
+LISTED = r"responses of 30 stories where words have 28.*canplanetearthfeedtenbillionpeoplepart1, "
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    pytest.importorskip("nibabel")
+    root = tmp_path_factory.mktemp("box")
+    return root, write_antonello2023(root, n_across=15)
+
+
+@pytest.fixture
+def root(made, tmp_path):
+    """Return a copy that a test may damage; large files are links to the first."""
+    shutil.copytree(made[0], tmp_path / "box", copy_function=shutil.copy)
+    return tmp_path / "box"
+
+
+@pytest.fixture(scope="module")
+def data(made):
+    with pytest.warns(VoxscaleWarning, match=LISTED):
+        return vs.load("antonello2023", "UTS03", made[0])
+
+
+def test_the_classes_of_the_old_scripts_are_gone_again(made):
+    assert "ridge_utils.textgrid" not in sys.modules
+    with pytest.raises(ModuleNotFoundError, match="ridge_utils"):
+        joblib.load(made[0] / "story_data" / "grids_huge.jbl")
+
+
+def test_stories_and_rows(data):
+    known = {story for session in SESSIONS.values() for story in session}
+    assert set(data.train) | set(data.test) == known | set(TEST)
+    assert data.test == TEST
+    series = data.responses[REPEATED]
+    assert series.trs == range(10, 155)  # 160 TRs, without 10 and 5
+    assert len(series.tr_times) == 160
+    np.testing.assert_allclose(np.diff(series.tr_times), 2.0045)
+    np.testing.assert_allclose(series.tr_times[0], -5 * 2.0045 + 2.0045 / 2)
+    assert len(data.trials[REPEATED]) == 10
+    assert data.words["souls"].times[0] > 0
+    assert not data.responses[REPEATED].values.flags.writeable
+
+
+def test_weights_times_features_as_the_notebook_multiplies_them(data, made):
+    """Slices, as there, beside a join by TR numbers."""
+    box = Antonello2023(made[0])
+    recipe = vs.DesignRecipe(trim=(50, 5), protocol="huth2023")
+    X, Y = recipe.join(box.features(), data.responses, [REPEATED], dtype="float64")
+    features = joblib.load(made[0] / "semantic_features" / "opt33b_layer33.jbl")[REPEATED][50:-5]
+    by_hand = delay((features - features.mean(axis=0)) / features.std(axis=0), (1, 2, 3, 4))
+    np.testing.assert_allclose(X, by_hand, atol=1e-9)
+    stored = joblib.load(made[0] / "story_responses" / "UTS03_responses.jbl")[REPEATED]
+    np.testing.assert_allclose(Y, stored[40:], atol=1e-9)
+    r = vs.correlation(Y, X @ one_array(box.weights("UTS03")))
+    signal, speech = made[1].signal_sd, made[1].speech_share
+    follows = (signal > 0.8) & (speech < 0.2)  # what was planted is found, and where
+    assert follows.sum() > 20
+    assert np.median(r[follows]) > 0.7
+    assert abs(np.median(r[signal < 0.05])) < 0.1
+
+
+def test_stacking_files_in_order(made):
+    found = Antonello2023(made[0]).stacking("UTS03")
+    assert [path.name.split("_")[1] for path in found.speech] == [
+        f"encoder.{2 * i}" for i in range(1, 17)
+    ]
+    assert "llama" in found.language.name
+    assert one_array(found.residual_covariances).shape[1:] == (18, 18)
+    assert np.isnan(one_array(found.residual_covariances)).any(axis=(1, 2)).sum() == 5
+    shapes = {one_array(path).shape for path in (*found.speech, found.language, found.responses)}
+    assert len(shapes) == 1
+
+
+def test_what_is_known_of_it():
+    assert isinstance(dataset_card("antonello2023"), DatasetCard)
+    assert dataset_card("antonello2023") is CARD
+    assert CARD.n_voxels == {"UTS01": 81_126, "UTS02": 94_251, "UTS03": 95_556}
+    assert "antonello2023" in vs.datasets()
+
+
+def test_a_converted_folder_is_read_in_place_of_the_pickle(root, data):
+    zarr = pytest.importorskip("zarr")
+    stored = joblib.load(root / "story_responses" / "UTS03_responses.jbl")
+    group = zarr.open_group(root / "converted" / "UTS03_responses.zarr", mode="w")
+    for story, values in stored.items():
+        group.create_array(story, data=values)
+    (root / "story_responses" / "UTS03_responses.jbl").write_bytes(b"not read")
+    with pytest.warns(VoxscaleWarning, match=LISTED):
+        again = vs.load("antonello2023", "UTS03", root)
+    np.testing.assert_array_equal(again.responses["life"].values, data.responses["life"].values)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError, match=r"has none of the folders .*responses.*utexas\.box\.com"):
+        vs.load("antonello2023", "UTS03", tmp_path)
+    with pytest.raises(DataError, match="needs root="):
+        vs.load("antonello2023")
+
+
+def test_a_part_is_missing(root):
+    with pytest.raises(DataError, match=r"holds no responses of UTS01 .*there: UTS03_responses"):
+        vs.load("antonello2023", "UTS01", root)
+    (root / "story_data" / "trfiles_huge.jbl").unlink()
+    with pytest.raises(DataError, match=r"holds no tr files \(TR times.*story_data/trfiles_huge"):
+        vs.load("antonello2023", "UTS03", root)
+
+
+def test_pointers(root):
+    path = root / "story_data" / "grids_huge.jbl"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(DataError, match="Git LFS pointer"):
+        vs.load("antonello2023", "UTS03", root)
+
+
+def test_a_truncated_file(root):
+    path = root / "semantic_features" / "opt33b_layer33.jbl"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"opt33b_layer33\.jbl"):
+        Antonello2023(root).features()
+
+
+def test_rows_that_do_not_fit_the_report(root):
+    path = root / "story_responses" / "UTS03_responses.jbl"
+    stored = joblib.load(path)
+    stored["souls"] = stored["souls"][:-1]
+    joblib.dump(stored, path)
+    wrong = pytest.raises(AlignmentError, match=r"'souls' has \d+ rows, and \d+ TRs by its")
+    with pytest.warns(VoxscaleWarning, match=LISTED), wrong:
+        vs.load("antonello2023", "UTS03", root)
+
+
+def test_features_of_other_rows(root):
+    path = root / "semantic_features" / "opt33b_layer33.jbl"
+    stored = joblib.load(path)
+    stored["souls"] = stored["souls"][10:-5]
+    joblib.dump(stored, path)
+    features = Antonello2023(root).features()
+    with pytest.raises(AlignmentError, match=r"story 'souls' have \d+ rows, its report \d+ TRs"):
+        features["souls"]
+
+
+def test_voxels_of_another_subject(root):
+    (root / "miniature.json").unlink()
+    path = root / "story_responses" / "UTS03_responses.jbl"
+    stored = {story: values[:, :1] for story, values in joblib.load(path).items()}
+    wide = {story: np.broadcast_to(one, (len(one), 94_251)) for story, one in stored.items()}
+    joblib.dump({"life": wide["life"].astype("f2"), "souls": wide["souls"].astype("f2")}, path)
+    wrong = pytest.raises(DataError, match=r"94,251 voxels, as many as UTS02 has; expected 95,556")
+    with pytest.warns(VoxscaleWarning), wrong:
+        vs.load("antonello2023", "UTS03", root)
+
+
+def test_several_files_would_do(root):
+    lies = root / "semantic_features"
+    shutil.copy(lies / "opt33b_layer33.jbl", lies / "opt-1.3b_layer18.jbl")
+    box = Antonello2023(root)
+    with pytest.raises(DataError, match=r"several features: opt33b_layer33\.jbl, opt-1\.3b_layer"):
+        box.features()
+    assert "souls" in box.features("opt-1.3b_layer18")
+    with pytest.raises(DataError, match=r"called 'opt33b'; expected one of .*mean 'opt33b_layer33"):
+        box.features("opt33b")
+
+
+def test_not_what_it_should_hold(root):
+    joblib.dump([1, 2], root / "story_data" / "grids_huge.jbl")
+    with pytest.raises(DataError, match=r"grids_huge\.jbl: holds a list; expected a dict"):
+        vs.load("antonello2023", "UTS03", root)
+    joblib.dump({"a": "b", "c": "d"}, root / "responses" / f"tensessions_{REPEATED}_S03.jbl")
+    with pytest.raises(DataError, match="holds a dict; expected one array"):
+        one_array(root / "responses" / f"tensessions_{REPEATED}_S03.jbl")
