@@ -10,6 +10,7 @@ from voxscale._version import __version__
 from voxscale.cli._demo import demo
 from voxscale.cli._features import features
 from voxscale.cli._fetch import fetch
+from voxscale.cli._flatmap import flatmap
 from voxscale.cli._plan import plan
 from voxscale.cli._power import power
 from voxscale.cli._prune import prune
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, run, status, results, report, power, prune, fetch):
+for command in (demo, plan, run, status, results, report, power, prune, fetch, flatmap):
     app.command()(command)
 app.add_typer(features, name="features")
 

@@ -8,7 +8,9 @@ before a figure is asked for.
 from voxscale.reports._ceiling import ceiling_density
 from voxscale.reports._contours import exchange_contours
 from voxscale.reports._curves import LawPanel, scaling_curve, scaling_curves
+from voxscale.reports._export_map import export_map
 from voxscale.reports._flatmap import flatmap
+from voxscale.reports._flatmap_2d import flatmap_2d
 from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
 from voxscale.reports._heat_map import layer_size_heat_map
 from voxscale.reports._layers import layer_curves
@@ -26,8 +28,10 @@ __all__ = [
     "ceiling_density",
     "course_table",
     "exchange_contours",
+    "export_map",
     "flat_picture",
     "flatmap",
+    "flatmap_2d",
     "found_table",
     "fsaverage_pixel_map",
     "layer_curves",

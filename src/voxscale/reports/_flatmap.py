@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
+from voxscale.data import PycortexSubject
+from voxscale.data._files import FilePath
 from voxscale.errors import VoxscaleError
-from voxscale.reports._style import DPI, WIDTH, layer_colours, styled
+from voxscale.reports._colour_scale import ColourScale, colour_scale, draw_colour_bar
+from voxscale.reports._flat_painting import GYRI, SULCI, over
+from voxscale.reports._flat_sheet import FlatSheet, face_values, pixels_on
+from voxscale.reports._flat_values import FSAVERAGE, checked_alpha, shown_outlines, whose
+from voxscale.reports._flatmap_native import draw_native
+from voxscale.reports._style import DPI, WIDTH, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,29 +28,15 @@ __all__ = ["N_VERTICES", "draw_flatmap", "flat_axes", "flatmap"]
 
 N_VERTICES = 20_484  # of fsaverage5, both hemispheres
 _LONGEST_EDGE = 30.0  # triangles with a longer one bridge a cut of the sheet
-_N_PIXELS = 700  # of the longer side of a sheet's grid
 _SIDES = ("left", "right")
 # Where the flat sheets of fsaverage5 lie: the medial wall is at the top, faces point outwards.
 _DIRECTIONS = {"left": "← front · back →", "right": "← back · front →"}
 
 
-class _Sheet(NamedTuple):
-    """The flattened surface of one hemisphere, and a grid of pixels on it.
-
-    Which triangle a pixel lies in is looked up once: maps then are pictures, not 20,000 polygons.
-    """
-
-    xy: Array  # (n_vertices, 2)
-    faces: Array  # (n_faces, 3), without those across a cut
-    sulcal_depth: Array  # (n_vertices,), positive in sulci
-    face_at: Array  # (n_rows, n_columns), from the lower left; -1 outside
-    extent: tuple[float, float, float, float]  # left, right, bottom, top of the grid
-
-
 @styled
 def flatmap(
     values: ArrayLike,
-    subject: str = "fsaverage5",
+    subject: str | PycortexSubject = "fsaverage5",
     *,
     title: str | None = None,
     label: str | None = None,
@@ -52,20 +44,31 @@ def flatmap(
     vmin: float | None = None,
     vmax: float | None = None,
     levels: Sequence[float] | None = None,
-    axes: Sequence[Axes] | None = None,
+    alpha: ArrayLike | None = None,
+    filestore: FilePath | None = None,
+    transform: str | None = None,
+    mask: str = "thick",
+    outlines: str | None = "rois",
+    labels: bool = True,
+    curvature: bool = True,
+    axes: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw one value per vertex of fsaverage5 on its two flattened hemispheres.
+    """Draw values on the flattened cortex of a subject of pycortex, or of fsaverage5.
 
-    The value of a triangle is the mean of its vertices that have one; where none has, the folds
-    of the cortex show through, so that NaN reads as "no answer" and never as 0.
+    A pixel, or a triangle of fsaverage5, shows the mean of its values that are an answer; where
+    none is, the folds of the cortex show through (gyri light, sulci dark), so that NaN reads as
+    "no answer" and never as 0.
 
     Parameters
     ----------
-    values : array of shape (20484,)
-        The left hemisphere's 10,242 vertices first. NaN is transparent.
-    subject : str
-        "fsaverage5", or the name of anyone whose values are given on fsaverage5: it is their
-        number that decides, and the name serves as the title unless ``title`` is given.
+    values : array of shape (n_voxels,), (z, y, x), (n_vertices,) or (20484,)
+        Of a subject of pycortex: one for each voxel of the mask, in its C order over (z, y, x); a
+        volume; or one for each vertex. Of fsaverage5: 20,484. Of vertices, those of the left
+        hemisphere come first. NaN is transparent.
+    subject : str or PycortexSubject
+        What `voxscale.data.read_pycortex_subject` returns, or the name of a subject in
+        ``filestore``. Without: "fsaverage5", or the name of anyone whose values are given on
+        fsaverage5. A subject's name serves as the title unless ``title`` is given.
     title : str, optional
     label : str, optional
         Of the colour bar: what the values are, and their unit.
@@ -75,26 +78,52 @@ def flatmap(
         Ends of the colour bar. By default the smallest and the largest value. Arrows show
         where values lie beyond.
     levels : sequence of float, optional
-        The only values there are, such as layers; each has its own colour, and a triangle
-        takes the middle one of its vertices instead of their mean.
-    axes : sequence of two matplotlib Axes, optional
-        Draw here, left hemisphere first, instead of in a new figure.
+        The only values there are, such as layers; each has its own colour, and a pixel or a
+        triangle takes the middle one of its values instead of their mean.
+    alpha : array of the shape of values, or a number, optional
+        Opacity, from 0, where only the folds show, to 1. NaN is 0.
+    filestore : path-like, optional
+        A folder of subjects of pycortex, such as a pycortex-db.
+    transform : str, optional
+        Of a subject of pycortex whose values are of voxels. By default the only one, or
+        ``<subject>_auto``.
+    mask : str
+        Of which the values are, where they are of voxels.
+    outlines : str or None
+        Layer of outlines, "rois" or another that was drawn for the subject, without those that
+        are hidden. "rois" may be missing, and is on fsaverage5.
+    labels : bool
+        Whether outlines have their names, once in each hemisphere.
+    curvature : bool
+        Whether the folds are drawn.
+    axes : matplotlib Axes, or a sequence of two, optional
+        Draw here instead of in a new figure: one for a subject of pycortex, whose hemispheres
+        lie side by side; two for fsaverage5, the left hemisphere first.
 
     Returns
     -------
     matplotlib Figure
-        Not in pyplot's list; save it with ``.savefig(path)``.
+        Not in pyplot's list; save it with ``.savefig(path)``, as PNG or SVG. In an SVG text is
+        text, outlines are lines, and the map is a picture.
 
     Raises
     ------
+    AlignmentError
+        If the values of a subject of pycortex are neither as many as the mask has voxels nor as
+        there are vertices; the message has all counts. Or if ``alpha`` has another shape.
+    DataError
+        If there is no such subject, transform, mask or layer, or a file has no content.
     ValueError
-        If there are not 20,484 values, or one is not among the ``levels``.
+        If there are not 20,484 values on fsaverage5, one is not among the ``levels``, an opacity
+        is below 0 or above 1, or the axes are too many or too few.
     VoxscaleError
-        If nilearn, which brings the surface, is not installed.
+        If nilearn, which brings fsaverage5, or nibabel is not installed.
 
     References
     ----------
-    Fischl, Sereno & Dale 1999, NeuroImage 9:195, doi:10.1006/nimg.1998.0396 (the surface).
+    Fischl, Sereno & Dale 1999, NeuroImage 9:195, doi:10.1006/nimg.1998.0396 (fsaverage5).
+    Gao, Huth, Lescroart & Gallant 2015, Frontiers in Neuroinformatics 9:23,
+    doi:10.3389/fninf.2015.00023 (pycortex).
 
     Examples
     --------
@@ -104,20 +133,35 @@ def flatmap(
     >>> [axes.get_title() for axes in figure.axes[:2]]
     ['left hemisphere', 'right hemisphere']
     """
-    from matplotlib.figure import Figure
+    options: dict[str, Any] = {"cmap": cmap, "vmin": vmin, "vmax": vmax, "levels": levels}
+    options |= {"alpha": alpha, "curvature": curvature, "label": label}
+    somebody = whose(subject, filestore)
+    if isinstance(somebody, PycortexSubject):
+        places: dict[str, Any] = {"transform": transform, "mask": mask, "axes": axes}
+        drawn: dict[str, Any] = {"outlines": outlines, "labels": labels, "title": title}
+        return draw_native(values, somebody, **places, **drawn, **options)
+    shown_outlines(somebody, outlines)
+    return _draw_fsaverage(_checked(values, somebody), somebody, title, axes, **options)
 
-    numbers = _checked(values, subject)
+
+def _draw_fsaverage(
+    values: Array, name: str, title: str | None, axes: Any, **options: Any
+) -> Figure:
+    from voxscale.reports._flat_figure import FlatFigure
+
     bar = None
     if axes is None:
-        figure = Figure(figsize=(WIDTH, 0.5 * WIDTH), dpi=DPI)
+        figure: Figure = FlatFigure(figsize=(WIDTH, 0.5 * WIDTH), dpi=DPI)
         axes, bar = flat_axes(figure)
-        heading = title if title is not None else (subject if subject != "fsaverage5" else None)
+        heading = title if title is not None else (name if name != FSAVERAGE else None)
     else:
+        if not hasattr(axes, "__len__") or len(axes) != len(_SIDES):
+            msg = "axes are not two; expected one for each hemisphere of fsaverage5, left first."
+            raise ValueError(msg)
         figure, heading = axes[0].figure.figure, title
     if heading:
         figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    options: dict[str, Any] = {"cmap": cmap, "vmin": vmin, "vmax": vmax, "levels": levels}
-    draw_flatmap(axes, numbers, bar=bar, label=label, titled=True, **options)
+    draw_flatmap(axes, values, bar=bar, titled=True, **options)
     return figure
 
 
@@ -140,16 +184,17 @@ def draw_flatmap(
     vmin: float | None = None,
     vmax: float | None = None,
     levels: Sequence[float] | None = None,
+    alpha: ArrayLike | None = None,
+    curvature: bool = True,
     titled: bool = False,
 ) -> None:
     """Draw both hemispheres into two axes, with one colour bar, beside them or in ``bar``."""
-    from matplotlib.cm import ScalarMappable
-
-    scale = _scale(values, cmap, vmin, vmax, levels)
+    scale = colour_scale(values, cmap, vmin, vmax, levels)
     halves = np.split(scale.values, 2)
+    opacities = [None, None] if alpha is None else np.split(checked_alpha(alpha, values.shape), 2)
     reach = 1.02 * np.max([np.abs(_sheet(side).xy).max(axis=0) for side in _SIDES], axis=0)
-    for ax, side, half in zip(axes, _SIDES, halves, strict=True):
-        _draw_sheet(ax, _sheet(side), half, scale)
+    for ax, side, half, opacity in zip(axes, _SIDES, halves, opacities, strict=True):
+        _draw_sheet(ax, _sheet(side), half, scale, alpha=opacity, curvature=curvature)
         ax.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))
         heading = f"{side} hemisphere" if titled else side
         # With y given, no room is looked for above ticks that are not there.
@@ -159,14 +204,7 @@ def draw_flatmap(
     place: dict[str, Any] = {"cax": bar}
     if bar is None:
         place = {"ax": list(axes), "shrink": 0.8, "aspect": 22, "pad": 0.015}
-    shades = ScalarMappable(scale.norm, scale.cmap)
-    colours = axes[0].figure.colorbar(shades, extend=scale.extend, **place)
-    if scale.levels is not None:
-        names = [f"{one:g}" for one in scale.levels]
-        colours.set_ticks(list(range(len(names))), labels=names)
-        colours.ax.tick_params(which="both", length=0)
-    colours.outline.set_visible(False)
-    colours.set_label(label or "value")
+    draw_colour_bar(axes[0].figure, scale, label, place)
 
 
 def _checked(values: ArrayLike, subject: str) -> Array:
@@ -175,81 +213,47 @@ def _checked(values: ArrayLike, subject: str) -> Array:
         whose = "" if subject == "fsaverage5" else f" of subject {subject!r}"
         msg = (
             f"values{whose} have shape {numbers.shape}; expected ({N_VERTICES},), the vertices of "
-            "fsaverage5 with the left hemisphere first; it is the one surface that is known, so "
-            "project the values onto it first."
+            "fsaverage5 with the left hemisphere first; project the values onto it first, or name "
+            "the filestore that holds the subject's own surface."
         )
         raise ValueError(msg)
     return np.asarray(numbers)
 
 
-class _Scale(NamedTuple):
-    """How numbers become colours; ``values`` are positions where there are levels."""
-
-    values: Array
-    cmap: Any
-    norm: Any
-    extend: str
-    levels: list[float] | None
-
-
-def _scale(
+def _draw_sheet(
+    ax: Axes,
+    sheet: FlatSheet,
     values: Array,
-    cmap: str | None,
-    vmin: float | None,
-    vmax: float | None,
-    levels: Sequence[float] | None,
-) -> _Scale:
-    import matplotlib as mpl
-    from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
-
-    known = values[np.isfinite(values)]
-    if levels is not None:
-        ordered = sorted({float(level) for level in levels})
-        stray = np.setdiff1d(known, ordered)
-        if stray.size:
-            msg = f"values hold {stray[0]:g}; expected only the levels {ordered}, or NaN."
-            raise ValueError(msg)
-        n = len(ordered)
-        own = layer_colours(n) if cmap is None else list(mpl.colormaps[cmap](np.linspace(0, 1, n)))
-        norm = BoundaryNorm(np.arange(n + 1) - 0.5, n)
-        places = np.where(np.isfinite(values), np.searchsorted(ordered, values), np.nan)
-        return _Scale(places, ListedColormap(own), norm, "neither", ordered)
-    low = vmin if vmin is not None else float(known.min()) if known.size else 0.0
-    high = vmax if vmax is not None else float(known.max()) if known.size else 1.0
-    beyond = bool((known < low).any()), bool((known > high).any())
-    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[beyond]
-    return _Scale(values, mpl.colormaps[cmap or "viridis"], Normalize(low, high), extend, None)
-
-
-def _draw_sheet(ax: Axes, sheet: _Sheet, values: Array, scale: _Scale) -> None:
+    scale: ColourScale,
+    *,
+    alpha: Array | None,
+    curvature: bool,
+) -> None:
     """Paint the values over the folds, which show where there is none."""
     import matplotlib as mpl
 
-    depth = np.clip(0.5 + sheet.sulcal_depth[sheet.faces].mean(axis=1) / 1.6, 0.0, 1.0)
-    greys = mpl.colors.LinearSegmentedColormap.from_list("folds", ["#e6e6e6", "#b9bbbf"])
     of_faces = face_values(values[sheet.faces], is_discrete=scale.levels is not None)
-    over = np.isfinite(of_faces)
+    known = np.isfinite(of_faces)
     colours = np.zeros((len(of_faces) + 1, 4), np.uint8)  # the last, which -1 picks, is clear
-    colours[:-1] = greys(depth, bytes=True)
-    colours[:-1][over] = scale.cmap(scale.norm(of_faces[over]), bytes=True)
+    if curvature:
+        depth = np.clip(0.5 + sheet.sulcal_depth[sheet.faces].mean(axis=1) / 1.6, 0.0, 1.0)
+        greys = mpl.colors.LinearSegmentedColormap.from_list("folds", [str(GYRI), str(SULCI)])
+        colours[:-1] = greys(depth, bytes=True)
+    if alpha is None:
+        colours[:-1][known] = scale.cmap(scale.norm(of_faces[known]), bytes=True)
+    else:
+        corners = np.where(np.isfinite(values), alpha, np.nan)[sheet.faces]
+        above = np.array(scale.cmap(scale.norm(of_faces[known])), dtype=np.float64)
+        above[:, 3] *= np.nan_to_num(face_values(corners, is_discrete=False)[known])
+        mixed = over(above, colours[:-1][known] / 255)
+        colours[:-1][known] = np.rint(255 * mixed).astype(np.uint8)
     ax.imshow(colours[sheet.face_at], origin="lower", extent=sheet.extent, interpolation="nearest")
     ax.set_aspect("equal")
     ax.set_axis_off()  # quicker than an axis without ticks
 
 
-def face_values(corners: Array, *, is_discrete: bool) -> Array:
-    """Reduce (n_faces, 3) corner values to one per face; NaN where no corner has one."""
-    count = np.isfinite(corners).sum(axis=1)
-    if is_discrete:  # a mean of layers would be a layer that nobody found
-        middle = np.maximum(count - 1, 0) // 2
-        return np.asarray(np.sort(corners, axis=1)[np.arange(len(corners)), middle])
-    total = np.nansum(corners, axis=1)
-    nothing = np.full(len(corners), math.nan)
-    return np.asarray(np.divide(total, count, out=nothing, where=count > 0))
-
-
 @cache
-def _sheet(side: str) -> _Sheet:
+def _sheet(side: str) -> FlatSheet:
     try:
         from nilearn import datasets
     except ImportError as error:
@@ -265,20 +269,4 @@ def _sheet(side: str) -> _Sheet:
     edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
     faces = np.asarray(mesh.faces)[edges.max(axis=1) <= _LONGEST_EDGE]
     depth = np.asarray(folds.data.parts[side], dtype=np.float64).ravel()
-    return _Sheet(xy, faces, depth, *_grid_on(xy, faces))
-
-
-def _grid_on(xy: Array, faces: Array) -> tuple[Array, tuple[float, float, float, float]]:
-    """Find the triangle of every pixel of a grid over all of them."""
-    from matplotlib.tri import Triangulation
-
-    corners = xy[np.unique(faces)]
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    step = (high - low).max() / _N_PIXELS
-    n_columns, n_rows = np.ceil((high - low) / step).astype(int)
-    x = low[0] + step * (np.arange(n_columns) + 0.5)
-    y = low[1] + step * (np.arange(n_rows) + 0.5)
-    find = Triangulation(xy[:, 0], xy[:, 1], faces).get_trifinder()
-    face_at = np.asarray(find(*np.meshgrid(x, y)))
-    top_right = low + step * np.array([n_columns, n_rows])
-    return face_at, (float(low[0]), float(top_right[0]), float(low[1]), float(top_right[1]))
+    return FlatSheet(xy, faces, depth, *pixels_on(xy, faces))
