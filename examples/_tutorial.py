@@ -18,17 +18,17 @@ from voxscale.data.antonello2023 import Antonello2023
 from voxscale.fit import predict_streamed
 from voxscale.store import cache_folder
 from voxscale.study import Protocol
+from voxscale.synthetic import write_antonello2023
 
 SUBJECT = "UTS03"
-RELEASED = Path(sys.argv[1]) if len(sys.argv) > 1 else cache_folder() / "antonello2023-miniature"
-FIGURES = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("voxscale-tutorial")
+GIVEN = [*sys.argv[1:], "", ""]  # "" for what is not given
+MINIATURE = cache_folder() / "antonello2023-miniature"
+RELEASED, FIGURES = Path(GIVEN[0] or MINIATURE), Path(GIVEN[1] or "voxscale-tutorial")
 FIGURES.mkdir(parents=True, exist_ok=True)
-if len(sys.argv) == 1 and not (RELEASED / "miniature.json").is_file():
-    from voxscale.synthetic import write_antonello2023
+if RELEASED == MINIATURE and not (MINIATURE / "miniature.json").is_file():
+    write_antonello2023(MINIATURE, subject=SUBJECT)
 
-    write_antonello2023(RELEASED, subject=SUBJECT)
-
-warnings.simplefilter("once")
+warnings.showwarning = lambda message, *_, **__: print("Warning:", message)  # counted, aloud
 protocol = Protocol.named("huth2023")
 box = Antonello2023(RELEASED)
 data = box.load(SUBJECT)
@@ -39,8 +39,8 @@ def predictions(X, stories):
     """Multiply a design by the published weights, which never lie in memory whole; once."""
     path = FIGURES / f"predictions-{'-'.join(stories)}.npy"
     if not path.is_file():
-        array = next(iter(stream_released(box.weights(SUBJECT))))
-        np.save(path, predict_streamed(X, array))
+        for weights in stream_released(box.weights(SUBJECT)):  # one array
+            np.save(path, predict_streamed(X, weights))
     return np.load(path, mmap_mode="r")
 
 

@@ -38,7 +38,15 @@ print("largest difference from the published arithmetic, where both have a numbe
 r = ceiling.cc_abs(Y_pred)
 is_shown = ceiling.cc_max > protocol.ceiling.above
 shown = np.where(is_shown, r, np.nan)
-figure = vs.flatmap(shown, cortex, label="correlation", vmin=-1, vmax=1, cmap="RdBu_r", title=f"{SUBJECT}: {story}, where cc_max > {protocol.ceiling.above}")
+figure = vs.flatmap(
+    shown,
+    cortex,
+    label="correlation",
+    vmin=-1,
+    vmax=1,
+    cmap="RdBu_r",
+    title=f"{SUBJECT}: {story}, where cc_max > {protocol.ceiling.above}",
+)
 save(figure, "ceiling-r")
 
 # %%

@@ -28,10 +28,17 @@ print(f"median centre: {np.nanmedian(as_intended):.1f} of {len(files.speech) - 1
 # %%
 # Positions are numbers of the 16 layers used, 0 to 15; in Whisper they are layers 2, 4, … 32.
 options = {"label": "position among the layers", "vmin": 0, "vmax": 15, "cmap": "magma"}
-figure = vs.flatmap(as_published, cortex, **options, title=f"{SUBJECT}: centre of mass, as published")
+figure = vs.flatmap(
+    as_published, cortex, **options, title=f"{SUBJECT}: centre of mass, as published"
+)
 save(figure, "center-of-mass-published")
 
 # %%
 # Divided by the speech layers' own weight, where they have at least a tenth of it.
-figure = vs.flatmap(np.where(share >= 0.1, as_intended, np.nan), cortex, **options, title=f"{SUBJECT}: centre of mass of the speech layers")
+figure = vs.flatmap(
+    np.where(share >= 0.1, as_intended, np.nan),
+    cortex,
+    **options,
+    title=f"{SUBJECT}: centre of mass of the speech layers",
+)
 save(figure, "center-of-mass")

@@ -25,7 +25,7 @@ for story, one in states.items():
 
 # %%
 # The published contexts are one or two words longer than its text says. With protocol=None they are
-# what they are called; states of the words differ a little.
+# what they are called; states of words after the 512th of a story then differ a little.
 ours = vs.language_states(
     data.words["souls"], model, layers=[layer], min_context=context // 2, max_context=context
 )[layer]

@@ -42,5 +42,13 @@ print(
     f"{test[0]}: mean signed root of R² {np.nanmean(signed_root):.3f}, mean r {np.nanmean(r):.3f}"
 )
 for name, scores in (("signed root of R²", signed_root), ("correlation", r)):
-    figure = vs.flatmap(scores, cortex, label=name, vmin=-1, vmax=1, cmap="RdBu_r", title=f"{SUBJECT}: {test[0]}, {name}")
+    figure = vs.flatmap(
+        scores,
+        cortex,
+        label=name,
+        vmin=-1,
+        vmax=1,
+        cmap="RdBu_r",
+        title=f"{SUBJECT}: {test[0]}, {name}",
+    )
     save(figure, "fit-r2" if "R²" in name else "fit-r")

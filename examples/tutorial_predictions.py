@@ -28,11 +28,19 @@ print("design", X.shape, "responses", Y.shape)
 Y_pred = predictions(X, TEST)
 r = vs.correlation(Y, Y_pred)
 print(f"{np.isfinite(r).sum()} voxels, best r = {np.nanmax(r):.2f}")
-for metric, scores in (("r", r), ("r·|r|", vs.signed_r2(Y, Y_pred))):
+for metric, scores in (("r", r), ("signed_r2", vs.signed_r2(Y, Y_pred))):
     for reducer in protocol.evaluate.reducers:
-        print(f"{metric}, {reducer}: {reduce_scores(scores, reducer).value:.4f}")
+        print(reduce_scores(scores, reducer, metric=metric))
 
 # %%
 # Correlation over all test stories, on the subject's own flattened cortex.
-figure = vs.flatmap(r, cortex, label="correlation", vmin=-1, vmax=1, cmap="RdBu_r", title=f"{SUBJECT}: OPT-30B, layer 33")
+figure = vs.flatmap(
+    r,
+    cortex,
+    label="correlation",
+    vmin=-1,
+    vmax=1,
+    cmap="RdBu_r",
+    title=f"{SUBJECT}: OPT-30B, layer 33",
+)
 save(figure, "predictions-r")

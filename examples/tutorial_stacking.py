@@ -23,7 +23,15 @@ print(f"weights of {np.isfinite(weights[:, 0]).sum()} voxels, {weights.shape[1]}
 
 # %%
 # Attribution: the share of the language model. Red: speech alone; blue: language alone.
-figure = vs.flatmap(weights[:, -1], cortex, label="weight of LLaMA", vmin=0, vmax=1, cmap="RdBu", title=f"{SUBJECT}: how much of the mix is language")
+figure = vs.flatmap(
+    weights[:, -1],
+    cortex,
+    label="weight of LLaMA",
+    vmin=0,
+    vmax=1,
+    cmap="RdBu",
+    title=f"{SUBJECT}: how much of the mix is language",
+)
 save(figure, "stacking-attribution")
 
 # %%
@@ -56,5 +64,13 @@ for name, mix in mixes.items():
 
 # %%
 # What mixing gained on the test story, where it was taken.
-figure = vs.flatmap(shown, cortex, label="gain in r", vmin=-0.5, vmax=0.5, cmap="RdBu_r", title=f"{SUBJECT}: stacked minus LLaMA alone")
+figure = vs.flatmap(
+    shown,
+    cortex,
+    label="gain in r",
+    vmin=-0.5,
+    vmax=0.5,
+    cmap="RdBu_r",
+    title=f"{SUBJECT}: stacked minus LLaMA alone",
+)
 save(figure, "stacking-gain")
