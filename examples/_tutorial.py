@@ -8,6 +8,7 @@ made-up content is written once, and stands in for it.
 """
 
 import sys
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -28,7 +29,13 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 if RELEASED == MINIATURE and not (MINIATURE / "miniature.json").is_file():
     write_antonello2023(MINIATURE, subject=SUBJECT)
 
-warnings.showwarning = lambda message, *_, **__: print("Warning:", message)  # counted, aloud
+
+def tell(message, *_, **__):
+    """Print what was left out or skipped, counted, where a reader sees it."""
+    print(textwrap.fill(f"Warning: {message}", 88))
+
+
+warnings.showwarning = tell
 protocol = Protocol.named("huth2023")
 box = Antonello2023(RELEASED)
 data = box.load(SUBJECT)

@@ -32,6 +32,7 @@ from voxscale.data._released import (
     stream_released,
 )
 from voxscale.data._responses import check_responses, read_responses
+from voxscale.data._shared_stories import with_stories_of
 from voxscale.data._surface_mesh import FlatSurface, SurfaceMesh, read_surface, side_by_side
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
@@ -88,4 +89,5 @@ __all__ = [
     "read_transcript",
     "side_by_side",
     "stream_released",
+    "with_stories_of",
 ]
