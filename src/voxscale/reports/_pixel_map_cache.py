@@ -18,7 +18,7 @@ from voxscale.store import cache_folder, key_of, write_aside
 __all__ = ["kept_pixel_map"]
 
 _RECIPE = 1  # raise it when the same files give another map
-_DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
 def kept_pixel_map(fields: Mapping[str, Any], make: Callable[[], PixelMap]) -> PixelMap:
