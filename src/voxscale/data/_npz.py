@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Sequence
+from tokenize import TokenError
 
 import numpy as np
 
@@ -12,10 +13,21 @@ from voxscale.arrays import Array
 from voxscale.data._files import FilePath, present
 from voxscale.errors import DataError
 
-__all__ = ["named_arrays"]
+__all__ = ["DAMAGED_NPZ", "named_arrays"]
 
-# What numpy and zipfile raise for files cut short or changed; the last for flags they do not know.
-_DAMAGED = (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+# What numpy and zipfile raise for files that are cut short or changed: among others, for a header
+# that is no Python, a flag that they do not know, and a shape that no memory holds.
+DAMAGED_NPZ = (
+    LookupError,
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def named_arrays(path: FilePath, names: Sequence[str]) -> list[Array]:
@@ -40,7 +52,7 @@ def named_arrays(path: FilePath, names: Sequence[str]) -> list[Array]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return [arrays[name] for name in names]
-    except _DAMAGED as error:
+    except DAMAGED_NPZ as error:
         msg = (
             f"{path} does not hold the arrays {' and '.join(names)} ({error}); expected an .npz "
             "file of numpy with both; fetch it again."
