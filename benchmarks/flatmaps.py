@@ -153,10 +153,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/flatmaps.json")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         found = measure(arguments.pycortex_python, arguments.repeats, Path(folder))
     libraries = {name: version(name) for name in ("nibabel", "nilearn")}
-    taken = {"taken": time.strftime("%Y-%m-%d")}
+    taken = {
+        "taken": time.strftime("%Y-%m-%d"),
+        "load_before": load,
+        "load_after": os.getloadavg()[0],
+    }
     result = {"machine": machine_facts() | libraries | taken, **found}
     print(json.dumps(result, indent=2))
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")

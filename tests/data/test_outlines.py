@@ -105,6 +105,7 @@ def test_a_subject_without_drawings_has_no_outlines(tiny_pycortex, tmp_path):
     ("change", "message"),
     [
         (("</svg>", ""), "no element found"),
+        (('encoding="UTF-8"', 'encoding="ETF-8"'), "unknown encoding"),
         (('width="480.0"', ""), "it has no size; expected an svg element"),
         (('width="480.0"', 'width="0"'), "its size is 0.0 by 160.0"),
         (("m 20,20 40,0", "m 20,20 40"), "path has 'l .*', which is no command of SVG"),

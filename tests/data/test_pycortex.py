@@ -224,6 +224,17 @@ def test_a_surface_cut_short_is_told(mendable, size):
         read_pycortex_subject(mendable).surface("wm")
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("UTF-8", "UTFX8"), ("POINTSET", "LABEL"), ("TRIANGLE", "POINTSET")],
+)
+def test_what_is_no_surface_is_told(mendable, text, other):
+    path = mendable / "surfaces/wm_rh.gii"
+    path.write_text(path.read_text().replace(text, other))
+    with pytest.raises(DataError, match=r"wm_rh\.gii (is no complete GIFTI surface|holds \d sets)"):
+        read_pycortex_subject(mendable).surface("wm")
+
+
 @pytest.mark.parametrize("size", [10, 30, -10])
 def test_a_mask_cut_short_is_told(mendable, size):
     path = mendable / "transforms/scan/mask_thick.nii.gz"
@@ -255,6 +266,20 @@ def test_surfaces_of_numpy_are_read(mendable):
     again = read_pycortex_subject(mendable).surface("pia")[0]
     np.testing.assert_array_equal(again.points, mesh.points)
     np.testing.assert_array_equal(again.faces, mesh.faces)
+
+
+@pytest.mark.parametrize("size", [0, 30, 300, -5])
+def test_a_curvature_cut_short_is_told(mendable, size):
+    path = mendable / "surface-info/curvature.npz"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(DataError, match=r"curvature\.npz (is empty|does not hold the arrays left)"):
+        _ = read_pycortex_subject(mendable).curvature
+    np.savez(path, left=np.zeros(118))
+    with pytest.raises(DataError, match=r"the arrays left and right \('right is not a file"):
+        _ = read_pycortex_subject(mendable).curvature
+    np.savez(path, left=np.array([None]), right=np.zeros(118))
+    with pytest.raises(DataError, match="Object arrays cannot be loaded"):
+        _ = read_pycortex_subject(mendable).curvature
 
 
 def test_triangles_name_vertices_that_there_are():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.data._files import present
+from voxscale.data._npz import named_arrays
 from voxscale.data._surface_mesh import SurfaceMesh
 from voxscale.errors import AlignmentError, DataError
 
@@ -42,15 +40,8 @@ def read_curvature(path: Path, n_vertices: int) -> Array:
     AlignmentError
         If there are more or fewer values than vertices.
     """
-    try:
-        with present(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            values = np.concatenate([stored["left"], stored["right"]]).astype(np.float64)
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        msg = (
-            f"{path} holds no curvature ({error}); expected the arrays left and right; fetch it "
-            "again, or remove it, as it can be computed."
-        )
-        raise DataError(msg) from error
+    left, right = named_arrays(path, ("left", "right"))
+    values = np.concatenate([left.ravel(), right.ravel()]).astype(np.float64)
     if values.shape != (n_vertices,):
         msg = (
             f"{path} has {values.size:,} values, the surfaces have {n_vertices:,} vertices; "

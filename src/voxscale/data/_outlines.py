@@ -78,7 +78,7 @@ def read_outlines(
             name = layer.get(_INKSCAPE_LABEL, "")
             if name not in _NOT_DRAWN:
                 layers[name] = tuple(_drawn(layer, place))
-    except (ElementTree.ParseError, DataError) as error:
+    except (ElementTree.ParseError, LookupError, DataError) as error:  # of an unknown encoding, too
         if str(error).startswith(str(path)):  # it says which file it is about already
             raise
         msg = f"{path} is no drawing of outlines: {error}"

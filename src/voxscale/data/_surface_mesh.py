@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,13 @@ import numpy as np
 
 from voxscale.arrays import Array
 from voxscale.data._files import FilePath, present
+from voxscale.data._npz import named_arrays
 from voxscale.errors import AlignmentError, DataError, VoxscaleError
 
 __all__ = ["FlatSurface", "SurfaceMesh", "nibabel_or_error", "read_surface", "side_by_side"]
+
+# What nibabel raises, besides errors of XML, for a GIFTI file that is cut short or changed.
+_DAMAGED = (AttributeError, LookupError, TypeError, ValueError, OSError, EOFError, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +123,9 @@ def read_surface(path: FilePath) -> SurfaceMesh:
         If nibabel, which reads GIFTI, is not installed.
     """
     path = present(path)
-    points, faces = _of_npz(path) if path.suffix == ".npz" else _of_gifti(path)
+    points, faces = (
+        named_arrays(path, ("pts", "polys")) if path.suffix == ".npz" else _of_gifti(path)
+    )
     try:
         return SurfaceMesh(points, faces)
     except DataError as error:
@@ -160,18 +165,17 @@ def _of_gifti(path: Path) -> tuple[Any, Any]:
     nibabel = nibabel_or_error("reading surfaces")
     from xml.parsers.expat import ExpatError
 
-    damaged = f"{path} is no complete GIFTI surface"
     try:
         image = nibabel.load(path)
         points, faces = (
             image.get_arrays_from_intent(intent)
             for intent in ("NIFTI_INTENT_POINTSET", "NIFTI_INTENT_TRIANGLE")
         )
-    except (ExpatError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
-        msg = f"{damaged} ({error}); expected points and triangles; fetch it again."
-        raise DataError(msg) from error
-    except (AttributeError, KeyError, ValueError, OSError, EOFError) as error:
-        msg = f"{damaged} ({type(error).__name__}); expected points and triangles; fetch it again."
+    except (*_DAMAGED, ExpatError, nibabel.filebasedimages.ImageFileError) as error:
+        msg = (
+            f"{path} is no complete GIFTI surface ({error}); expected points and triangles; fetch "
+            "it again."
+        )
         raise DataError(msg) from error
     if len(points) != 1 or len(faces) != 1:
         msg = (
@@ -180,12 +184,3 @@ def _of_gifti(path: Path) -> tuple[Any, Any]:
         )
         raise DataError(msg)
     return points[0].data, faces[0].data
-
-
-def _of_npz(path: Path) -> tuple[Any, Any]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return arrays["pts"], arrays["polys"]
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        msg = f"{path} is no surface ({error}); expected the arrays pts and polys; fetch it again."
-        raise DataError(msg) from error

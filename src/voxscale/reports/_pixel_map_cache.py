@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voxscale.data._npz import DAMAGED_NPZ
 from voxscale.errors import AlignmentError, StoreError, VoxscaleWarning
 from voxscale.reports._pixel_map import PixelMap
 from voxscale.store import cache_folder, key_of, write_aside
@@ -18,7 +17,6 @@ from voxscale.store import cache_folder, key_of, write_aside
 __all__ = ["kept_pixel_map"]
 
 _RECIPE = 1  # raise it when the same files give another map
-_DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 def kept_pixel_map(fields: Mapping[str, Any], make: Callable[[], PixelMap]) -> PixelMap:
@@ -39,7 +37,7 @@ def kept_pixel_map(fields: Mapping[str, Any], make: Callable[[], PixelMap]) -> P
     path = cache_folder("pixel-maps", f"{key_of({**fields, 'recipe': _RECIPE})}.npz")
     try:
         return _read(path)
-    except (*_DAMAGED, AlignmentError):
+    except (*DAMAGED_NPZ, AlignmentError):
         pixels = make()
     try:
         with write_aside(path) as temporary, temporary.open("wb") as file:
