@@ -76,10 +76,9 @@ def events(onset_s, words=None):
 SPACE = "space-MNI152NLin2009cAsym"
 
 
-@pytest.fixture
-def root(tmp_path):
+def write(parent):
     """Write a BIDS folder: two tasks of one run, one of two runs that are the same story."""
-    folder = tmp_path / "study"
+    folder = parent / "study"
     func = folder / "derivatives/fmriprep/sub-01/func"
     raw = folder / "sub-01/func"
     raw.mkdir(parents=True)
@@ -94,6 +93,11 @@ def root(tmp_path):
         (raw / f"sub-01_{stem}_events.tsv").write_text(events(onset_s))
         (raw / f"sub-01_{stem}_bold.nii.gz").write_bytes(b"raw, not read")
     return folder
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write(tmp_path)
 
 
 def best_lag(one, onset_s, voxel=0):

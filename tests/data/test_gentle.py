@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import warnings
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from voxscale.data import read_gentle
 from voxscale.errors import DataError, VoxscaleWarning
@@ -84,3 +87,29 @@ def test_files_that_are_none(write, text, name, message):
 def test_another_way_with_missing_words(write):
     with pytest.raises(ValueError, match="expected 'interpolate' or 'drop'"):
         read_gentle(write(WHOLE), missing="guess")
+
+
+@given(
+    st.lists(
+        st.one_of(st.none(), st.tuples(st.integers(0, 5000), st.integers(0, 60))), min_size=1
+    ).filter(lambda rows: any(rows))
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_was_not_found_words_stay_in_order(tmp_path, rows):
+    """Words that were found keep their times; all others lie between those beside them."""
+    lines = [
+        f"w{i},,," if row is None else f"w{i},w,{row[0] / 100},{(row[0] + row[1]) / 100}"
+        for i, row in enumerate(rows)
+    ]
+    path = tmp_path / "align.csv"
+    path.write_text("\n".join(lines) + "\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        story, fewer = read_gentle(path), read_gentle(path, missing="drop")
+    numbers = [int(word[1:]) for word in story.words]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))  # nothing within is lost
+    assert set(zip(fewer.words, fewer.onset_s, strict=True)) <= set(
+        zip(story.words, story.onset_s, strict=True)
+    )
+    assert (np.diff(story.onset_s) >= 0).all()
+    assert (story.offset_s >= story.onset_s).all()

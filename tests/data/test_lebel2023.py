@@ -128,7 +128,7 @@ def test_words_and_responses_share_a_clock(root, shift):
 def test_from_folder_to_scores(root):
     """The whole way with the usual delays; and with the planted one alone, on rows moved by one."""
     data = vs.load("lebel2023", "UTS04", root)
-    rates = vs.word_rate(dict(data.words))
+    rates = vs.word_rate(data.words)
     train, test = data.split()
 
     def score(recipe, responses):
@@ -312,14 +312,24 @@ def test_the_voxels_of_another_subject(tmp_path, monkeypatch):
         data.responses["alone"]
 
 
-def test_repeats_of_another_length_are_refused(root):
+@pytest.mark.parametrize("shape", [(3, 70, N_VOXELS), (3, 50, N_VOXELS + 1)])
+def test_repeats_that_do_not_fit_are_left_out_aloud(root, shape):
     path = root / "ds003020/derivative/preprocessed_data/UTS04/wheretheressmoke.hf5"
-    data = vs.load("lebel2023", "UTS04", root)
     with h5py.File(path, "a") as file:
         del file["individual_repeats"]
-        file["individual_repeats"] = np.ones((3, 49, N_VOXELS))
-    with pytest.raises(DataError, match=r"has 49 TRs; expected 50"):
-        data.trials["wheretheressmoke"]
+        file["individual_repeats"] = np.ones(shape)
+    message = rf"its repeats are {shape[1]} TRs × {shape[2]} voxels, its responses 50 × 5"
+    with pytest.warns(VoxscaleWarning, match=message):
+        assert list(vs.load("lebel2023", "UTS04", root).trials) == []
+
+
+def test_one_scan_of_the_test_story_has_no_trials(root):
+    path = root / "ds003020/derivative/preprocessed_data/UTS04/wheretheressmoke.hf5"
+    for values in (np.ones((1, 50, N_VOXELS)), np.ones((50, N_VOXELS))):
+        with h5py.File(path, "a") as file:
+            del file["individual_repeats"]
+            file["individual_repeats"] = values
+        assert list(vs.load("lebel2023", "UTS04", root).trials) == []
 
 
 def test_the_card_is_complete():

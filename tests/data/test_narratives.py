@@ -68,9 +68,9 @@ SCANS = {  # stem without the subject: gentle folder, onset of the sound
 }
 
 
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "ds002345"
+def write(parent):
+    """Write a folder ds002345; return the one that holds it."""
+    folder = parent / "ds002345"
     for number, (stem, (story, start_s)) in enumerate(SCANS.items()):
         onset_s, values = planted(10 if story == "pieman" else number, start_s)
         if stem.endswith("2"):
@@ -79,7 +79,12 @@ def root(tmp_path):
         save_surface(func, f"sub-001_{stem}", values)
         write_story(folder, story, onset_s)
         write_events(folder, "sub-001", f"sub-001_{stem}", story, start_s)
-    return tmp_path
+    return parent
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write(tmp_path)
 
 
 def best_lag(data, story):
@@ -263,6 +268,9 @@ def test_a_folder_that_is_another(tmp_path):
         vs.load("narratives", root=tmp_path)
     (tmp_path / "narratives/stimuli").mkdir(parents=True)
     with pytest.raises(DataError, match=r"derivatives has none of afni-nosmooth, .*datalad get -n"):
+        vs.load("narratives", root=tmp_path)
+    (tmp_path / "narratives/derivatives/afni-smooth").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"'narratives': .* has recordings of no subject"):
         vs.load("narratives", root=tmp_path)
 
 

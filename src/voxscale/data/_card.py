@@ -23,7 +23,7 @@ class DatasetCard:
         Authors, year, title and journal, and the doi.
     homepage : str
     fetch : str
-        One line of a shell that gets the files' names, for what has to be fetched.
+        One line of a shell that clones the data set: names of files, without their content.
     tr_s : float, optional, in seconds
     n_subjects : int, optional
     n_stories : int, optional
@@ -31,7 +31,7 @@ class DatasetCard:
     n_voxels : mapping of subject to int
         Where it is known; checked when responses are read.
     n_trs : mapping of story to int
-        TRs of a run, where they are known.
+        Rows of the responses to a story, where they are known.
     faults : tuple of str
         What goes wrong, and what voxscale does about it; one sentence or two each.
 

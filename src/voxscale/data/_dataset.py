@@ -424,6 +424,12 @@ def _subjects(plugin: Any, name: str, root: FilePath | None) -> tuple[str, ...]:
     found = getattr(plugin, "subjects", None)
     if callable(found):
         subjects = tuple(found(_folder(name, root)))
+        if not subjects:
+            msg = (
+                f"dataset {name!r}: {str(root)!r} has recordings of no subject; expected folders "
+                "sub-…; fetch them first, or pass root= another folder."
+            )
+            raise DataError(msg)
     else:
         subjects = tuple(getattr(plugin, "SUBJECTS", ()))
     if not subjects or not callable(getattr(plugin, "load", None)):
@@ -457,7 +463,8 @@ def load(name: FilePath, subject: str | None = None, root: FilePath | None = Non
     subject : str, optional
         By default the first subject of the data set.
     root : path-like, optional
-        Folder that holds the files, for data sets that are not made up.
+        Folder that holds the files, for data sets that are not made up. The subjects of some
+        data sets are those that it holds; see :func:`dataset_subjects`.
 
     Returns
     -------

@@ -14,21 +14,17 @@ Folders, as its authors' loader reads them::
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from voxscale.arrays import Array, TRSeries
 from voxscale.data._card import DatasetCard
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._fetched import check_fetched, data_folder, datalad_line
-from voxscale.data._files import FilePath, kind_of, read_text
+from voxscale.data._files import FilePath, kind_of
 from voxscale.data._lazy_runs import LazyRuns, shared_runs
-from voxscale.data._responses import check_responses, read_responses
-from voxscale.data._stored import hdf5_shapes, open_repeats
-from voxscale.data._tr_report import TRReport
-from voxscale.data._transcript import Transcript, read_transcript
+from voxscale.data._lebel_stories import TR_S, Stories, read_json
+from voxscale.data._stored import hdf5_shapes
 from voxscale.data._voxel_counts import check_voxel_count
 from voxscale.errors import DataError
 
@@ -82,18 +78,6 @@ CARD = DatasetCard(
         "you compare people.",
     ),
 )
-
-# Where the rows of a response file lie, with n = respdict[story] TRs scanned at 2 s. The authors'
-# loader simulates n - 5 TRs, of which the first starts 10 s before the sound, so that their
-# middles are at -9, -7, ... s; the encoding script takes the feature rows [10:-5] of these and
-# sets them beside the response file as it is. So row r of the file is TR r + 10 of n - 5, its
-# middle is at 2 (r + 10) - 9 = 2 r + 11 s, and the file has n - 5 - 10 - 5 = n - 20 rows.
-# (HuthLab/deep-fMRI-dataset: encoding/ridge_utils/stimulus_utils.py and encoding/encoding.py.)
-_TR_S = 2.0
-_START_S = -10.0
-_PAD_TRS = 5  # at the end of a scan; not simulated
-_FIRST_TR = 10
-_LAST_TRS = 5  # simulated TRs after the last row
 
 
 class LeBel2023:
@@ -178,7 +162,7 @@ class LeBel2023:
         n_voxels = shape[1] if len(shape) == 2 else None
         if n_voxels is not None:
             check_voxel_count(subject, one, n_voxels, CARD)
-        reader = _Stories(label, self._derivative, folder, self._respdict(), n_voxels)
+        reader = Stories(label, self._derivative, folder, self._respdict(), n_voxels)
         repeated = [run for run in runs if run in self._test and reader.has_repeats(run)]
         return Dataset(
             name=CARD.name,
@@ -188,7 +172,7 @@ class LeBel2023:
             trials=LazyRuns(repeated, reader.repeats),
             train=tuple(run for run in runs if run not in self._test),
             test=tuple(run for run in runs if run in self._test),
-            tr_s=_TR_S,
+            tr_s=TR_S,
             audio={run: path for run in runs if (path := self._sound(run)) is not None},
             licence=CARD.licence,
             citation=CARD.citation,
@@ -231,7 +215,7 @@ class LeBel2023:
 
     def _respdict(self) -> dict[str, Any]:
         path = self._derivative / "respdict.json"
-        found = _read_json(path)
+        found = read_json(path)
         if not isinstance(found, dict):
             msg = f"{path} holds no table; expected {{story: TRs scanned}}; fetch it again."
             raise DataError(msg)
@@ -240,70 +224,6 @@ class LeBel2023:
     def _sound(self, run: str) -> Path | None:
         path = self.root / "stimuli" / f"{run}.wav"
         return path if kind_of(path)[1] in ("file", "link") else None
-
-
-class _Stories:
-    """Reads the stories of one subject."""
-
-    def __init__(
-        self,
-        label: str,
-        derivative: Path,
-        folder: Path,
-        respdict: dict[str, Any],
-        n_voxels: int | None,
-    ) -> None:
-        self._label, self._derivative, self._folder = label, derivative, folder
-        self._respdict, self._n_voxels = respdict, n_voxels
-
-    def words(self, run: str) -> Transcript:
-        return read_transcript(self._derivative / "TextGrids" / f"{run}.TextGrid")
-
-    def responses(self, run: str) -> TRSeries:
-        n_trs = self._n_trs(run)
-        path = self._folder / f"{run}.hf5"
-        shape = hdf5_shapes(path).get("data", ())
-        if len(shape) == 2:
-            self._check_rows(run, shape[0], path)
-        times = _tr_times(n_trs)
-        return read_responses(
-            path, run=run, first_tr=_FIRST_TR, tr_times=times, n_voxels=self._n_voxels
-        )
-
-    def has_repeats(self, run: str) -> bool:
-        shape = hdf5_shapes(self._folder / f"{run}.hf5").get("individual_repeats", (0,))
-        return shape[0] > 1
-
-    def repeats(self, run: str) -> tuple[TRSeries, ...]:
-        path = self._folder / f"{run}.hf5"
-        times = _tr_times(self._n_trs(run))
-        found = open_repeats(path, "individual_repeats")
-        for one in found:
-            self._check_rows(run, len(one), path)
-        return tuple(check_responses(TRSeries(one, run, _FIRST_TR, times)) for one in found)
-
-    def _n_trs(self, run: str) -> int:
-        """Return the TRs that were scanned of a story."""
-        n_trs = self._respdict.get(run)
-        if not isinstance(n_trs, int) or isinstance(n_trs, bool) or n_trs <= 20:
-            path = self._derivative / "respdict.json"
-            msg = (
-                f"{path}: the TRs of story {run!r} are {n_trs!r}; expected a whole number above "
-                "20, or its rows cannot be placed; fetch the file again, or leave the story out."
-            )
-            raise DataError(msg)
-        return n_trs
-
-    def _check_rows(self, run: str, n_rows: int, path: Path) -> None:
-        n_trs = self._n_trs(run)
-        expected = n_trs - _PAD_TRS - _FIRST_TR - _LAST_TRS
-        if n_rows != expected:
-            msg = (
-                f"{self._label}, story {run!r}: {path.name} has {n_rows} TRs; expected {expected}, "
-                f"for respdict.json says that {n_trs} were scanned, of which the files lack 10 at "
-                "each end; fetch both again, or read it yourself with read_responses."
-            )
-            raise DataError(msg)
 
 
 def load(subject: str, root: Path | None = None) -> Dataset:
@@ -317,11 +237,6 @@ def load(subject: str, root: Path | None = None) -> Dataset:
     """
     check_subject(CARD.name, subject, SUBJECTS)
     return LeBel2023(root).load(subject)
-
-
-def _tr_times(n_trs: int) -> Array:
-    """Return the middle of each TR that is simulated of ``n_trs`` that were scanned."""
-    return TRReport.simulated(n_trs - _PAD_TRS, tr_s=_TR_S, start_s=_START_S).tr_times
 
 
 def _asked(
@@ -347,7 +262,7 @@ def _asked(
 
 def _read_sessions(path: Path) -> tuple[dict[int, tuple[str, ...]], tuple[str, ...]]:
     """Read {session: [[training story, …], test story]}."""
-    found = _read_json(path)
+    found = read_json(path)
     sessions: dict[int, tuple[str, ...]] = {}
     test: list[str] = []
     try:
@@ -361,11 +276,3 @@ def _read_sessions(path: Path) -> tuple[dict[int, tuple[str, ...]], tuple[str, .
         )
         raise DataError(msg) from error
     return sessions, tuple(dict.fromkeys(test))
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        msg = f"{path}, line {error.lineno}: is no JSON ({error.msg}); fetch it again."
-        raise DataError(msg) from error
