@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from voxscale._version import __version__
+from voxscale.cli._convert import convert
 from voxscale.cli._demo import demo
 from voxscale.cli._features import features
+from voxscale.cli._inspect import inspect
 from voxscale.cli._plan import plan
 from voxscale.cli._power import power
 from voxscale.cli._prune import prune
@@ -30,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, run, status, results, report, power, prune):
+for command in (demo, plan, run, status, results, report, power, prune, inspect, convert):
     app.command()(command)
 app.add_typer(features, name="features")
 
