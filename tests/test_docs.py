@@ -115,6 +115,24 @@ def test_the_page_on_ridge_runs(tmp_path, monkeypatch):
     assert names["FitStore"](tmp_path / "fit.zarr").is_finished
 
 
+def test_the_page_on_published_files_runs(tmp_path, monkeypatch, capsys):
+    import zarr
+
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(python_blocks("docs/released.md"), names)
+    shown = capsys.readouterr().out
+    page = (ROOT / "docs" / "released.md").read_text(encoding="utf-8")
+    refused, listed = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert shown.startswith(refused.rstrip().rstrip("…"))
+    assert shown.endswith(listed)
+    whole = names["X"] @ names["weights"]
+    np.testing.assert_allclose(names["predictions"], whole, rtol=1e-4, atol=1e-4)
+    group = zarr.open_group(tmp_path / "converted" / "features.zarr", mode="r")
+    np.testing.assert_array_equal(group["river"][:], names["features"]["river"])
+    assert names["manifest"].keys() == {"features", "weights"}
+
+
 def test_the_page_on_evaluation_runs(capsys):
     names = {}
     exec(python_blocks("docs/evaluation.md"), names)

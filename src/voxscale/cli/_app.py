@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from voxscale._version import __version__
+from voxscale.cli._convert import convert
 from voxscale.cli._demo import demo
 from voxscale.cli._features import features
 from voxscale.cli._fetch import fetch
 from voxscale.cli._flatmap import flatmap
+from voxscale.cli._inspect import inspect
 from voxscale.cli._plan import plan
 from voxscale.cli._power import power
 from voxscale.cli._prune import prune
@@ -32,7 +34,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, plan, run, status, results, report, power, prune, fetch, flatmap):
+_COMMANDS = (
+    demo, plan, run, status, results, report, power, prune, fetch, inspect, convert, flatmap,
+)  # fmt: skip
+for command in _COMMANDS:
     app.command()(command)
 app.add_typer(features, name="features")
 

@@ -1,5 +1,6 @@
 """Files that joblib and pickle wrote, read as data: nothing that they name is run."""
 
+from voxscale.data._released._convert import convert_released
 from voxscale.data._released._inspect import Entry, inspect_released
 from voxscale.data._released._read import read_released
 from voxscale.data._released._stream import StreamedArray, stream_released
@@ -9,6 +10,7 @@ __all__ = [
     "Entry",
     "StandIn",
     "StreamedArray",
+    "convert_released",
     "inspect_released",
     "read_released",
     "stream_released",

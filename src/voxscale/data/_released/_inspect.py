@@ -15,7 +15,7 @@ from voxscale.data._released._read import contents
 from voxscale.data._released._source import Source
 from voxscale.data._released._values import Blob, FrameOnDisk, StandIn, StoredArray
 
-__all__ = ["Entry", "entries_of", "inspect_released"]
+__all__ = ["Entry", "entries_of", "inspect_released", "leaves_of"]
 
 _MOST_ENTRIES = 100_000
 _NAME_LENGTH = 200
@@ -88,9 +88,18 @@ def inspect_released(path: FilePath, *, max_gib: float | None = None) -> list[En
 
 def entries_of(value: Any) -> Iterator[Entry]:
     """Yield an entry for whatever is no dict or list of arrays, and for what is in those."""
+    counted: set[int] = set()
+    for name, keys, one, before in leaves_of(value):
+        if before is None:
+            yield _entry(name, keys, one, counted)
+        else:
+            yield Entry(name, f"the same as {before or 'the whole'}", keys=keys)
+
+
+def leaves_of(value: Any) -> Iterator[tuple[str, tuple[Any, ...], Any, str | None]]:
+    """Yield what is listed: its name, its keys, itself, and where it was listed before, if so."""
     seen: dict[int, str] = {}
     listed: dict[int, bool] = {}
-    counted: set[int] = set()
     waiting: list[tuple[tuple[Any, ...], Any]] = [((), value)]
     while waiting:
         keys, one = waiting.pop()
@@ -98,11 +107,11 @@ def entries_of(value: Any) -> Iterator[Entry]:
         if isinstance(one, dict | list | tuple | StandIn):
             before = seen.setdefault(id(one), name)
             if before != name:
-                yield Entry(name, f"the same as {before or 'the whole'}", keys=keys)
+                yield name, keys, one, before
                 continue
         below = _below(one, listed)
         if below is None:
-            yield _entry(name, keys, one, counted)
+            yield name, keys, one, None
         else:
             waiting.extend(((*keys, key), part) for key, part in reversed(below))
 
@@ -120,9 +129,13 @@ def _is_listed(value: Any, listed: dict[int, bool]) -> bool:
     """Tell whether a part of a list is listed by itself; each list is looked through once."""
     if isinstance(value, list | tuple):
         if id(value) not in listed:
-            listed[id(value)] = any(isinstance(one, _LISTED) for one in value)
+            listed[id(value)] = any(map(_is_by_itself, value))
         return listed[id(value)]
-    return isinstance(value, _LISTED)
+    return _is_by_itself(value)
+
+
+def _is_by_itself(value: Any) -> bool:
+    return isinstance(value, _LISTED) or hasattr(value, "iloc") or hasattr(value, "to_frame")
 
 
 def _entry(name: str, keys: tuple[Any, ...], value: Any, counted: set[int]) -> Entry:

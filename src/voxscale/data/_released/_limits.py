@@ -13,6 +13,7 @@ _GIB = 2**30
 _LEAST_UNPACKED = _GIB
 _UNPACKED_RATIO = 100  # numbers that were measured shrink to a half, and repeated ones to a tenth
 _HELD_SHARE = 0.5  # of the memory that is free
+_MOST_PASSING = 4 * _GIB  # for what is no array, where arrays are passed over
 _MOST_STEPS = 100_000_000
 _STEP_BYTES = 120  # held for one step of a pickle: a small object, and its place in the memo
 
@@ -69,10 +70,11 @@ def limits_of(n_bytes: int, max_gib: float | None, *, is_held: bool) -> Budget:
         If ``max_gib`` is not above 0.
     """
     free = int(_HELD_SHARE * host_bytes())
+    free = free if is_held else min(free, _MOST_PASSING)
     if max_gib is None:
         return Budget(max(_LEAST_UNPACKED, _UNPACKED_RATIO * n_bytes), free)
     if not 0 < max_gib < float("inf"):
         msg = f"max_gib is {max_gib}; expected GiB above 0."
         raise ValueError(msg)
     most = int(max_gib * _GIB)
-    return Budget(most, most if is_held else free)
+    return Budget(most, most if is_held else min(most, free))
