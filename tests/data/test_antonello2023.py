@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import voxscale as vs
-from voxscale.data import DatasetCard, dataset_card
+from voxscale.data import DatasetCard, convert_released, dataset_card
 from voxscale.data.antonello2023 import CARD, REPEATED, TEST, Antonello2023, one_array
 from voxscale.data.lebel2023 import SESSIONS
 from voxscale.design import delay
@@ -95,16 +95,29 @@ def test_what_is_known_of_it():
     assert "antonello2023" in vs.datasets()
 
 
-def test_a_converted_folder_is_read_in_place_of_the_pickle(root, data):
-    zarr = pytest.importorskip("zarr")
-    stored = joblib.load(root / "story_responses" / "UTS03_responses.jbl")
-    group = zarr.open_group(root / "converted" / "UTS03_responses.zarr", mode="w")
-    for story, values in stored.items():
-        group.create_array(story, data=values)
-    (root / "story_responses" / "UTS03_responses.jbl").write_bytes(b"not read")
+def test_a_converted_folder_serves_without_the_pickles(root, data):
+    pytest.importorskip("zarr")
+    pickles = sorted(root.rglob("*.jbl"))
+    for folder in {path.parent for path in pickles}:
+        convert_released(sorted(folder.glob("*.jbl")), root / "converted" / folder.name)
+    before = Antonello2023(root)
+    stacking, weights = before.stacking("UTS03"), one_array(before.weights("UTS03"))
+    for path in pickles:
+        path.unlink()
     with pytest.warns(VoxscaleWarning, match=LISTED):
         again = vs.load("antonello2023", "UTS03", root)
-    np.testing.assert_array_equal(again.responses["life"].values, data.responses["life"].values)
+    assert again.split() == data.split()
+    for run in ("life", REPEATED):
+        assert again.words[run] == data.words[run]
+        theirs, ours = data.responses[run], again.responses[run]
+        np.testing.assert_array_equal(ours.values, theirs.values)
+        np.testing.assert_allclose(ours.tr_times, theirs.tr_times, atol=1e-9)
+    for ours, theirs in zip(again.trials[REPEATED], data.trials[REPEATED], strict=True):
+        np.testing.assert_array_equal(ours.values, theirs.values)
+    after = Antonello2023(root)
+    assert after.stacking("UTS03").speech[9].suffix == stacking.speech[9].suffix == ".zarr"
+    np.testing.assert_array_equal(one_array(after.weights("UTS03")), weights)
+    assert after.features()["life"].values.shape[0] == len(again.responses["life"].tr_times)
 
 
 def test_nothing_there(tmp_path):

@@ -13,7 +13,7 @@ from voxscale.errors import DataError, did_you_mean
 __all__ = ["ROLES", "ReleasedFolder", "Role", "bare_name"]
 
 HOME = "https://utexas.box.com/v/EncodingModelScalingLaws"
-_CONVERTED = "converted"  # where `voxscale convert` may have put its folders, beside the others
+_CONVERTED = "converted"  # in which `voxscale convert` may have filled folders of the same names
 
 
 @dataclass(frozen=True)
@@ -180,9 +180,10 @@ class ReleasedFolder:
         yield from (one for one in here if not one.is_dir() and one.suffix not in (".json", ".md"))
 
     def _lying(self, role: str) -> Iterator[Path]:
-        for folder in (_CONVERTED, *ROLES[role].folders):
-            if (self.root / folder).is_dir():
-                yield from sorted((self.root / folder).iterdir())
+        for folder in ROLES[role].folders:
+            for place in (self.root / _CONVERTED / folder, self.root / folder):
+                if place.is_dir():
+                    yield from sorted(place.iterdir())
 
 
 def bare_name(path: Path) -> str:

@@ -11,9 +11,9 @@ Folders, as the published README and notebook name them::
         semantic_features/NAME.jbl                               {story: (n_run_trs, n_dims)}
         ridge_weights/NAME.jbl                                   (4 n_dims, n_voxels)
         stacked_regression/NAME.jbl                              see `Antonello2023.stacking`
-        converted/                                               by voxscale convert, if you like
+        converted/story_data/ …                                  the same, by voxscale convert
 
-Any part will do. Every ``.jbl`` is read as data: nothing that it names is run.
+Any part will do, and what was converted may lie beside its ``.jbl`` as well. Every ``.jbl`` is read as data: nothing that it names is run.
 """
 
 from __future__ import annotations
@@ -200,9 +200,9 @@ class Antonello2023:
 
         def series(run: str) -> TRSeries:
             tr_times = self.reports[run].tr_times
-            if len(stored[run]) != len(tr_times):
+            if stored[run].shape[0] != len(tr_times):
                 msg = (
-                    f"{path.name}: features of story {run!r} have {len(stored[run])} rows, its "
+                    f"{path.name}: features of story {run!r} have {stored[run].shape[0]} rows, its "
                     f"report {len(tr_times)} TRs; expected the same; they may have been trimmed: "
                     "fetch the file again, or make the features anew."
                 )
