@@ -70,8 +70,7 @@ CARD = DatasetCard(
         "placed by respdict.json.",
         "A clone holds links without content until they are fetched; a reader of TextGrids then "
         "says that the format is not known. Here all that is absent is told in one line.",
-        "Transcripts have no punctuation and are upper or lower case by story; labels such as "
-        "'sp' and '{NS}' are left out as no words.",
+        "Transcripts have no punctuation; labels such as 'sp' and '{NS}' are left out as no words.",
         "Subjects' brains are their own: voxels of two subjects do not correspond, and files of "
         "one in the folder of another are told by their number of voxels.",
         "UTS01 to UTS03 heard about three times as many stories as the others: say which when "

@@ -59,9 +59,10 @@ CARD = DatasetCard(
     faults=(
         "Runs are not numbered 1 to 9: the lowest number is section 1, and so on. Where one of "
         "the nine is missing, sections= must say which is which.",
-        "Word tables hold rows without a word or a time, and some that are out of order; they are "
-        "left out or sorted, and counted.",
-        "Derivatives come without a brain mask: it is found in the first run, or named by mask=.",
+        "Word tables hold rows without a word, which are left out; rows without a time are too, "
+        "rows out of order are sorted, and all are counted.",
+        "Where no brain mask lies beside the first run, it is found in that run, or named by "
+        "mask=.",
         "During section 1 English and Chinese listeners were shown pictures.",
         "Each section was heard once, so that there is no noise ceiling of repeats.",
         "49 English, 35 Chinese and 28 French listeners: no number of subjects is that of all.",
