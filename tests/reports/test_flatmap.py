@@ -1,5 +1,6 @@
 import sys
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -236,6 +237,45 @@ def test_levels_have_ticks_of_their_own_and_are_never_averaged():
 def test_a_value_between_levels_is_refused():
     with pytest.raises(ValueError, match=r"values hold 4; expected only the levels \[3.0, 9.0\]"):
         flatmap(np.full(N, 4.0), levels=[3, 9])
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_alpha_mixes_colours_with_the_folds(single, frozen):
+    values = np.full(N, 0.5)
+    values[HALF:] = np.nan
+    alpha = 0.25 if single else frozen(np.full(N, 0.25))
+    options = {"vmin": 0, "vmax": 1, "cmap": "plasma"}
+    folds = painted(flatmap(np.full(N, np.nan)).axes[0])[~outside("left")].astype(float)
+    figure = flatmap(values, alpha=alpha, **options)
+    found = painted(figure.axes[0])[~outside("left")].astype(float)
+    colour = 255 * np.array(mpl.colormaps["plasma"](0.5)[:3])
+    np.testing.assert_allclose(found[:, :3], 0.25 * colour + 0.75 * folds[:, :3], atol=1)
+    assert (found[:, 3] == 255).all()
+    bare = painted(flatmap(values, alpha=alpha, curvature=False, **options).axes[0])
+    np.testing.assert_allclose(np.unique(bare[~outside("left")][:, 3]), [64])
+
+
+def test_without_folds_nan_is_clear():
+    values = np.full(N, np.nan)
+    values[:HALF] = 0.5
+    figure = flatmap(values, curvature=False)
+    assert not painted(figure.axes[1])[..., 3].any()
+    np.testing.assert_array_equal(painted(figure.axes[0])[..., 3] == 0, outside("left"))
+
+
+def test_an_svg_holds_text(tmp_path):
+    flatmap(np.linspace(0, 1, N), label="correlation").savefig(tmp_path / "map.svg")
+    assert ">correlation</text>" in (tmp_path / "map.svg").read_text()
+
+
+def test_outlines_of_fsaverage5_are_refused():
+    with pytest.raises(ValueError, match=r"outlines is 'sulci', but fsaverage5 has none"):
+        flatmap(np.zeros(N), outlines="sulci")
+
+
+def test_one_axes_is_too_few():
+    with pytest.raises(ValueError, match="axes are not two; expected one for each hemisphere"):
+        flatmap(np.zeros(N), axes=Figure().subplots())
 
 
 def test_it_draws_into_axes_at_hand(frozen):

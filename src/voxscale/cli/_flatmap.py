@@ -110,6 +110,14 @@ def _shown(values: Any, judge: Any, condition: str, above: float | None) -> Any:
     """Leave values out by another column, and say how many are left."""
     import numpy as np
 
+    from voxscale.errors import AlignmentError
+
+    if judge.shape != values.shape:
+        msg = (
+            f"there are {values.size:,} values and {judge.size:,} of {condition.split()[0]}; "
+            "expected as many; they are of different voxels."
+        )
+        raise AlignmentError(msg)
     is_shown = np.isfinite(values) & (judge > above)
     typer.echo(f"{is_shown.sum():,} of {values.size:,} values have {condition}.", err=True)
     return np.where(is_shown, values, np.nan)

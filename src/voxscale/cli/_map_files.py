@@ -91,23 +91,28 @@ def _of_table(read: str, **options: Any) -> Callable[[Path, str | None], Any]:
 
 
 def _of_nifti(path: Path, _: str | None) -> Any:
-    nibabel = nibabel_or_error("reading NIfTI files")
-    try:
-        values = np.asarray(nibabel.load(path).dataobj).T
-    except nibabel.filebasedimages.ImageFileError as error:
-        raise ValueError(str(error)) from error
+    values = np.asarray(_loaded(path).dataobj).T
     return values[0] if values.ndim == 4 and len(values) == 1 else values
 
 
 def _of_gifti(path: Path, _: str | None) -> Any:
-    nibabel = nibabel_or_error("reading GIFTI files")
     for left, right in (("hemi-L", "hemi-R"), ("lh.", "rh."), ("_lh", "_rh")):
         if left in path.name or right in path.name:
             names = path.name.replace(right, left), path.name.replace(left, right)
-            sides = [nibabel.load(present(path.with_name(name))) for name in names]
+            sides = [_loaded(present(path.with_name(name))) for name in names]
             return np.concatenate([one.darrays[0].data for one in sides])
     msg = f"{path} does not tell its hemisphere; expected hemi-L or hemi-R in its name; rename it."
     raise DataError(msg)
+
+
+def _loaded(path: Path) -> Any:
+    from xml.parsers.expat import ExpatError
+
+    nibabel = nibabel_or_error("reading NIfTI and GIFTI files")
+    try:
+        return nibabel.load(path)
+    except (ExpatError, nibabel.filebasedimages.ImageFileError) as error:
+        raise ValueError(str(error)) from error
 
 
 def _of_study(path: Path, column: str | None, subject: str | None, out: str | None) -> Array:

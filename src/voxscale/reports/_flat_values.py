@@ -78,12 +78,16 @@ class FlatValues:
 
 
 def flat_values(
-    values: ArrayLike, subject: str | PycortexSubject, transform: str | None, mask: str
+    values: ArrayLike,
+    subject: str | PycortexSubject,
+    transform: str | None,
+    mask: str,
+    n_rows: int,
 ) -> FlatValues:
     """Find the pixels for values of whatever kind; see `flat_picture`."""
     surface = subject if isinstance(subject, PycortexSubject) else FSAVERAGE
     given = _filled(values)
-    _, pixels = flat_picture(given, surface, transform=transform, mask=mask)
+    _, pixels = flat_picture(given, surface, transform=transform, mask=mask, n_rows=n_rows)
     numbers = given
     if isinstance(subject, PycortexSubject) and len(pixels.value_shape) == 3:
         numbers = subject.volume(given, transform, mask)

@@ -51,6 +51,7 @@ def flatmap(
     outlines: str | None = "rois",
     labels: bool = True,
     curvature: bool = True,
+    n_rows: int = 1024,
     axes: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw values on the flattened cortex of a subject of pycortex, or of fsaverage5.
@@ -96,6 +97,8 @@ def flatmap(
         Whether outlines have their names, once in each hemisphere.
     curvature : bool
         Whether the folds are drawn.
+    n_rows : int
+        Rows of pixels of the map of a subject of pycortex, 16 or more.
     axes : matplotlib Axes, or a sequence of two, optional
         Draw here instead of in a new figure: one for a subject of pycortex, whose hemispheres
         lie side by side; two for fsaverage5, the left hemisphere first.
@@ -137,8 +140,13 @@ def flatmap(
     options |= {"alpha": alpha, "curvature": curvature, "label": label}
     somebody = whose(subject, filestore)
     if isinstance(somebody, PycortexSubject):
-        places: dict[str, Any] = {"transform": transform, "mask": mask, "axes": axes}
-        drawn: dict[str, Any] = {"outlines": outlines, "labels": labels, "title": title}
+        places: dict[str, Any] = {"transform": transform, "mask": mask, "n_rows": n_rows}
+        drawn: dict[str, Any] = {
+            "outlines": outlines,
+            "labels": labels,
+            "title": title,
+            "axes": axes,
+        }
         return draw_native(values, somebody, **places, **drawn, **options)
     shown_outlines(somebody, outlines)
     return _draw_fsaverage(_checked(values, somebody), somebody, title, axes, **options)

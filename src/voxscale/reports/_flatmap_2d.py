@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,8 +41,8 @@ class _Ends(NamedTuple):
     def ticks(self) -> tuple[list[float], list[str]]:
         """Return the ends and the middle; a sign tells that values lie beyond."""
         at = [self.low, (self.low + self.high) / 2, self.high]
-        size = (self.high - self.low) / 1000  # the middle of -1 and 1 is 0, not 1e-17
-        said = [f"{np.rint(one / size) * size + 0.0:.3g}" for one in at]
+        digits = 2 - math.floor(math.log10(self.high - self.low))
+        said = [f"{round(one, digits) + 0.0:.4g}" for one in at]  # of -1 and 1 the middle is 0
         said = [one.replace("-", "\N{MINUS SIGN}") for one in said]
         said[0] = f"≤ {said[0]}" if self.is_below else said[0]
         said[2] = f"≥ {said[2]}" if self.is_above else said[2]
@@ -68,6 +69,7 @@ def flatmap_2d(
     outlines: str | None = "rois",
     labels: bool = True,
     curvature: bool = True,
+    n_rows: int = 1024,
     axes: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw two values at once: one chooses the colour, the other its opacity, or both the colour.
@@ -82,8 +84,8 @@ def flatmap_2d(
     first, second : arrays of the shapes that `flatmap` takes, both the same
         NaN in either is transparent.
     subject : str or PycortexSubject
-        As of `flatmap`; so are ``filestore``, ``transform``, ``mask``, ``outlines``, ``labels``
-        and ``curvature``.
+        As of `flatmap`; so are ``filestore``, ``transform``, ``mask``, ``outlines``, ``labels``,
+        ``curvature`` and ``n_rows``.
     title : str, optional
     label, label2 : str, optional
         Of the two sides of the colour bar: what the values are, and their units.
@@ -128,7 +130,7 @@ def flatmap_2d(
     somebody = whose(subject, filestore)
     colours = colour_map_2d(cmap)
     drawn = shown_outlines(somebody, outlines)
-    shown = flat_values(first, somebody, transform, mask)
+    shown = flat_values(first, somebody, transform, mask, n_rows)
     other = shown.beside("second", second)
     other = np.where(np.isfinite(other), other, np.nan)
     ends = _ends("vmin", shown.numbers, vmin, vmax), _ends("vmin2", other, vmin2, vmax2)

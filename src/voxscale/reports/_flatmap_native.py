@@ -31,6 +31,7 @@ def draw_native(
     *,
     transform: str | None,
     mask: str,
+    n_rows: int,
     alpha: ArrayLike | None,
     outlines: str | None,
     labels: bool,
@@ -45,7 +46,7 @@ def draw_native(
     from voxscale.reports._flat_outlines import draw_outlines
 
     drawn = shown_outlines(subject, outlines)
-    shown = flat_values(values, subject, transform, mask)
+    shown = flat_values(values, subject, transform, mask, n_rows)
     scale = colour_scale(shown.numbers, **options)
     opacity = None if alpha is None else checked_alpha(alpha, np.shape(values))
     picture = _coloured(shown, scale, opacity, curvature=curvature)
