@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from voxscale.arrays import _memory
-from voxscale.arrays._memory import available_bytes
+from voxscale.arrays._memory import available_bytes, host_bytes
 
 CPU = torch.device("cpu")
 
@@ -16,7 +16,7 @@ def test_available_memory_is_read_from_meminfo(monkeypatch, tmp_path):
     meminfo.write_text("MemTotal:  100 kB\nMemFree:  10 kB\nMemAvailable:   2048 kB\n")
     monkeypatch.setattr(_memory, "_MEMINFO", meminfo)
     monkeypatch.setattr(_memory, "_GROUPS", tmp_path / "none")
-    assert available_bytes(CPU) == 2048 * 1024
+    assert available_bytes(CPU) == host_bytes() == 2048 * 1024
 
 
 @pytest.mark.parametrize("text", [None, "MemTotal: 100 kB\n"])

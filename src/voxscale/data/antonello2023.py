@@ -13,7 +13,8 @@ Folders, as the published README and notebook name them::
         stacked_regression/NAME.jbl                              see `Antonello2023.stacking`
         converted/story_data/ …                                  the same, by voxscale convert
 
-Any part will do, and what was converted may lie beside its ``.jbl`` as well. Every ``.jbl`` is read as data: nothing that it names is run.
+Any part will do, and what was converted may lie beside its ``.jbl`` as well. Every ``.jbl`` is
+read as data: nothing that it names is run.
 """
 
 from __future__ import annotations
