@@ -2,8 +2,11 @@
 
 Every figure function takes plain arrays or tables and returns a matplotlib figure that pyplot does
 not know of; ``report`` puts them on one page. Nothing is drawn, and matplotlib is not imported,
-before a figure is asked for.
+before a figure is asked for: each name is fetched when it is first used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from voxscale.reports._ceiling import ceiling_density
 from voxscale.reports._contours import exchange_contours
