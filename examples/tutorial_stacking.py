@@ -23,15 +23,9 @@ print(f"weights of {np.isfinite(weights[:, 0]).sum()} voxels, {weights.shape[1]}
 
 # %%
 # Attribution: the share of the language model. Red: speech alone; blue: language alone.
-figure = vs.flatmap(
-    weights[:, -1],
-    cortex,
-    label="weight of LLaMA",
-    vmin=0,
-    vmax=1,
-    cmap="RdBu",
-    title=f"{SUBJECT}: how much of the mix is language",
-)
+options = {"vmin": 0, "vmax": 1, "cmap": "RdBu", "label": "weight of LLaMA"}
+title = f"{SUBJECT}: how much of the mix is language"
+figure = vs.flatmap(weights[:, -1], cortex, title=title, **options)
 save(figure, "stacking-attribution")
 
 # %%
@@ -56,21 +50,13 @@ for name, mix in mixes.items():
         validation=how.validation, test=how.test, min_gain=how.min_gain,
     )  # fmt: skip
     gain = np.nanmean(scores.difference[scores.is_stacked])
-    print(
-        f"{name}: the mix is taken in {scores.is_stacked.sum()} voxels; mean gain there {gain:.3f}"
-    )
+    n_voxels = scores.is_stacked.sum()
+    print(f"{name}: the mix is taken in {n_voxels} voxels; mean gain there {gain:.3f}")
     if name == "as intended":
         shown = np.where(scores.is_stacked, scores.difference, np.nan)
 
 # %%
 # What mixing gained on the test story, where it was taken.
-figure = vs.flatmap(
-    shown,
-    cortex,
-    label="gain in r",
-    vmin=-0.5,
-    vmax=0.5,
-    cmap="RdBu_r",
-    title=f"{SUBJECT}: stacked minus LLaMA alone",
-)
+options = {"vmin": -0.5, "vmax": 0.5, "cmap": "RdBu_r", "label": "gain in r"}
+figure = vs.flatmap(shown, cortex, title=f"{SUBJECT}: stacked minus LLaMA alone", **options)
 save(figure, "stacking-gain")
