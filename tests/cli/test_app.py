@@ -8,7 +8,8 @@ from voxscale import __version__
 from voxscale.cli import app
 
 COMMANDS = (
-    "demo", "plan", "run", "status", "results", "report", "power", "prune", "fetch", "flatmap", "features",
+    "demo", "plan", "run", "status", "results", "report", "power", "prune", "fetch", "flatmap",
+    "features",
 )  # fmt: skip
 
 
