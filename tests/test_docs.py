@@ -141,6 +141,25 @@ def test_the_page_on_evaluation_runs(capsys):
     assert "mean_where_cc_max_above(0.35)" in capsys.readouterr().out
 
 
+def test_the_page_on_flat_maps_runs(tmp_path, monkeypatch, tiny_pycortex):
+    """On a miniature subject, of the name that the page has."""
+    pytest.importorskip("nilearn")
+    monkeypatch.chdir(tmp_path)
+    tiny_pycortex.write_subject(tmp_path / "pycortex-db", "UTS03")
+    rng = np.random.default_rng(0)
+    n_voxels = int(tiny_pycortex.thick_mask().sum())
+    for name in ("r", "cc_max"):
+        np.save(tmp_path / f"{name}.npy", rng.random(n_voxels))
+    names = {}
+    exec(python_blocks("docs/flat-maps.md"), names)
+    assert names["n_voxels"] == n_voxels
+    for picture in ("correlation.png", "correlation.svg", "room.png"):
+        assert (tmp_path / picture).stat().st_size > 10_000
+    page = (ROOT / "docs/flat-maps.md").read_text()
+    assert f"`{names['paths'][0].as_posix()}`" in page
+    assert names["picture"].shape == names["pixels"].shape
+
+
 @pytest.mark.parametrize(
     ("page", "picture"),
     [

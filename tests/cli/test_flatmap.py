@@ -11,7 +11,7 @@ from voxscale import reports, study
 from voxscale.cli import app
 from voxscale.cli._map_files import read_map
 from voxscale.data import read_pycortex_subject
-from voxscale.errors import ConfigError, DataError
+from voxscale.errors import ConfigError, DataError, StoreError
 
 nibabel = pytest.importorskip("nibabel")
 
@@ -256,3 +256,21 @@ def test_fsaverage5_needs_no_filestore(drawn, tmp_path):
     done = run(tmp_path / "r.npy", "--subject", "demo01", "--out", tmp_path / "map.png")
     assert done.exit_code == 0, done.output
     assert drawn[0][0][1] == "demo01"
+    np.save(tmp_path / "r.npy", np.zeros(95_556))
+    done = run(tmp_path / "r.npy", "--subject", "UTS03", "--out", tmp_path / "map.png")
+    assert done.exit_code == 2
+    assert "have shape (95556,); expected (20484,)" in done.stderr
+    assert "or give --filestore with the subject's own surface" in done.stderr
+
+
+def test_a_real_study_is_read(tiny, tmp_path):
+    path = tiny.write_study(tmp_path, layers="[2]", contexts="[8]", training_stories="[3]")
+    made = study.Study.from_toml(path)
+    assert not study.run(made).failed
+    found = study.results(made)
+    name = found.subjects[0]
+    for column in ("r", "cc_max"):
+        expected = found.array(found.reference(name), column)
+        np.testing.assert_array_equal(read_map(path, column, name), expected)
+    with pytest.raises(StoreError, match="rr"):
+        read_map(path, "rr", name)

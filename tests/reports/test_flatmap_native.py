@@ -297,6 +297,8 @@ def test_an_svg_holds_text_lines_and_one_picture(subject, columns, tmp_path):
     written = re.findall(r"<text[^>]*>([^<]+)</text>", text)
     assert {"A", "B", "correlation", "of somebody", "left hemisphere"} <= set(written)
     assert written.count("A") == 2
+    assert set(re.findall(r"font-family: ([^;]*)", text)) != set()
+    assert all("sans-serif" in one for one in re.findall(r"font-family: ([^;]*)", text))
     assert text.count("data:image/png;base64") == 2  # the map and the colour bar
     assert re.search(r'<g id="outlines">\s*<path', text)
     assert len(text) < 1_000_000

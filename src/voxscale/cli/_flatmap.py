@@ -20,8 +20,7 @@ _FORMATS = (".png", ".svg", ".pdf")
 _AS_OPTIONS = {
     "pass transform=": "give --transform",
     "name one with subject=": "name one with --subject",
-    "name the filestore": "name it with --filestore",
-    "the filestore that": "with --filestore the folder that",
+    "name the filestore": "give --filestore",
     "cmap is": "--cmap is",
     "vmin is": "--vmin is",
     "vmin2 is": "--vmin2 is",

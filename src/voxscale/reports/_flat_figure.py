@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from voxscale.arrays import Array
 from voxscale.reports._pixel_map import PixelMap
@@ -19,6 +20,7 @@ __all__ = ["FlatFigure", "flat_figure", "show_picture"]
 _SIDES = ("left hemisphere", "right hemisphere")
 _BELOW, _ABOVE, _TITLE = 0.12, 0.26, 0.28  # inches of room around the picture
 _MARGIN = 0.08
+_ANY = "sans-serif"
 
 
 class FlatFigure(Figure):
@@ -26,6 +28,9 @@ class FlatFigure(Figure):
 
     def savefig(self, *args: Any, **options: Any) -> None:
         """Save as matplotlib does; equal figures give equal files."""
+        for text in self.findobj(Text):  # for viewers that have not the font
+            families = text.get_fontfamily()
+            text.set_fontfamily([*(one for one in families if one != _ANY), _ANY])
         with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "voxscale"}):
             super().savefig(*args, **options)
 

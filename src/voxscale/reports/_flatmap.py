@@ -222,7 +222,7 @@ def _checked(values: ArrayLike, subject: str) -> Array:
         msg = (
             f"values{whose} have shape {numbers.shape}; expected ({N_VERTICES},), the vertices of "
             "fsaverage5 with the left hemisphere first; project the values onto it first, or name "
-            "the filestore that holds the subject's own surface."
+            "the filestore with the subject's own surface."
         )
         raise ValueError(msg)
     return np.asarray(numbers)

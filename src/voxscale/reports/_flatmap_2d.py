@@ -99,7 +99,7 @@ def flatmap_2d(
         Between which values of the first and of the second colours change. By default the
         smallest and the largest. "≤" and "≥" at the colour bar tell that values lie beyond.
     axes : matplotlib Axes, optional
-        Draw here instead of in a new figure. The colour bar takes some of its room.
+        Draw here instead of in a new figure. The colour bar is drawn to the right of it.
 
     Returns
     -------
@@ -200,6 +200,7 @@ def _draw_square(
     across, up = ends
     extent = (across.low, across.high, up.low, up.high)
     ax.imshow(mixed, extent=extent, aspect="auto", interpolation="antialiased")
+    ax.set_box_aspect(1)
     ax.grid(visible=False)
     at, said = across.ticks()
     ax.set_xticks(at, labels=said, fontsize=7)
