@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from voxscale import plugins
-from voxscale.data import bids, lebel2023, littleprince, narratives
+from voxscale.data import antonello2023, bids, lebel2023, littleprince, narratives
 
 pytest.importorskip("nibabel")
 pytest.importorskip("nilearn")
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "data-sets.md").read_text(encoding="utf-8")
-MODULES = (lebel2023, narratives, littleprince, bids)
+MODULES = (lebel2023, antonello2023, narratives, littleprince, bids)
 
 
 def miniature(name):
@@ -45,6 +45,20 @@ def test_the_page_runs(tmp_path, monkeypatch, capsys):
     assert "81,126" in shown
     assert "numbers as they are stored" in shown
     assert "a linear trend and drift slower than 0.01 Hz" in shown
+
+
+def test_the_lines_on_the_published_folder_run(tmp_path, monkeypatch):
+    from voxscale.errors import VoxscaleWarning
+    from voxscale.synthetic import write_antonello2023
+
+    monkeypatch.chdir(tmp_path)
+    write_antonello2023("box", n_across=15)
+    names = {}
+    text = re.search(r'```python title="published.py"\n(.*?)```', PAGE, re.DOTALL).group(1)
+    with pytest.warns(VoxscaleWarning, match="without words: canplanet"):
+        exec(text, names)
+    assert names["data"].test == antonello2023.TEST
+    assert "souls" in names["features"]
 
 
 def test_the_file_that_the_page_shows_is_a_data_set(tmp_path):
