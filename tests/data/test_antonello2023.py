@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 import voxscale as vs
-from voxscale.data import DatasetCard, convert_released, dataset_card
+from voxscale.data import (
+    DatasetCard,
+    check_heard,
+    convert_released,
+    dataset_card,
+    read_audio,
+)
 from voxscale.data.antonello2023 import CARD, REPEATED, TEST, Antonello2023, one_array
 from voxscale.data.lebel2023 import SESSIONS
 from voxscale.design import delay
@@ -56,6 +62,16 @@ def test_stories_and_rows(data):
     assert len(data.trials[REPEATED]) == 10
     assert data.words["souls"].times[0] > 0
     assert not data.responses[REPEATED].values.flags.writeable
+
+
+def test_sounds_are_those_of_the_words(data):
+    assert set(data.audio) == set(data.responses)
+    for run in ("life", REPEATED):
+        check_heard(run, data.words[run], data.audio[run])
+    sound = read_audio(data.audio["life"], hz=2000)
+    words = data.words["life"]
+    first = slice(int(words.onset_s[3] * 2000) + 10, int(words.offset_s[3] * 2000) - 10)
+    assert np.abs(sound[first]).max() > 0.4
 
 
 def test_weights_times_features_as_the_notebook_multiplies_them(data, made):

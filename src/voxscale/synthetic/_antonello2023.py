@@ -20,6 +20,7 @@ from voxscale.data import read_pycortex_subject
 from voxscale.data.antonello2023 import REPEATED, TEST
 from voxscale.data.lebel2023 import SESSIONS
 from voxscale.design import delay, zscore
+from voxscale.store import write_aside
 from voxscale.synthetic._published_pickles import as_textgrid, as_tr_file, dump
 from voxscale.synthetic._small_cortex import SMALL_REGIONS, write_pycortex_subject
 from voxscale.synthetic._small_opt import write_small_opt
@@ -37,6 +38,7 @@ _RIDGE = 100.0  # penalty of the published weights
 _NOISE_OF_REPEAT = 1.6  # standard deviations, beside a signal of at most 1
 _ALIKE = 0.7  # correlation of the errors of two layers of speech
 _N_NAN = 5  # voxels whose matrix for stacking is not finite
+_HZ = 2000  # of the sounds, which are beeps
 _VOCABULARY = """
     the a and to of i was it in that he she we they my his her then when but so because there
     were had been would could out into over under house door night morning mother father friend
@@ -107,6 +109,8 @@ def write_antonello2023(
     dump(responses, root / "story_responses" / f"{subject}_responses.jbl")
     name = f"tensessions_{REPEATED}_S0{number}.jbl"
     dump(made.repeats, root / "responses" / name)
+    for story, samples in made.sounds.items():
+        _write_sound(samples, root / "story_data" / "story_audio" / f"{story}.flac")
     stacked = root / "stacked_regression"
     dump(made.residual_covariances, stacked / f"residual_covariance_S0{number}.jbl", ("bz2", 3))
     for i, prediction in enumerate(made.speech_predictions):
@@ -118,6 +122,21 @@ def write_antonello2023(
     about = {"made by": "voxscale.synthetic.write_antonello2023", "seed": seed, "subject": subject}
     (root / "miniature.json").write_text(json.dumps(about), encoding="utf-8")
     return made.truth
+
+
+def _beeps(onsets: Array, ends: Array, end_s: float) -> Array:
+    """Return a sound that is loud where a word is, (n_samples,)."""
+    times = np.arange(int(end_s * _HZ)) / _HZ
+    word = np.searchsorted(onsets, times, side="right") - 1
+    is_word = (word >= 0) & (times < ends[np.maximum(word, 0)])
+    return np.asarray(np.where(is_word, 0.5, 0.01) * np.sin(2 * np.pi * 200 * times))
+
+
+def _write_sound(samples: Array, path: Path) -> None:
+    import soundfile
+
+    with write_aside(path) as temporary:
+        soundfile.write(temporary, samples, _HZ, format="FLAC")
 
 
 def _positions(cortex: Path) -> Array:
@@ -147,7 +166,8 @@ class _Miniature:
         self._speech_weights = self._smooth_weights()
         self._language_weights = self._smooth_weights()
         self.texts: list[str] = []
-        self.grids = {story: self._grid(n_trs) for story, n_trs in self.n_trs.items()}
+        self.sounds: dict[str, Array] = {}
+        self.grids = {story: self._grid(story, n_trs) for story, n_trs in self.n_trs.items()}
         self.tr_files = {
             story: [as_tr_file(n_trs, _TR_S, 12.0, 12.0 + 5 * _TR_S)]
             for story, n_trs in self.n_trs.items()
@@ -179,13 +199,14 @@ class _Miniature:
         weights = np.sin(waves @ self._at.T + phases[:, None])
         return np.asarray(weights / np.sqrt((weights**2).sum(axis=0)))
 
-    def _grid(self, n_trs: int) -> Any:
+    def _grid(self, story: str, n_trs: int) -> Any:
         end_s = _TR_S * (n_trs - 7)
         onsets = np.sort(self._rng.uniform(0.3, end_s - 1.0, int(2.2 * end_s)))
         onsets = onsets[np.r_[True, np.diff(onsets) > 0.1]]
         ends = np.minimum(np.r_[onsets[1:], end_s], onsets + 0.35)
         words = self._rng.choice(_VOCABULARY.split(), len(onsets))
         self.texts.append(" ".join(words))
+        self.sounds[story] = _beeps(onsets, ends, end_s)
         rows = [("0.0", f"{onsets[0]:.3f}", "sp")]
         rows += [
             (f"{a:.3f}", f"{b:.3f}", str(word))
