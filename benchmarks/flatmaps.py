@@ -89,6 +89,29 @@ np.savez(out, picture=picture, curvature=pixels.curvature, seconds=json.dumps(se
 """
 
 
+# A whole figure with outlines, names and a colour bar, written as PNG.
+FIGURE = """
+import json, sys, time
+begin = time.perf_counter()
+import numpy as np
+from voxscale.data import read_pycortex_subject
+from voxscale.reports import flatmap
+import matplotlib.figure
+imported = time.perf_counter()
+what, filestore, reference, out = sys.argv[1:]
+start = time.perf_counter()
+if what == "fsaverage5":
+    figure = flatmap(np.arange(20484.0))
+else:
+    values = np.load(reference)[f"values_{what}"]
+    figure = flatmap(values, "S1", filestore=filestore, transform="fullhead")
+figure.savefig(out.replace(".npz", ".png"))
+done = time.perf_counter()
+seconds = {"import_s": imported - begin, "figure_s": done - start}
+np.savez(out, seconds=json.dumps(seconds))
+"""
+
+
 def agreement(ours: Array, theirs: Array) -> dict[str, Any]:
     """Return shares of pixels that agree: of those inside both cortices, and inside either."""
     both, either = (
@@ -107,17 +130,25 @@ def agreement(ours: Array, theirs: Array) -> dict[str, Any]:
     }
 
 
-def draw(what: str, filestore: str, reference: Path, folder: Path) -> dict[str, Any]:
+def draw(
+    what: str, filestore: str, reference: Path, folder: Path, script: str = OURS
+) -> dict[str, Any]:
     """Draw one picture in a fresh process."""
     out = folder / "ours.npz"
     environment = {**os.environ, "VOXSCALE_CACHE": str(folder / "cache")}
-    command = [sys.executable, "-c", OURS, what, filestore, str(reference), str(out)]
+    command = [sys.executable, "-c", script, what, filestore, str(reference), str(out)]
     start = time.perf_counter()
     subprocess.run(command, check=True, env=environment)
     whole = time.perf_counter() - start
     with np.load(out) as arrays:
         seconds = json.loads(str(arrays["seconds"])) | {"process_s": whole}
-        return {"seconds": seconds, **{n: arrays[n] for n in ("picture", "curvature")}}
+        pictures = {name: arrays[name] for name in arrays.files if name != "seconds"}
+        return {"seconds": seconds, **pictures}
+
+
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each time."""
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
 def measure(python: str, n_repeats: int, folder: Path) -> dict[str, Any]:
@@ -133,8 +164,12 @@ def measure(python: str, n_repeats: int, folder: Path) -> dict[str, Any]:
         runs = [draw(what, filestore, reference, folder)["seconds"] for _ in range(n_repeats + 1)]
         found["voxscale"][name] = {
             "first": runs[0],
-            "again_median": {k: statistics.median(run[k] for run in runs[1:]) for k in runs[0]},
+            "again_median": medians(runs[1:]),
         }
+        place = what, filestore, reference, folder
+        draw(*place, FIGURE)  # the first fills the cache
+        figures = [draw(*place, FIGURE)["seconds"] for _ in range(n_repeats)]
+        found["voxscale"][name]["figure_again_median"] = medians(figures)
     for what in ("noise", "smooth", "vertices"):
         ours = draw(what, filestore, reference, folder)
         found["agreement"][what] = agreement(ours["picture"], theirs[what])
