@@ -19,6 +19,7 @@ from voxscale.data.antonello2023 import CARD, REPEATED, TEST, Antonello2023, one
 from voxscale.data.lebel2023 import SESSIONS
 from voxscale.design import delay
 from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
+from voxscale.fit import predict_streamed
 from voxscale.synthetic import write_antonello2023
 
 LISTED = r"responses of 30 stories where words have 28.*canplanetearthfeedtenbillionpeoplepart1, "
@@ -84,7 +85,7 @@ def test_weights_times_features_as_the_notebook_multiplies_them(data, made):
     np.testing.assert_allclose(X, by_hand, atol=1e-9)
     stored = joblib.load(made[0] / "story_responses" / "UTS03_responses.jbl")[REPEATED]
     np.testing.assert_allclose(Y, stored[40:], atol=1e-9)
-    r = vs.correlation(Y, X @ one_array(box.weights("UTS03")))
+    r = vs.correlation(Y, X @ one_array(box.weights("UTS03").path))
     signal, speech = made[1].signal_sd, made[1].speech_share
     follows = (signal > 0.8) & (speech < 0.2)  # what was planted is found, and where
     assert follows.sum() > 20
@@ -117,7 +118,10 @@ def test_a_converted_folder_serves_without_the_pickles(root, data):
     for folder in {path.parent for path in pickles}:
         convert_released(sorted(folder.glob("*.jbl")), root / "converted" / folder.name)
     before = Antonello2023(root)
-    stacking, weights = before.stacking("UTS03"), one_array(before.weights("UTS03"))
+    stacking, weights = before.stacking("UTS03"), one_array(before.weights("UTS03").path)
+    X = np.random.default_rng(0).standard_normal((3, len(weights))).astype("float32")
+    predicted = predict_streamed(X, before.weights("UTS03"))
+    np.testing.assert_allclose(predicted, X @ weights, rtol=1e-5, atol=1e-5)
     for path in pickles:
         path.unlink()
     with pytest.warns(VoxscaleWarning, match=LISTED):
@@ -132,7 +136,10 @@ def test_a_converted_folder_serves_without_the_pickles(root, data):
         np.testing.assert_array_equal(ours.values, theirs.values)
     after = Antonello2023(root)
     assert after.stacking("UTS03").speech[9].suffix == stacking.speech[9].suffix == ".zarr"
-    np.testing.assert_array_equal(one_array(after.weights("UTS03")), weights)
+    assert after.weights("UTS03").shape == weights.shape
+    for _ in range(2):  # blocks may be asked for again
+        ours = predict_streamed(X, after.weights("UTS03"))
+        np.testing.assert_allclose(ours, predicted, rtol=1e-5, atol=1e-5)
     assert after.features()["life"].values.shape[0] == len(again.responses["life"].tr_times)
 
 
@@ -194,6 +201,15 @@ def test_voxels_of_another_subject(root):
     wrong = pytest.raises(DataError, match=r"94,251 voxels, as many as UTS02 has; expected 95,556")
     with pytest.warns(VoxscaleWarning), wrong:
         vs.load("antonello2023", "UTS03", root)
+
+
+def test_weights_of_another_shape(root):
+    joblib.dump(np.ones(3), root / "ridge_weights" / "opt33b_layer33_S03.jbl")
+    with pytest.raises(DataError, match=r"holds an array of shape \(3,\); expected weights"):
+        Antonello2023(root).weights("UTS03").shape  # noqa: B018
+    joblib.dump({}, root / "ridge_weights" / "opt33b_layer33_S03.jbl")
+    with pytest.raises(DataError, match="holds no array; expected weights"):
+        Antonello2023(root).weights("UTS03").shape  # noqa: B018
 
 
 def test_several_files_would_do(root):

@@ -36,6 +36,7 @@ from voxscale.data._released import read_released
 from voxscale.data._released_folder import HOME, ReleasedFolder, bare_name
 from voxscale.data._responses import check_responses
 from voxscale.data._stand_ins import textgrid_of, tr_report_of
+from voxscale.data._stored_weights import StoredWeights
 from voxscale.data._textgrid import TextGrid, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
 from voxscale.data._transcript import Transcript, transcript_of
@@ -212,8 +213,8 @@ class Antonello2023:
 
         return LazyRuns([run for run in stored if run in self._tr_files], series)
 
-    def weights(self, subject: str, name: str | None = None) -> Path:
-        """Return the file of published weights, for `stream_released`; it is not read here.
+    def weights(self, subject: str, name: str | None = None) -> StoredWeights:
+        """Return published weights, which are read in blocks, when they are multiplied.
 
         Parameters
         ----------
@@ -221,12 +222,17 @@ class Antonello2023:
         name : str, optional
             Of the file, without its ending, where there are several of the subject.
 
+        Returns
+        -------
+        StoredWeights
+            (4 n_dims, n_voxels), for :func:`voxscale.fit.predict_streamed`.
+
         Raises
         ------
         DataError
             If there is no such file, or several would do.
         """
-        return self.folder.file("weights", subject, name)
+        return StoredWeights(self.folder.file("weights", subject, name))
 
     def repeats(self, subject: str) -> Path:
         """Return the file of the ten repeats, (10, n_trs, n_voxels)."""
