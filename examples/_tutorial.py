@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from voxscale.data import read_pycortex_subject, stream_released
+from voxscale.data import read_pycortex_subject, with_stories_of
 from voxscale.data.antonello2023 import Antonello2023
 from voxscale.fit import predict_streamed
-from voxscale.store import cache_folder
+from voxscale.store import cache_folder, hash_array, key_of, write_aside
 from voxscale.study import Protocol
 from voxscale.synthetic import write_antonello2023
 
@@ -38,16 +38,45 @@ def tell(message, *_, **__):
 warnings.showwarning = tell
 protocol = Protocol.named("huth2023")
 box = Antonello2023(RELEASED)
-data = box.load(SUBJECT)
+data = with_stories_of(box.load(SUBJECT), box.features())
 cortex = read_pycortex_subject(RELEASED / "pycortex-db", SUBJECT)
+
+
+def own_model():
+    """Return the protocol's language model and layer, or those of the miniature."""
+    folder = RELEASED / "models" / "opt-tiny"
+    if folder.is_dir():
+        return str(folder), 2
+    return protocol.study.model, protocol.study.layers[0]
+
+
+def state(train=(), test=()):
+    """Print what the protocol chose of that which a page uses."""
+    trim, fit = protocol.recipe(test=test).trims, protocol.fit
+    rows = {
+        "protocol": protocol.protocol.name,
+        "train": ", ".join(train),
+        "test": ", ".join(test),
+        "TRs cut": f"{protocol.design.trim} in training, {trim[test[0]]} in test" if test else "",
+        "alphas": f"{fit.penalties[0]:g} to {fit.penalties[-1]:g}, {len(fit.penalties)}",
+        "reducers": ", ".join(protocol.evaluate.reducers),
+    }
+    for name, text in rows.items():
+        if text:
+            print(textwrap.fill(f"{name}: {text}", 88, subsequent_indent="    "))
 
 
 def predictions(X, stories):
     """Multiply a design by the published weights, which never lie in memory whole; once."""
-    path = FIGURES / f"predictions-{'-'.join(stories)}.npy"
+    weights = box.weights(SUBJECT)
+    facts = weights.path.stat()
+    key = key_of(
+        {"design": hash_array(X), "weights": [str(weights.path), facts.st_size, facts.st_mtime_ns]}
+    )
+    path = FIGURES / f"predictions-{'-'.join(stories)}-{key[:12]}.npy"
     if not path.is_file():
-        for weights in stream_released(box.weights(SUBJECT)):  # one array
-            np.save(path, predict_streamed(X, weights))
+        with write_aside(path) as temporary, temporary.open("wb") as file:
+            np.save(file, predict_streamed(X, weights))
     return np.load(path, mmap_mode="r")
 
 

@@ -7,13 +7,14 @@ what any model can explain.
 # %%
 # Rows of the repeats are those of the test protocol: from TR 50 on.
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, data, predictions, protocol, save
+from _tutorial import SUBJECT, box, cortex, data, predictions, protocol, save, state
 
 import voxscale as vs
 from voxscale.evaluate import noise_ceiling_huth2023
 from voxscale.reports import flatmap_2d
 
 story = protocol.ceiling.story
+state(test=[story])
 recipe = protocol.recipe(test=[story])
 X, Y = recipe.join(box.features(), data.responses, [story])
 Y_pred = predictions(X, [story])

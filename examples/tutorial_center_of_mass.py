@@ -8,12 +8,13 @@ features lie that predict it.
 # The notebook does not divide by the weight that the speech layers have together: the more
 # language a voxel has, the shallower it seems. Both are shown.
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, protocol, save
+from _tutorial import SUBJECT, box, cortex, protocol, save, state
 
 import voxscale as vs
 from voxscale.data.antonello2023 import one_array
 from voxscale.fit import center_of_mass
 
+state(test=[*protocol.stacking.test, *protocol.stacking.validation])
 files = box.stacking(SUBJECT)
 R = one_array(files.residual_covariances)
 kept = [model for model in range(R.shape[1]) if model not in protocol.stacking.leave_out]
@@ -26,8 +27,9 @@ print(f"median centre: {np.nanmedian(as_intended):.1f} of {len(files.speech) - 1
       f"as published {np.nanmedian(as_published):.1f}")  # fmt: skip
 
 # %%
-# Positions are numbers of the 16 layers used, 0 to 15; in Whisper they are layers 2, 4, … 32.
-options = {"label": "position among the layers", "vmin": 0, "vmax": 15, "cmap": "magma"}
+# Positions are numbers of the 16 layers used, 0 to 15; in Whisper they are layers 2, 4, … 32. The
+# bar ends at 16, as theirs.
+options = {"label": "position among the layers", "vmin": 0, "vmax": 16, "cmap": "hot"}
 figure = vs.flatmap(
     as_published, cortex, **options, title=f"{SUBJECT}: centre of mass, as published"
 )

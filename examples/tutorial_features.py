@@ -5,30 +5,28 @@ at the times of the words, then Lanczos onto the TRs.
 """
 
 # %%
-# OPT-125m, layer 9, in the notebook. The miniature brings a model of the same family, which has
-# four layers and random weights; a folder or a hub name stands for any other.
+# OPT-125m, layer 9, over 24 stories to train on and one to test on. The miniature brings a model
+# of the same family, which has four layers and random weights; a folder or a hub name stands for
+# any other.
 import numpy as np
-from _tutorial import RELEASED, data, protocol
+from _tutorial import data, own_model, protocol, state
 
 import voxscale as vs
 
-folder = RELEASED / "models" / "opt-tiny"
-model, layer = (str(folder), 2) if folder.is_dir() else ("facebook/opt-125m", 9)
-stories = ["souls", "wheretheressmoke"]
+train, test = protocol.stories.train, protocol.stories.test
+state(train=train, test=test)
+model, layer = own_model()
 context = protocol.study.contexts[0]
-states = vs.language_states(
-    {story: data.words[story] for story in stories}, model, layers=[layer],
-    min_context=context // 2, max_context=context, protocol=protocol.design.protocol,
-)[layer]  # fmt: skip
-for story, one in states.items():
-    print(f"{story}: {one.values.shape[0]} words of {one.values.shape[1]} numbers")
+options = {"layers": [layer], "min_context": context // 2, "max_context": context}
+words = {story: data.words[story] for story in [*train, *test]}
+states = vs.language_states(words, model, **options, protocol=protocol.design.protocol)[layer]
+n_words = sum(len(one) for one in states.values())
+print(f"{len(states)} stories, {n_words} words of {states['souls'].values.shape[1]} numbers")
 
 # %%
 # The published contexts are one or two words longer than its text says. With protocol=None they are
 # what they are called; states of words after the 512th of a story then differ a little.
-ours = vs.language_states(
-    data.words["souls"], model, layers=[layer], min_context=context // 2, max_context=context
-)[layer]
+ours = vs.language_states(data.words["souls"], model, **options)[layer]
 moved = np.abs(ours.values - states["souls"].values).max(axis=1) > 1e-4
 print(f"{moved.mean():.0%} of the words of souls differ by more than 1e-4")
 

@@ -7,22 +7,27 @@ then weights from all of them, then a story that no one has seen.
 # %%
 # Everything that the notebook chose is in the protocol; a study takes it over with
 # protocol = "huth2023". Its alphas are square roots of penalties: its 10 is 100 here.
-from importlib.resources import files
-
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, data, protocol, save
+from _tutorial import SUBJECT, cortex, data, own_model, protocol, save, state
 
 import voxscale as vs
 
-text = (files("voxscale.study") / "protocols" / "huth2023.toml").read_text(encoding="utf-8")
-print(text[text.index("[design]") : text.index("[evaluate]")].strip())
+train, test = list(protocol.stories.train), list(protocol.stories.test)
+state(train=train, test=test)
 
 # %%
-# Features are those of the published file; those of the last page would do as well.
-train, test = list(protocol.stories.train), list(protocol.stories.test)
-recipe, features = protocol.recipe(), box.features()
+# Features are those of the last page. With delays they are 3,072 columns, for which the weights of
+# a whole brain take 1.2 GB; the published features of OPT-30B would make 28,672 and 11 GB.
+model, layer = own_model()
+context = protocol.study.contexts[0]
+words = {story: data.words[story] for story in [*train, *test]}
+features = vs.language_states(
+    words, model, layers=[layer], min_context=context // 2, max_context=context,
+    protocol=protocol.design.protocol,
+)[layer]  # fmt: skip
+recipe = protocol.recipe()
 X, Y = recipe.join(features, data.responses, train)
-print(f"{len(train)} training stories, {len(X)} TRs; {len(protocol.splits([len(X)]))} splits")
+print(f"{len(train)} training stories, {len(X)} TRs, {X.shape[1]} columns")
 
 # %%
 # The notebook draws its chunks from an unseeded generator; here they have a seed.

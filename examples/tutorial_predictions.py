@@ -7,15 +7,15 @@ Their product is a prediction of every voxel for stories that the fit never saw.
 # %%
 # The protocol says what was done: which stories, how many TRs were cut, which delays.
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, data, predictions, protocol, save
+from _tutorial import SUBJECT, box, cortex, data, predictions, protocol, save, state
 
 import voxscale as vs
 from voxscale.data.antonello2023 import TEST
 from voxscale.evaluate import reduce_scores
 
+state(test=TEST)
 recipe = protocol.recipe(test=TEST)
 print(data)
-print("tested on", ", ".join(TEST), "| trim", recipe.trims[TEST[0]], "| delays", recipe.delays)
 
 # %%
 # Stored responses lack the first 10 TRs of a story. Features and responses are joined by TR

@@ -8,7 +8,7 @@ weighted mean of them that errs least on training stories; weights are at least 
 # The products of the models' residuals are published. Some hold NaN: those voxels get no weights,
 # and are counted. The first of the 18 models, an embedding, is left out, as in the notebook.
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, data, protocol, save
+from _tutorial import SUBJECT, box, cortex, data, protocol, save, state
 
 import voxscale as vs
 from voxscale.data.antonello2023 import one_array
@@ -16,6 +16,7 @@ from voxscale.evaluate import stacked_scores
 from voxscale.fit import stacked_prediction
 
 files, how = box.stacking(SUBJECT), protocol.stacking
+state(test=[*how.test, *how.validation])
 R = one_array(files.residual_covariances)
 kept = [model for model in range(R.shape[1]) if model not in how.leave_out]
 weights = vs.stacking_weights(R[:, kept][:, :, kept])
@@ -31,7 +32,7 @@ save(figure, "stacking-attribution")
 # %%
 # The mix. The notebook multiplied the language model's weight with the last speech layer's
 # predictions; protocol="huth2023" repeats that.
-models = [*map(one_array, files.speech), one_array(files.language)]
+models = [one_array(path, lazy=True) for path in (*files.speech, files.language)]
 Y = one_array(files.responses)
 mixes = {
     "as intended": stacked_prediction(models, weights),
@@ -44,6 +45,7 @@ mixes = {
 recipe = protocol.recipe(test=[*how.test, *how.validation])
 lengths = recipe.run_lengths(data.responses, [*how.test, *how.validation])
 stories = dict(zip([*how.test, *how.validation], lengths, strict=True))
+gains = {}
 for name, mix in mixes.items():
     scores = stacked_scores(
         Y, mix, {"LLaMA": models[-1]}, stories,
@@ -52,11 +54,12 @@ for name, mix in mixes.items():
     gain = np.nanmean(scores.difference[scores.is_stacked])
     n_voxels = scores.is_stacked.sum()
     print(f"{name}: the mix is taken in {n_voxels} voxels; mean gain there {gain:.3f}")
-    if name == "as intended":
-        shown = np.where(scores.is_stacked, scores.difference, np.nan)
+    gains[name] = np.where(scores.is_stacked, scores.difference, np.nan)
 
 # %%
-# What mixing gained on the test story, where it was taken.
+# What mixing gained on the test story, where it was taken; elsewhere the language model was kept,
+# the gain is 0, and the folds show.
 options = {"vmin": -0.5, "vmax": 0.5, "cmap": "RdBu_r", "label": "gain in r"}
-figure = vs.flatmap(shown, cortex, title=f"{SUBJECT}: stacked minus LLaMA alone", **options)
-save(figure, "stacking-gain")
+for name, gain in gains.items():
+    figure = vs.flatmap(gain, cortex, title=f"{SUBJECT}: stacked minus LLaMA, {name}", **options)
+    save(figure, f"stacking-gain-{name.split()[-1]}")

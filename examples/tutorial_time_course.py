@@ -6,12 +6,13 @@ What a single voxel did each time a story was heard, their mean, and what the mo
 # %%
 # The notebook shows voxel 55,879 of 95,556. Where there are fewer, the best predicted one is shown.
 import numpy as np
-from _tutorial import box, data, predictions, protocol, save
+from _tutorial import box, data, predictions, protocol, save, state
 
 import voxscale as vs
 from voxscale.reports import course_table, time_courses
 
 story, published_voxel = protocol.ceiling.story, 55_879
+state(test=[story])
 recipe = protocol.recipe(test=[story])
 X, Y = recipe.join(box.features(), data.responses, [story])
 Y_pred = predictions(X, [story])

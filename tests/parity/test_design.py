@@ -10,6 +10,7 @@ from voxscale.arrays import EventSeries, TRSeries
 from voxscale.design import DesignRecipe, delay, lanczos, zscore
 from voxscale.errors import AlignmentError
 from voxscale.fit import RidgeCV
+from voxscale.study import Protocol
 
 CLOSE = {"rtol": 1e-7, "atol": 1e-7}
 
@@ -141,6 +142,28 @@ def test_tutorial_from_features_to_scores(golden):
         explained = 1 - (Y - model.predict(X)).var(axis=0) / Y.var(axis=0)
         signed_root = np.sign(explained) * np.sqrt(np.abs(explained))
         np.testing.assert_allclose(signed_root, recorded["corrs"], **CLOSE)
+
+
+def test_the_protocol_makes_the_tutorial_s_designs_and_chunks(golden):
+    """The file that a study names, on the notebook's own numbers."""
+    protocol = Protocol.named("huth2023")
+    with np.load(golden / "tutorial_pipeline.npz") as recorded:
+        recipe, train = protocol.recipe(test=["testX"]), training_runs(recorded)
+        X, Y = joined(recorded, recipe, train)
+        np.testing.assert_allclose(X, recorded["delRstim"], **CLOSE)
+        np.testing.assert_allclose(Y, recorded["Rresp"], **CLOSE)
+        X_test, Y_test = joined(recorded, recipe, ["testX"])
+        np.testing.assert_allclose(X_test, recorded["delPstim"], **CLOSE)
+        np.testing.assert_allclose(Y_test, recorded["Presp"], **CLOSE)
+        np.testing.assert_allclose(protocol.fit.penalties, recorded["alphas"] ** 2)
+        lengths = [len(recorded[f"resp/{run}"]) for run in train]
+        ours, theirs = protocol.splits(lengths), recorded["valinds"]
+    assert len(ours) == len(theirs)
+    for (_, held), rows in zip(ours, theirs, strict=True):
+        assert len(held) == len(rows)  # as many chunks, of as many rows …
+        starts = np.sort(rows).reshape(-1, 20)[:, 0] % 20
+        assert not starts.any()  # … cut from the first row on, as ours
+        assert not (held.reshape(-1, 20)[:, 0] % 20).any()
 
 
 # Delayed copies of feature 1, which is constant in a story but for rounding.

@@ -6,14 +6,12 @@ import pytest
 
 from voxscale.errors import ConfigError
 from voxscale.study import Study
+from voxscale.study._fit_settings import AlphaRange, ChunkCV, Fit
 from voxscale.study._settings import (
-    AlphaRange,
     Baselines,
-    ChunkCV,
     Design,
     Evaluate,
     Features,
-    Fit,
     Speech,
     StoryLists,
     Sweep,

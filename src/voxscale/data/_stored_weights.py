@@ -74,8 +74,8 @@ class StoredWeights:
         if len(shape) != 2:
             msg = (
                 f"{self.path}: holds {'no array' if not shape else f'an array of shape {shape}'}; "
-                "expected weights (n_features, n_voxels); look what is in it with: voxscale inspect "
-                f"'{self.path}'"
+                "expected weights (n_features, n_voxels); look what is in it with: voxscale "
+                f"inspect '{self.path}'"
             )
             raise DataError(msg)
         return shape, axis

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from voxscale.arrays import Array, TRSeries
+from voxscale.arrays import TRSeries
 from voxscale.data._card import DatasetCard
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._files import FilePath
@@ -325,8 +325,18 @@ def load(subject: str, root: Path | None = None) -> Dataset:
 _MINIATURE = "miniature.json"  # written by voxscale.synthetic.write_antonello2023
 
 
-def one_array(path: Path) -> Array:
+def one_array(path: Path, *, lazy: bool = False) -> Any:
     """Read a file that holds one array: a ``.jbl``, mapped where it can be, or a zarr array.
+
+    Parameters
+    ----------
+    path : Path
+    lazy : bool
+        Leave a zarr array on disk: it is read where it is sliced.
+
+    Returns
+    -------
+    array, or zarr Array
 
     Raises
     ------
@@ -342,7 +352,7 @@ def one_array(path: Path) -> Array:
             f"voxscale inspect '{path}'"
         )
         raise DataError(msg)
-    return np.asarray(found)
+    return found if lazy else np.asarray(found)
 
 
 def _stories(path: Path) -> Mapping[str, Any]:

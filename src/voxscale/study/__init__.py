@@ -15,6 +15,7 @@ from voxscale.study._extract_speech import (
     read_extracted_speech,
 )
 from voxscale.study._extracted import Extracted
+from voxscale.study._fit_settings import AlphaRange, ChunkCV, Fit
 from voxscale.study._orphans import Orphan, Orphans
 from voxscale.study._plan import Plan, Status, plan, status
 from voxscale.study._power import POWER_AXES, StoryScores, story_scores_along
@@ -24,13 +25,10 @@ from voxscale.study._prune import orphans, prune
 from voxscale.study._results import Results
 from voxscale.study._run import RunSummary, run
 from voxscale.study._settings import (
-    AlphaRange,
     Baselines,
-    ChunkCV,
     Design,
     Evaluate,
     Features,
-    Fit,
     Speech,
     StoryLists,
     Sweep,

@@ -34,7 +34,7 @@ from voxscale.study._fit_cell import (
     null_options,
     ridge_of,
 )
-from voxscale.study._settings import ChunkCV
+from voxscale.study._fit_settings import ChunkCV
 
 if TYPE_CHECKING:
     from voxscale.store import LayerStore

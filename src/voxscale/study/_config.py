@@ -19,6 +19,7 @@ from pydantic import (
 
 from voxscale.data import dataset_name, is_dataset_file
 from voxscale.errors import ConfigError
+from voxscale.study._fit_settings import Fit
 from voxscale.study._protocol import with_protocol
 from voxscale.study._settings import (
     Baselines,
@@ -26,7 +27,6 @@ from voxscale.study._settings import (
     Design,
     Evaluate,
     Features,
-    Fit,
     Hours,
     Layers,
     SettingsTable,

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError
 
 from voxscale.errors import ConfigError, did_you_mean
+from voxscale.study._fit_settings import Fit
 from voxscale.study._settings import (
     Count,
     Design,
     Evaluate,
     Features,
-    Fit,
     Flag,
     SettingsTable,
     Share,
@@ -48,6 +48,8 @@ class _About(SettingsTable):
 class _OfStudy(SettingsTable):
     """Fields of [study] that belong to a protocol."""
 
+    model: Text | None = Field(None, description="the name of a model")
+    layers: tuple[Whole, ...] | None = Field(None, description="a list of layers of that model")
     contexts: tuple[Count, ...] | None = Field(None, description="a list of numbers of words")
 
 
@@ -150,7 +152,8 @@ class Protocol(SettingsTable):
 def with_protocol(fields: Mapping[str, Any], base: Path) -> dict[str, Any]:
     """Put a protocol's settings below those of a study that names one.
 
-    A field that the study has itself stays; tables are put together field by field.
+    A field that the study has itself stays; tables are put together field by field. The layers
+    of a protocol are those of its own model.
 
     Parameters
     ----------
@@ -172,7 +175,11 @@ def with_protocol(fields: Mapping[str, Any], base: Path) -> dict[str, Any]:
     if not isinstance(name, str):
         return dict(fields)
     tables = Protocol._read(name, base)[1]
-    made = {**tables.get("study", {}), **fields}
+    of_study = dict(tables.get("study", {}))
+    if fields.get("model") is not None or fields.get("models"):
+        of_study.pop("layers", None)  # which are those of the protocol's own model
+        of_study.pop("model", None)
+    made = {**of_study, **fields}
     for table in _TABLES:
         own = fields.get(table, {})
         if isinstance(own, SettingsTable):

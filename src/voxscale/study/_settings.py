@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -15,20 +14,16 @@ from pydantic import (
     Tag,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 __all__ = [
     "BLOCK_TRS",
-    "AlphaRange",
     "Baselines",
-    "ChunkCV",
     "Count",
     "Design",
     "Evaluate",
     "Features",
-    "Fit",
     "Hours",
     "Layers",
     "SettingsTable",
@@ -59,7 +54,7 @@ Text = Annotated[str, Field(strict=True, min_length=1)]
 SPACES = ("language", "word_rate", "position", "sound")  # what bands are made of, in this order
 
 
-def _form(value: Any) -> str:
+def form_of(value: Any) -> str:
     return "table" if isinstance(value, Mapping | BaseModel) else "value"
 
 
@@ -83,7 +78,7 @@ _Numbers = Annotated[tuple[Whole, ...], Field(min_length=1)]
 # Of every model alike, or a table with a list for each model.
 Layers = Annotated[
     Annotated[dict[Text, _Numbers], Tag("table")] | Annotated[_Numbers, Tag("value")],
-    Discriminator(_form),
+    Discriminator(form_of),
 ]
 
 
@@ -296,82 +291,6 @@ def _in_one_order(band: str) -> str:
         )
         raise ValueError(msg)
     return "+".join(one for one in SPACES if one in spaces)
-
-
-class AlphaRange(SettingsTable):
-    """Penalties spaced evenly in their logarithm."""
-
-    low: Positive = Field(description="the smallest penalty, above 0")
-    high: Positive = Field(description="the largest penalty")
-    n: Count = Field(description="how many penalties, 1 or more")
-
-    @field_validator("high")
-    @classmethod
-    def _above_low(cls, high: float, info: ValidationInfo) -> float:
-        if high < info.data.get("low", 0):
-            msg = f"it is below low = {info.data['low']:g}"
-            raise ValueError(msg)
-        return high
-
-
-class ChunkCV(SettingsTable):
-    """Random contiguous chunks are held out; see :func:`voxscale.chunk_holdout`."""
-
-    chunk_len: Count = Field(description="TRs in a chunk, 1 or more")
-    n_chunks: Count | None = Field(None, description="chunks held out each time, 1 or more")
-    share: Annotated[float, Field(strict=True, gt=0, lt=1)] | None = Field(
-        None, description="share of the TRs held out each time, such as 0.25, instead of n_chunks"
-    )
-    n_repeats: Count = Field(description="how many times, 1 or more")
-    gap: Whole = Field(0, description="TRs beside a chunk that do not train, 0 or more")
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.n_chunks is None) == (self.share is None):
-            msg = "expected n_chunks, or share, a share of all TRs; give one of the two"
-            raise ValueError(msg)
-        return self
-
-    def n_chunks_of(self, n_trs: int, *, protocol: str | None = None) -> int:
-        """Return how many chunks of so many TRs are held out; the published code rounds down."""
-        if self.n_chunks is not None:
-            return self.n_chunks
-        n_chunks = (self.share or 0) * n_trs / self.chunk_len
-        return max(1, round(n_chunks) if protocol is None else int(n_chunks))
-
-
-class Fit(SettingsTable):
-    """Which penalties, and how one is chosen for each voxel."""
-
-    alphas: Annotated[
-        Annotated[AlphaRange, Tag("table")]
-        | Annotated[tuple[Positive, ...], Field(min_length=1), Tag("value")],
-        Discriminator(_form),
-    ] = Field(
-        AlphaRange(low=1e1, high=1e6, n=11),
-        description="a list of penalties above 0, or { low = 1e1, high = 1e6, n = 11 }",
-    )
-    scoring: Literal["r2", "correlation", "huth2023"] = Field(
-        "r2", description='"r2", "correlation" or "huth2023"'
-    )
-    cv: Annotated[
-        Annotated[ChunkCV, Tag("table")] | Annotated[Literal["leave-run-out"], Tag("value")],
-        Discriminator(_form),
-    ] = Field(
-        "leave-run-out",
-        description='"leave-run-out", or { chunk_len = 20, share = 0.25, n_repeats = 3, gap = 4 }',
-    )
-    memory_gib: Positive | None = Field(
-        None, description="working memory of a fit in GiB, above 0; it changes no numbers"
-    )
-
-    @property
-    def penalties(self) -> tuple[float, ...]:
-        """The penalties themselves."""
-        if isinstance(self.alphas, AlphaRange):
-            grid = np.geomspace(self.alphas.low, self.alphas.high, self.alphas.n)
-            return tuple(map(float, grid))
-        return self.alphas
 
 
 class Baselines(SettingsTable):

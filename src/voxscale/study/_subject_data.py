@@ -15,7 +15,7 @@ from voxscale.evaluate import NoiseCeiling, noise_ceiling
 from voxscale.features import word_rate
 from voxscale.fit import chunk_holdout, contiguous_folds, leave_run_out
 from voxscale.study._features import read_features
-from voxscale.study._settings import ChunkCV
+from voxscale.study._fit_settings import ChunkCV
 
 if TYPE_CHECKING:
     from voxscale.data import Dataset

@@ -1,14 +1,15 @@
 """A miniature of the published folder: the same names, classes and compressions, made-up content.
 
 What is planted: responses are features times smooth weights, stronger in and around four regions,
-and noise; layers of speech explain voxels around the auditory region, shallow ones in its middle,
+and noise. Features of language are states of a small model with random weights, those of speech are
+made up; layers of speech explain voxels around the auditory region, shallow ones in its middle,
 and the language model those around the others.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.data import read_pycortex_subject
+from voxscale.data import Transcript, read_pycortex_subject
 from voxscale.data.antonello2023 import REPEATED, TEST
 from voxscale.data.lebel2023 import SESSIONS
-from voxscale.design import delay, zscore
+from voxscale.design import delay, lanczos, zscore
+from voxscale.features import language_states
 from voxscale.store import write_aside
 from voxscale.synthetic._published_pickles import as_textgrid, as_tr_file, dump
 from voxscale.synthetic._small_cortex import SMALL_REGIONS, write_pycortex_subject
@@ -31,7 +33,7 @@ _DELAYS = (1, 2, 3, 4)
 _TR_S = 2.0045
 _FIRST_TR, _LAST_TRS, _TEST_TRS = 10, 5, 50
 _N_TRS, _N_REPEATED_TRS = 110, 160  # of a run; real ones have about 150 to 500
-_N_DIMS, _N_REPEATS, _N_SPEECH = 12, 10, 16
+_LAYER, _N_SOUND_DIMS, _N_REPEATS, _N_SPEECH = 2, 12, 10, 16
 _UNHEARD = ("canplanetearthfeedtenbillionpeoplepart1", "canplanetearthfeedtenbillionpeoplepart2")
 _HALF_MM = (62.0, 46.0)
 _RIDGE = 100.0  # penalty of the published weights
@@ -98,7 +100,7 @@ def write_antonello2023(
     root = Path(root)
     cortex = root / "pycortex-db" / subject
     write_pycortex_subject(cortex, n_across=n_across)
-    made = _Miniature(np.random.default_rng(seed), _positions(cortex))
+    made = _Miniature(np.random.default_rng(seed), _positions(cortex), root / "models" / "opt-tiny")
     number = subject[-1]
     stories = [*made.n_trs, *_UNHEARD]
     dump(made.grids, root / "story_data" / "grids_huge.jbl", ("zlib", 3))
@@ -118,7 +120,6 @@ def write_antonello2023(
         dump(prediction, stacked / layer, ("xz", 1) if i == 0 else 0)
     dump(made.language_prediction, stacked / f"llama-30b_layer18_S0{number}.jbl", ("zlib", 3))
     dump(made.test_responses, stacked / f"test_responses_S0{number}.jbl")
-    write_small_opt(root / "models" / "opt-tiny", made.texts, seed=seed)
     about = {"made by": "voxscale.synthetic.write_antonello2023", "seed": seed, "subject": subject}
     (root / "miniature.json").write_text(json.dumps(about), encoding="utf-8")
     return made.truth
@@ -156,24 +157,25 @@ def _positions(cortex: Path) -> Array:
 class _Miniature:
     """Everything that is written, made from one generator in a fixed order."""
 
-    def __init__(self, rng: np.random.Generator, positions: Array) -> None:
+    def __init__(self, rng: np.random.Generator, positions: Array, model: Path) -> None:
         self._rng, self._at = rng, positions
         self.n_voxels = len(positions)
         heard = sorted({story for session in SESSIONS.values() for story in session} | set(TEST))
         self.n_trs = {story: _N_TRS + int(rng.integers(20)) for story in heard}
         self.n_trs[REPEATED] = _N_REPEATED_TRS
         self.truth = self._planted()
-        self._speech_weights = self._smooth_weights()
-        self._language_weights = self._smooth_weights()
-        self.texts: list[str] = []
+        self.words: dict[str, Transcript] = {}
         self.sounds: dict[str, Array] = {}
         self.grids = {story: self._grid(story, n_trs) for story, n_trs in self.n_trs.items()}
         self.tr_files = {
             story: [as_tr_file(n_trs, _TR_S, 12.0, 12.0 + 5 * _TR_S)]
             for story, n_trs in self.n_trs.items()
         }
-        self.features = {story: self._smooth(n_trs) for story, n_trs in self.n_trs.items()}
-        self._sounds = {story: self._smooth(n_trs) for story, n_trs in self.n_trs.items()}
+        write_small_opt(model, [" ".join(one.words) for one in self.words.values()], seed=0)
+        self.features = self._states(model)
+        self._heard = {story: self._smooth(n_trs) for story, n_trs in self.n_trs.items()}
+        self._speech_weights = self._smooth_weights(self._heard)
+        self._language_weights = self._smooth_weights(self.features)
         self._signals = {story: self._signal(story) for story in self.n_trs}
         self._respond()
         self.weights = self._fitted()
@@ -192,12 +194,13 @@ class _Miniature:
         layer = np.clip(np.rint(far * (_N_SPEECH - 1)), 0, _N_SPEECH - 1)
         return MiniatureTruth(strength, speech_share, layer)
 
-    def _smooth_weights(self) -> Array:
+    def _smooth_weights(self, features: Mapping[str, Array]) -> Array:
         """Return weights (4 n_dims, n_voxels) that vary slowly over the cortex, of unit signal."""
-        waves = self._rng.standard_normal((len(_DELAYS) * _N_DIMS, 2)) * 2.5
+        X = np.vstack([delay(zscore(one), _DELAYS) for one in features.values()])
+        waves = self._rng.standard_normal((X.shape[1], 2)) * 2.5
         phases = self._rng.uniform(0, 2 * np.pi, len(waves))
         weights = np.sin(waves @ self._at.T + phases[:, None])
-        return np.asarray(weights / np.sqrt((weights**2).sum(axis=0)))
+        return np.asarray(weights / (X @ weights).std(axis=0))
 
     def _grid(self, story: str, n_trs: int) -> Any:
         end_s = _TR_S * (n_trs - 7)
@@ -205,7 +208,7 @@ class _Miniature:
         onsets = onsets[np.r_[True, np.diff(onsets) > 0.1]]
         ends = np.minimum(np.r_[onsets[1:], end_s], onsets + 0.35)
         words = self._rng.choice(_VOCABULARY.split(), len(onsets))
-        self.texts.append(" ".join(words))
+        self.words[story] = Transcript(list(map(str, words)), onsets.round(3), ends.round(3))
         self.sounds[story] = _beeps(onsets, ends, end_s)
         rows = [("0.0", f"{onsets[0]:.3f}", "sp")]
         rows += [
@@ -215,9 +218,17 @@ class _Miniature:
         phones = [(a, b, label.upper()[:2]) for a, b, label in rows]
         return as_textgrid({"phone": phones, "word": rows}, end_s)
 
+    def _states(self, model: Path) -> dict[str, Array]:
+        """Return states of the small model on every TR of each story, (n_trs, n_dims)."""
+        states = language_states(
+            self.words, str(model), layers=[_LAYER], protocol="huth2023", device="cpu"
+        )[_LAYER]
+        tr_times = {story: _TR_S * (np.arange(n) - 4.5) for story, n in self.n_trs.items()}
+        return {story: lanczos(one, tr_times[story]) for story, one in states.items()}
+
     def _smooth(self, n_trs: int) -> Array:
         """Return features (n_trs, n_dims) whose neighbours in time are alike."""
-        steps = self._rng.standard_normal((n_trs, _N_DIMS))
+        steps = self._rng.standard_normal((n_trs, _N_SOUND_DIMS))
         for i in range(1, n_trs):
             steps[i] += 0.6 * steps[i - 1]
         return steps
@@ -228,7 +239,7 @@ class _Miniature:
         parts = [
             delay(zscore(one[story]), _DELAYS) @ weights
             for one, weights in (
-                (self._sounds, self._speech_weights),
+                (self._heard, self._speech_weights),
                 (self.features, self._language_weights),
             )
         ]
