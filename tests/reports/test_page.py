@@ -434,11 +434,11 @@ def test_without_p_values_the_page_does_not_speak_of_them(planted, tmp_path):
 
 
 def test_without_nilearn_the_maps_are_missing_and_nothing_else(planted, monkeypatch):
-    def refuse(side):
+    def refuse():
         message = "flat maps need nilearn"
         raise VoxscaleError(message)
 
-    monkeypatch.setattr(_flatmap, "_sheet", refuse)
+    monkeypatch.setattr(_flatmap, "fsaverage_sheets", refuse)
     section = _sections.on_cortex(read_material(results(planted)))
     assert section.paragraphs == ["There are no flat maps: flat maps need nilearn"]
     assert not section.drawings

@@ -18,6 +18,7 @@ from voxscale.reports._flat_values import FSAVERAGE, checked_alpha, shown_outlin
 from voxscale.reports._flatmap_native import draw_native
 from voxscale.reports._fsaverage_sheets import fsaverage_sheets
 from voxscale.reports._style import DPI, WIDTH, styled
+from voxscale.reports._surface import N_VERTICES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["N_VERTICES", "draw_flatmap", "flat_axes", "flatmap"]
 
-N_VERTICES = 20_484  # of fsaverage5, both hemispheres
 _SIDES = ("left", "right")
 # Where the flat sheets of fsaverage5 lie: the medial wall is at the top, faces point outwards.
 _DIRECTIONS = {"left": "← front · back →", "right": "← back · front →"}
