@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from voxscale.arrays import Array
 from voxscale.data import PycortexSubject
 from voxscale.reports._flat_values import flat_values, shown_outlines
-from voxscale.reports._flatmap_native import N_ROWS, paint_native
+from voxscale.reports._flatmap_native import paint_native
 from voxscale.reports._style import DPI, PAGE_WIDTH
+from voxscale.reports._surface import REPORT_ROWS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +44,7 @@ def native_maps(
     """
     from matplotlib.figure import Figure
 
-    first = flat_values(rows[0][1], subject, None, "thick", N_ROWS)
+    first = flat_values(rows[0][1], subject, None, "thick", REPORT_ROWS)
     drawn = shown_outlines(subject, "rois")
     left, right, bottom, top = first.pixels.extent
     width = PAGE_WIDTH / _N_COLUMNS

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from voxscale.arrays import Array
     from voxscale.reports._colour_scale import ColourScale
 
-__all__ = ["N_ROWS", "draw_native", "one_of", "paint_native"]
+__all__ = ["draw_native", "one_of", "paint_native"]
 
-N_ROWS = 1024  # of pixels, as pycortex has by default
 _STRIP = 0.95  # inches
 
 

@@ -14,6 +14,7 @@ from voxscale.errors import AlignmentError
 from voxscale.reports._flat_values import FSAVERAGE
 from voxscale.reports._flatmap import N_VERTICES, flatmap
 from voxscale.reports._style import FOUND, INK, MUTED, PAGE_WIDTH, panel_grid, styled
+from voxscale.reports._surface import REPORT_ROWS
 from voxscale.reports._tables import with_minus
 
 if TYPE_CHECKING:
@@ -92,7 +93,12 @@ def slope_map_figure(
     if subject is not None or flat or (flat is None and len(values) == N_VERTICES):
         end = _end(values[where])
         masked = np.where(where, values, np.nan)
-        options: dict[str, Any] = {"cmap": "coolwarm", "vmin": -end, "vmax": end}
+        options: dict[str, Any] = {
+            "cmap": "coolwarm",
+            "vmin": -end,
+            "vmax": end,
+            "n_rows": REPORT_ROWS,
+        }
         return flatmap(masked, subject or FSAVERAGE, title=title or "", label=label, **options)
     return slope_histograms({title or "": (values, where)}, label=label, shown_label=shown_label)
 

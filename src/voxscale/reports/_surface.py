@@ -13,9 +13,10 @@ from voxscale.errors import VoxscaleError, VoxscaleWarning
 from voxscale.reports._flat_values import FSAVERAGE, shown_outlines
 from voxscale.reports._pixel_maps import flat_picture
 
-__all__ = ["N_VERTICES", "MapSurface", "surface_of"]
+__all__ = ["N_VERTICES", "REPORT_ROWS", "MapSurface", "surface_of"]
 
 N_VERTICES = 20_484  # of fsaverage5, both hemispheres
+REPORT_ROWS = 512  # of pixels on a subject's own cortex: about as many as a page shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,6 @@ def surface_of(whose: str, n_voxels: int, space: str | None, cortex: Path | None
 def _readable(cortex: Path, n_voxels: int) -> PycortexSubject:
     """Read all that a map needs, so that nothing of it fails when maps are drawn."""
     subject = read_pycortex_subject(cortex)
-    flat_picture(np.full(n_voxels, np.nan), subject)
+    flat_picture(np.full(n_voxels, np.nan), subject, n_rows=REPORT_ROWS)
     shown_outlines(subject, "rois")
     return subject
