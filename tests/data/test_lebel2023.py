@@ -406,7 +406,8 @@ def test_the_published_slices_are_what_a_wrong_row_breaks(miniature):
 
 def test_the_cortex_is_named_where_it_is_there(root):
     assert vs.load("lebel2023", "UTS04", root).cortex is None
-    for subject in ("UTS04", "UTS02"):
-        (root / "derivative" / "pycortex-db" / subject / "surfaces").mkdir(parents=True)
-    expected = LeBel2023(root).pycortex_db() / "UTS04"
-    assert vs.load("lebel2023", "UTS04", root).cortex == expected
+    filestore = LeBel2023(root).pycortex_db()
+    (filestore / "UTS01" / "surfaces").mkdir(parents=True)
+    assert vs.load("lebel2023", "UTS04", root).cortex is None
+    (filestore / "UTS04" / "surfaces").mkdir(parents=True)
+    assert vs.load("lebel2023", "UTS04", root).cortex == filestore / "UTS04"
