@@ -363,6 +363,8 @@ def test_time_courses_are_those_of_the_data_and_the_prediction(planted, planted_
     silent = int(re.search(r"number (\d+)", names[2])[1])
     assert data.truth["signal_share"][silent] == 0
     told = section_of(planted_page, "courses")
+    assert "without the 4 TRs at its start and 2 at its end that were trimmed" in told
+    assert "Grey: single repeats, each z-scored." in told
     assert "All in standard deviations of a single run" in told
 
 

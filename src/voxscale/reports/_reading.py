@@ -267,15 +267,14 @@ def _courses_of(results: Results, maps: SubjectMaps, dataset: Dataset) -> Any:
         tr_times = dataset.responses[run].tr_times
         if tr_times is None:  # a study cannot have been run without
             continue
-        repeats = [  # each z-scored, as those whose mean is scored
-            zscore(one.between(trs.start, trs.stop).values[:, [voxel]])[:, 0]
-            for one in dataset.trials[run]
-        ]
+        heard = [one.between(trs.start, trs.stop).values[:, [voxel]] for one in dataset.trials[run]]
+        if results.study.design.protocol is None:  # else responses are scored as they are stored
+            heard = [zscore(one) for one in heard]
         of_run = float(results.by_story(cell)[run][voxel])
         r = round(of_run, 2) + 0.0  # no minus before a zero
         title = f"{what}: number {voxel}, layer {cell.layer}, r = {with_minus(f'{r:.2f}')}"
-        time_s = tr_times[trs.start : trs.stop]
-        tables.append(course_table(title, time_s, repeats, prediction.values[:, voxel]))
+        time_s, predicted = tr_times[trs.start : trs.stop], prediction.values[:, voxel]
+        tables.append(course_table(title, time_s, [one[:, 0] for one in heard], predicted))
     return pd.concat(tables, ignore_index=True) if tables else None
 
 

@@ -303,6 +303,13 @@ def _permutations(n_used: int | None, n_asked: int) -> str:
     return f"{n_used:,} permutations"
 
 
+# By the protocol of the design, which decides whether responses are z-scored.
+_COURSE_UNITS = {
+    None: ("SD of a run", "each z-scored", "standard deviations of a single run"),
+    "huth2023": ("as stored", "as they are stored", "the unit of the stored responses"),
+}
+
+
 def single_voxels(material: Material) -> Section:
     """Show the time courses of three voxels."""
     section = Section("courses", "Example time courses")
@@ -311,15 +318,19 @@ def single_voxels(material: Material) -> Section:
         section.paragraphs.append(text)
         return section
     subject, story = material.courses_of
+    design = material.results.study.design
+    unit, each, units = _COURSE_UNITS[design.protocol]
+    start, end = design.test_trim or design.trim
     caption = (
-        f"Responses of {subject} to the test story {story!r}, and their predictions by the layer "
-        "that is best for the voxel by validation. Grey: single repeats, each z-scored. "
-        "Black: their mean. Orange: prediction. All in standard deviations of a single run, the "
+        f"Responses of {subject} to the test story {story!r}, without the {start} TRs at its start "
+        f"and {end} at its end that were trimmed, and their predictions by the layer "
+        f"that is best for the voxel by validation. Grey: single repeats, {each}. "
+        f"Black: their mean. Orange: prediction. All in {units}, the "
         "unit that the model learned in: it predicts little where it explains little. "
         "r is the correlation of the mean with the prediction in this story. The voxels were "
         "chosen by their validation score, which knows no test story."
     )
-    figure = time_courses(material.courses, story=story)
+    figure = time_courses(material.courses, story=story, unit=unit)
     section.drawings.append(Drawing("time-courses", figure, caption, material.courses))
     return section
 
