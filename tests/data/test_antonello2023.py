@@ -230,3 +230,11 @@ def test_not_what_it_should_hold(root):
     joblib.dump({"a": "b", "c": "d"}, root / "responses" / f"tensessions_{REPEATED}_S03.jbl")
     with pytest.raises(DataError, match="holds a dict; expected one array"):
         one_array(root / "responses" / f"tensessions_{REPEATED}_S03.jbl")
+
+
+def test_the_cortex_is_named_where_it_lies_in_the_folder(data, root):
+    assert data.cortex is not None
+    assert (data.cortex.name, data.cortex.parent.name) == ("UTS03", "pycortex-db")
+    shutil.rmtree(root / "pycortex-db" / "UTS03" / "surfaces")
+    with pytest.warns(VoxscaleWarning, match=LISTED):
+        assert Antonello2023(root).load("UTS03").cortex is None

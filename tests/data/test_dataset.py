@@ -410,3 +410,10 @@ def test_a_root_that_may_not_be_entered_is_told(registered, tmp_path, monkeypatc
     monkeypatch.setattr(type(tmp_path), "stat", refuse)
     with pytest.raises(DataError, match=r"cannot be opened \(Permission denied\)"):
         load("moth", root=tmp_path)
+
+
+def test_a_cortex_is_a_folder_that_need_not_be_there(tmp_path):
+    assert make().cortex is None
+    assert make(cortex=str(tmp_path / "UTS03")).cortex == tmp_path / "UTS03"
+    with pytest.raises(TypeError, match="cortex is of type int; expected a folder's path"):
+        make(cortex=3)

@@ -402,3 +402,12 @@ def test_the_published_slices_are_what_a_wrong_row_breaks(miniature):
         vs.TRSeries(one.values, "s1a", one.first_tr + 6, one.tr_times)
     moved = vs.TRSeries(one.values, "s1a", one.first_tr + 1, one.tr_times)
     assert vs.DesignRecipe().kept_trs(one) != moved.trs
+
+
+def test_the_cortex_is_named_where_it_is_there(root):
+    assert vs.load("lebel2023", "UTS04", root).cortex is None
+    filestore = LeBel2023(root).pycortex_db()
+    (filestore / "UTS01" / "surfaces").mkdir(parents=True)
+    assert vs.load("lebel2023", "UTS04", root).cortex is None
+    (filestore / "UTS04" / "surfaces").mkdir(parents=True)
+    assert vs.load("lebel2023", "UTS04", root).cortex == filestore / "UTS04"

@@ -6,6 +6,7 @@ import pytest
 from voxscale.reports import _cortex
 from voxscale.reports._cortex import RELIABLE_CC_MAX, subject_maps
 from voxscale.reports._style import png
+from voxscale.reports._surface import MapSurface
 
 N = 20_484
 
@@ -20,6 +21,7 @@ def maps(rng, frozen):
         cc_max=frozen(rng.uniform(0, 1, N)),
         cc_norm=frozen(rng.uniform(0, 1, N)),
         best_layer=frozen(rng.choice([0.0, 3.0], N)),
+        surface=MapSurface("fsaverage5"),
     )
 
 

@@ -1,4 +1,5 @@
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import matplotlib as mpl
 import numpy as np
@@ -6,10 +7,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from voxscale.errors import VoxscaleError
-from voxscale.reports import _flatmap, flatmap
+from voxscale.errors import VoxscaleError, VoxscaleWarning
+from voxscale.reports import _fsaverage_sheets, flatmap
 from voxscale.reports._flatmap import face_values
 from voxscale.reports._style import layer_colours
+from voxscale.store import cache_folder
 
 nilearn_datasets = pytest.importorskip("nilearn.datasets")
 
@@ -152,7 +154,7 @@ def painted(ax):
 
 
 def outside(side):
-    return _flatmap._sheet(side).face_at < 0
+    return _fsaverage_sheets.fsaverage_sheets()[side].face_at < 0
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_a_triangle_across_a_cut_is_left_out(surfaces):
         longest = np.array([
             max(np.linalg.norm(flat[f[i]] - flat[f[(i + 1) % 3]]) for i in range(3)) for f in faces
         ])  # fmt: skip
-        sheet = _flatmap._sheet(side)
+        sheet = _fsaverage_sheets.fsaverage_sheets()[side]
         kept = faces[longest <= 30]
         np.testing.assert_array_equal(sheet.faces, kept)
         assert len(kept) < len(faces)
@@ -194,7 +196,7 @@ def test_a_triangle_across_a_cut_is_left_out(surfaces):
 def test_every_pixel_lies_in_its_triangle(surfaces):
     rng = np.random.default_rng(0)
     for side in ("left", "right"):
-        sheet = _flatmap._sheet(side)
+        sheet = _fsaverage_sheets.fsaverage_sheets()[side]
         rows, columns = (axis[::97] for axis in np.nonzero(sheet.face_at >= 0))
         left, right, bottom, top = sheet.extent
         n_rows, n_columns = sheet.face_at.shape
@@ -292,9 +294,80 @@ def test_faces_take_the_mean_of_what_is_known():
     np.testing.assert_array_equal(face_values(corners, is_discrete=True), [2, 1, 5, nan])
 
 
-def test_without_nilearn_the_error_says_what_to_install(monkeypatch):
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """Return an empty folder of kept sheets; nothing of it stays in memory."""
+    monkeypatch.setenv("VOXSCALE_CACHE", str(tmp_path / "cache"))
+    _fsaverage_sheets.fsaverage_sheets.cache_clear()
+    yield cache_folder("flat-sheets")
+    _fsaverage_sheets.fsaverage_sheets.cache_clear()
+
+
+def in_a_new_process():
+    """Forget what is in memory, as a new process has not read it."""
+    _fsaverage_sheets.fsaverage_sheets.cache_clear()
+
+
+@pytest.mark.parametrize("levels", [None, [0, 1]])
+def test_kept_sheets_give_the_same_picture_without_nilearn(own_cache, monkeypatch, frozen, levels):
+    values = frozen(np.random.default_rng(1).choice([0, 1, np.nan], N))
+    made = pixels(flatmap(values, levels=levels))
+    assert len(list(own_cache.glob("*.npz"))) == 1
+    in_a_new_process()
     monkeypatch.setitem(sys.modules, "nilearn", None)
-    _flatmap._sheet.cache_clear()
-    with pytest.raises(VoxscaleError, match=r"flat maps need.*pip install 'voxscale\[brain\]'"):
+    np.testing.assert_array_equal(pixels(flatmap(values, levels=levels)), made)
+    found_again = _fsaverage_sheets.fsaverage_sheets()
+    monkeypatch.undo()
+    for side, again in _fsaverage_sheets.made_sheets().items():
+        ours = found_again[side]
+        assert ours.extent == again.extent
+        for name in ("xy", "faces", "sulcal_depth", "face_at"):
+            kept, found = getattr(ours, name), getattr(again, name)
+            assert kept.dtype == found.dtype
+            np.testing.assert_array_equal(kept, found)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda b: b[:100], lambda b: b"", lambda b: b[:9000] + b"!" * 9 + b[9009:]]
+)
+def test_damaged_sheets_are_made_again(own_cache, spoil, frozen):
+    values = frozen(np.linspace(0, 1, N))
+    made = pixels(flatmap(values))
+    whole = {path: path.read_bytes() for path in own_cache.glob("*.npz")}
+    for path, content in whole.items():
+        path.write_bytes(spoil(content))
+    in_a_new_process()
+    np.testing.assert_array_equal(pixels(flatmap(values)), made)
+    assert {path: path.read_bytes() for path in own_cache.glob("*.npz")} == whole
+
+
+def test_where_sheets_cannot_be_kept_one_warning_says_so(own_cache, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("VOXSCALE_CACHE", str(tmp_path / "file"))
+    with pytest.warns(VoxscaleWarning, match="pixels are not kept.*a file, not a folder") as told:
+        assert pixels(flatmap(np.zeros(N), vmax=1)).size
+    assert len(told) == 1
+
+
+def test_sheets_of_something_else_are_made_again(own_cache):
+    flatmap(np.zeros(N), vmax=1)
+    for path in own_cache.glob("*.npz"):
+        with np.load(path) as parts:
+            np.savez(path, **{**parts, "right_sulcal_depth": parts["right_sulcal_depth"][:7]})
+    in_a_new_process()
+    assert len(_fsaverage_sheets.fsaverage_sheets()["right"].sulcal_depth) == HALF
+
+
+def test_without_nilearn_the_error_says_what_to_install(own_cache, monkeypatch):
+    told = r"flat maps need.*pip install 'voxscale\[brain\]'"
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "nilearn", None)  # installed, but it cannot be imported
+        with pytest.raises(VoxscaleError, match=told):
+            flatmap(np.zeros(N), vmax=1)
+
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(_fsaverage_sheets, "version", missing)
+    with pytest.raises(VoxscaleError, match=told):
         flatmap(np.zeros(N), vmax=1)
-    _flatmap._sheet.cache_clear()

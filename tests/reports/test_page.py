@@ -363,6 +363,8 @@ def test_time_courses_are_those_of_the_data_and_the_prediction(planted, planted_
     silent = int(re.search(r"number (\d+)", names[2])[1])
     assert data.truth["signal_share"][silent] == 0
     told = section_of(planted_page, "courses")
+    assert "without the 4 TRs at its start and 2 at its end that were trimmed" in told
+    assert "Grey: single repeats, each z-scored." in told
     assert "All in standard deviations of a single run" in told
 
 
@@ -434,11 +436,11 @@ def test_without_p_values_the_page_does_not_speak_of_them(planted, tmp_path):
 
 
 def test_without_nilearn_the_maps_are_missing_and_nothing_else(planted, monkeypatch):
-    def refuse(side):
+    def refuse():
         message = "flat maps need nilearn"
         raise VoxscaleError(message)
 
-    monkeypatch.setattr(_flatmap, "_sheet", refuse)
+    monkeypatch.setattr(_flatmap, "fsaverage_sheets", refuse)
     section = _sections.on_cortex(read_material(results(planted)))
     assert section.paragraphs == ["There are no flat maps: flat maps need nilearn"]
     assert not section.drawings

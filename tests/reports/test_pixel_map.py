@@ -1,12 +1,21 @@
 """Pixels of flat maps, against planted truths and loops."""
 
+from importlib.metadata import PackageNotFoundError
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
 from voxscale.data import read_pycortex_subject
 from voxscale.errors import AlignmentError, DataError, VoxscaleError, VoxscaleWarning
-from voxscale.reports import PixelMap, _pixel_maps, flat_picture, fsaverage_pixel_map, pixel_map
+from voxscale.reports import (
+    PixelMap,
+    _fsaverage_sheets,
+    _pixel_maps,
+    flat_picture,
+    fsaverage_pixel_map,
+    pixel_map,
+)
 from voxscale.reports._pixel_grid import pixel_grid
 from voxscale.store import cache_folder
 
@@ -315,8 +324,8 @@ def test_vertices_of_fsaverage_lie_where_nilearn_says(own_cache, rng):
 
 def test_fsaverage_without_nilearn_is_told(own_cache, monkeypatch):
     def missing(name):
-        raise _pixel_maps.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(_pixel_maps, "version", missing)
+    monkeypatch.setattr(_fsaverage_sheets, "version", missing)
     with pytest.raises(VoxscaleError, match=r"pip install 'voxscale\[brain\]'"):
         fsaverage_pixel_map()

@@ -10,6 +10,10 @@ from voxscale.study import Evaluate
 N = 300
 
 
+def fit(scoring):
+    return SimpleNamespace(scoring=scoring, cv="leave-run-out")
+
+
 def maps(rng, **changed):
     names = ("best_layer", "cv_score", "r", "p_value", "r_repeated", "cc_max", "cc_norm", "spe")
     fields = {name: rng.uniform(-0.3, 1, N) for name in names}
@@ -75,7 +79,10 @@ def test_a_negative_score_has_the_minus_of_the_page():
     columns = ["reference", "in_layer_sweep", "subject", "layer", "mean_cv_score", "mean_r"]
     rows = [(True, True, "s-1", 3, 0.1, -0.0071), (True, True, "s-1", 4, 0.0, 0.2)]
     study = SimpleNamespace(
-        validation_stories=0, fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4]
+        validation_stories=0,
+        fit=fit("r2"),
+        model="echo",
+        contexts=[4],
     )
     results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
     section = by_layer(SimpleNamespace(results=results))
@@ -92,7 +99,9 @@ def test_no_layer_and_one_layer_are_told_apart():
         ([(True, True, "s1", 3, 0.1, 0.2)], "Only one layer is"),
     ):
         study = SimpleNamespace(
-            validation_stories=0, fit=SimpleNamespace(scoring="r2"), contexts=[4]
+            validation_stories=0,
+            fit=fit("r2"),
+            contexts=[4],
         )
         table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:2], bool))
         results = SimpleNamespace(table=table, study=study)
@@ -110,7 +119,9 @@ def test_one_layer_has_a_table_of_its_scores():
         (True, False, "b", 4, 0.5, 0.5),
     ]
     study = SimpleNamespace(
-        validation_stories=0, fit=SimpleNamespace(scoring="huth2023"), contexts=[4, 32]
+        validation_stories=0,
+        fit=fit("huth2023"),
+        contexts=[4, 32],
     )
     results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
     section = by_layer(SimpleNamespace(results=results))
@@ -133,7 +144,10 @@ def test_the_best_layer_is_chosen_by_validation_and_not_by_the_test():
         *((True, True, "b", *one) for one in ((3, 0.1, 0.3), (4, 0.3, 0.2), (5, 0.2, 0.1))),
     ]
     study = SimpleNamespace(
-        validation_stories=0, fit=SimpleNamespace(scoring="r2"), model="echo", contexts=[4]
+        validation_stories=0,
+        fit=fit("r2"),
+        model="echo",
+        contexts=[4],
     )
     results = SimpleNamespace(table=pd.DataFrame(rows, columns=columns), study=study)
     section = by_layer(SimpleNamespace(results=results))

@@ -12,6 +12,7 @@ from voxscale.reports import _flatmap, slope_map_figure
 from voxscale.reports._slope_regions import region_slopes
 from voxscale.reports._slopes import voxel_slopes
 from voxscale.reports._style import png
+from voxscale.reports._surface import surface_of
 from voxscale.scaling import slope_map
 from voxscale.study._sweep_points import facts_of
 
@@ -62,7 +63,7 @@ class Planted:
         is_validated = np.arange(n_voxels) % 3 == 0
         self.maps = [SimpleNamespace(
             subject="s1", space=space, r=np.zeros(n_voxels), is_validated=is_validated,
-            regions=regions,
+            regions=regions, surface=surface_of("s1", n_voxels, space, None),
         )]  # fmt: skip
 
     def _array(self, cell, name):
@@ -200,11 +201,11 @@ def test_where_nothing_is_significant_the_map_shows_slopes_all_the_same_and_says
 
 
 def test_without_nilearn_there_is_a_histogram_instead(monkeypatch):
-    def refuse(side):
+    def refuse():
         message = "flat maps need nilearn"
         raise VoxscaleError(message)
 
-    monkeypatch.setattr(_flatmap, "_sheet", refuse)
+    monkeypatch.setattr(_flatmap, "fsaverage_sheets", refuse)
     section = voxel_slopes(material(n_voxels=N_VERTICES, space="fsaverage5"))
     assert section.paragraphs[-1] == "There is no flat map of slopes: flat maps need nilearn"
     assert "as a histogram" in section.drawings[0].caption

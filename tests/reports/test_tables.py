@@ -29,6 +29,8 @@ def test_columns_of_numbers_are_known():
     table = Table(("who", "n", "r"), [("a", "1,234", "-0.5"), ("b", "–", "+0.25")])
     assert table.is_number == [False, True, True]
     assert Table(("who",), []).is_number == [False]
+    small = Table(("r", "p", "run"), [("−6e−06", "1e+06", "1e"), ("0.5", "0.01", "2.5.1")])
+    assert small.is_number == [True, True, False]
 
 
 def test_fields_become_rows():

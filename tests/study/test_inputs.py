@@ -289,3 +289,16 @@ def test_a_sound_of_another_story_is_warned_of(tiny, tmp_path, monkeypatch):
     with pytest.warns(VoxscaleWarning, match=r"run 'b': its last word ends at 11\d") as caught:
         Inputs(study(tiny, tmp_path)).facts("s1")
     assert len(caught) == 1
+
+
+def test_a_cortex_changes_no_fact_that_keys_are_made_of(tiny, tmp_path, monkeypatch):
+    made = study(tiny, tmp_path)
+    before = Inputs(made).facts("s1")
+    changed(tiny, monkeypatch, cortex=lambda data: tmp_path / "db" / "s1")
+    after = Inputs(made).facts("s1")
+    assert after.hashes == before.hashes
+    assert {**vars(after), "transcripts": 0, "tr_times": 0} == {
+        **vars(before),
+        "transcripts": 0,
+        "tr_times": 0,
+    }

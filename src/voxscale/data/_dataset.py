@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,6 +68,10 @@ class Dataset:
     regions : array of str, shape (n_voxels,), optional
         Name of the region that each voxel lies in; "" where it lies in none. Reports then tell
         slopes of regions too. No score depends on it.
+    cortex : path-like, optional
+        Folder of the subject in a pycortex filestore, with its only transform, or
+        ``<folder>_auto``, and ``mask_thick`` for its voxels. Reports then draw flat maps. No
+        score depends on it, and nothing of it is read here.
 
     Raises
     ------
@@ -77,7 +82,8 @@ class Dataset:
     DataError
         If the splits share a run or name one twice, or a run with trials has fewer than two.
     TypeError
-        If words are no Transcript, responses or trials no TRSeries, or regions no text.
+        If words are no Transcript, responses or trials no TRSeries, regions no text, or cortex
+        no path.
     ValueError
         If ``tr_s`` is not above 0.
 
@@ -104,6 +110,7 @@ class Dataset:
     citation: str = ""
     truth: Mapping[str, Array] | None = None
     regions: Array | None = None
+    cortex: Path | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -120,6 +127,7 @@ class Dataset:
         self._check_trials()
         self._check_series()
         self._take_regions()
+        self._take_cortex()
 
     @property
     def _label(self) -> str:
@@ -154,7 +162,7 @@ class Dataset:
             for one in repeats:
                 self._expect(one, TRSeries, f"one of the {what}", "a TRSeries")
 
-    def _expect(self, value: Any, kind: type, what: str, expected: str) -> None:
+    def _expect(self, value: Any, kind: Any, what: str, expected: str) -> None:
         if not isinstance(value, kind):
             given = type(value).__name__
             msg = f"{self._label}: {what} is of type {given}; expected {expected}."
@@ -238,6 +246,11 @@ class Dataset:
         object.__setattr__(self, "regions", region_names(self.regions, self._label))
         for _, series in _in_hand(self.responses)[:1]:
             check_one_each(self.regions, series.values.shape[1], self._label)
+
+    def _take_cortex(self) -> None:
+        if self.cortex is not None:
+            self._expect(self.cortex, str | os.PathLike, "cortex", "a folder's path")
+            object.__setattr__(self, "cortex", Path(self.cortex))
 
 
 def check_run(words: Transcript, responses: TRSeries, audio: FilePath | None = None) -> None:

@@ -8,7 +8,7 @@ from voxscale.data._files import FilePath, present
 from voxscale.data._pycortex import PycortexSubject, check_known
 from voxscale.errors import DataError
 
-__all__ = ["read_pycortex_subject"]
+__all__ = ["read_pycortex_subject", "subject_folder"]
 
 
 def read_pycortex_subject(folder: FilePath, subject: str | None = None) -> PycortexSubject:
@@ -53,6 +53,12 @@ def read_pycortex_subject(folder: FilePath, subject: str | None = None) -> Pycor
     chosen = known[0] if subject is None else subject
     check_known(f"{path} has no subject", chosen, known)
     return PycortexSubject(chosen, path / chosen)
+
+
+def subject_folder(filestore: Path, subject: str) -> Path | None:
+    """Return the folder of a subject where a filestore has one; nothing in it is read."""
+    folder = filestore / subject
+    return folder if _is_subject(folder) else None
 
 
 def _is_subject(folder: Path) -> bool:

@@ -12,6 +12,7 @@ Folders, as the published README and notebook name them::
         ridge_weights/NAME.jbl                                   (4 n_dims, n_voxels)
         stacked_regression/NAME.jbl                              see `Antonello2023.stacking`
         converted/story_data/ …                                  the same, by voxscale convert
+        pycortex-db/UTS03/                                       of ds003020, put beside it
 
 Any part will do, and what was converted may lie beside its ``.jbl`` as well. Every ``.jbl`` is
 read as data: nothing that it names is run.
@@ -32,6 +33,7 @@ from voxscale.data._card import DatasetCard
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._files import FilePath
 from voxscale.data._lazy_runs import LazyRuns, shared_runs
+from voxscale.data._pycortex_filestore import subject_folder
 from voxscale.data._released import read_released
 from voxscale.data._released_folder import HOME, ReleasedFolder, bare_name
 from voxscale.data._responses import check_responses
@@ -175,6 +177,7 @@ class Antonello2023:
             audio={run: path for run, path in self._sounds.items() if run in runs},
             licence=CARD.licence,
             citation=CARD.citation,
+            cortex=subject_folder(self.folder.root / "pycortex-db", subject),
         )
 
     def features(self, name: str | None = None) -> Mapping[str, TRSeries]:

@@ -24,6 +24,7 @@ from voxscale.data._fetched import check_fetched, data_folder, datalad_line
 from voxscale.data._files import FilePath, kind_of
 from voxscale.data._lazy_runs import LazyRuns, shared_runs
 from voxscale.data._lebel_stories import TR_S, Stories, read_json
+from voxscale.data._pycortex_filestore import subject_folder
 from voxscale.data._stored import hdf5_shapes
 from voxscale.data._voxel_counts import check_voxel_count
 from voxscale.errors import DataError
@@ -131,7 +132,8 @@ class LeBel2023:
         Returns
         -------
         Dataset
-            ``trials`` holds the repeats of a test story, where its file has them.
+            ``trials`` holds the repeats of a test story, where its file has them; ``cortex`` the
+            subject's folder in pycortex-db, where it is there.
 
         Raises
         ------
@@ -175,6 +177,7 @@ class LeBel2023:
             audio={run: path for run in runs if (path := self._sound(run)) is not None},
             licence=CARD.licence,
             citation=CARD.citation,
+            cortex=subject_folder(self.pycortex_db(), subject),
         )
 
     def _runs(self, label: str, subject: str, folder: Path) -> tuple[str, ...]:

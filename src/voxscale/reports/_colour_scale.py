@@ -28,10 +28,10 @@ class ColourScale(NamedTuple):
 
 def colour_scale(
     values: Array,
-    cmap: Any,
-    vmin: float | None,
-    vmax: float | None,
-    levels: Sequence[float] | None,
+    cmap: Any = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    levels: Sequence[float] | None = None,
 ) -> ColourScale:
     """Choose the ends of a colour bar, or a colour for each level.
 

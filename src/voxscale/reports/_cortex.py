@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxscale.data import PycortexSubject
+from voxscale.reports._cortex_native import native_maps
 from voxscale.reports._flatmap import draw_flatmap, flat_axes
 from voxscale.reports._style import DPI, PAGE_WIDTH, styled
 
@@ -28,7 +30,7 @@ def subject_maps(maps: SubjectMaps, layers: Sequence[int], *, r_end: float = 1.0
     Parameters
     ----------
     maps : SubjectMaps
-        On fsaverage5.
+        With a surface.
     layers : sequence of int
         Those of the study, so that subjects share their colours.
     r_end : float
@@ -41,7 +43,7 @@ def subject_maps(maps: SubjectMaps, layers: Sequence[int], *, r_end: float = 1.0
     Raises
     ------
     VoxscaleError
-        If nilearn, which brings the surface, is not installed.
+        If nilearn, which brings fsaverage5, is not installed.
     """
     from matplotlib.figure import Figure
 
@@ -65,6 +67,8 @@ def subject_maps(maps: SubjectMaps, layers: Sequence[int], *, r_end: float = 1.0
             {"label": "cc_max − r", "vmin": 0.0, "vmax": 1.0, "cmap": "cividis"},
         ),
     ]
+    if isinstance(maps.surface.subject, PycortexSubject):
+        return native_maps(rows, maps.surface.subject, maps.subject)
     figure = Figure(figsize=(PAGE_WIDTH, 0.56 * PAGE_WIDTH), dpi=DPI)
     parts: Any = figure.subfigures(2, 2, wspace=0.02, hspace=0.02)
     for part, (title, values, options) in zip(parts.ravel(), rows, strict=True):

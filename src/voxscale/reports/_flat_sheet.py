@@ -9,9 +9,9 @@ import numpy as np
 
 from voxscale.arrays import Array
 
-__all__ = ["FlatSheet", "face_values", "pixels_on"]
+__all__ = ["N_PIXELS", "FlatSheet", "face_values", "pixels_on"]
 
-_N_PIXELS = 700  # of the longer side of a sheet's grid
+N_PIXELS = 700  # of the longer side of a sheet's grid
 
 
 class FlatSheet(NamedTuple):
@@ -44,7 +44,7 @@ def pixels_on(xy: Array, faces: Array) -> tuple[Array, tuple[float, float, float
 
     corners = xy[np.unique(faces)]
     low, high = corners.min(axis=0), corners.max(axis=0)
-    step = (high - low).max() / _N_PIXELS
+    step = (high - low).max() / N_PIXELS
     n_columns, n_rows = np.ceil((high - low) / step).astype(int)
     x = low[0] + step * (np.arange(n_columns) + 0.5)
     y = low[1] + step * (np.arange(n_rows) + 0.5)

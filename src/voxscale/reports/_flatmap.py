@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +11,14 @@ from numpy.typing import ArrayLike
 from voxscale.arrays import Array
 from voxscale.data import PycortexSubject
 from voxscale.data._files import FilePath
-from voxscale.errors import VoxscaleError
 from voxscale.reports._colour_scale import ColourScale, colour_scale, draw_colour_bar
 from voxscale.reports._flat_painting import GYRI, SULCI, over
-from voxscale.reports._flat_sheet import FlatSheet, face_values, pixels_on
+from voxscale.reports._flat_sheet import FlatSheet, face_values
 from voxscale.reports._flat_values import FSAVERAGE, checked_alpha, shown_outlines, whose
 from voxscale.reports._flatmap_native import draw_native
+from voxscale.reports._fsaverage_sheets import fsaverage_sheets
 from voxscale.reports._style import DPI, WIDTH, styled
+from voxscale.reports._surface import N_VERTICES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["N_VERTICES", "draw_flatmap", "flat_axes", "flatmap"]
 
-N_VERTICES = 20_484  # of fsaverage5, both hemispheres
-_LONGEST_EDGE = 30.0  # triangles with a longer one bridge a cut of the sheet
 _SIDES = ("left", "right")
 # Where the flat sheets of fsaverage5 lie: the medial wall is at the top, faces point outwards.
 _DIRECTIONS = {"left": "← front · back →", "right": "← back · front →"}
@@ -200,9 +198,10 @@ def draw_flatmap(
     scale = colour_scale(values, cmap, vmin, vmax, levels)
     halves = np.split(scale.values, 2)
     opacities = [None, None] if alpha is None else np.split(checked_alpha(alpha, values.shape), 2)
-    reach = 1.02 * np.max([np.abs(_sheet(side).xy).max(axis=0) for side in _SIDES], axis=0)
+    sheets = fsaverage_sheets()
+    reach = 1.02 * np.max([np.abs(one.xy).max(axis=0) for one in sheets.values()], axis=0)
     for ax, side, half, opacity in zip(axes, _SIDES, halves, opacities, strict=True):
-        _draw_sheet(ax, _sheet(side), half, scale, alpha=opacity, curvature=curvature)
+        _draw_sheet(ax, sheets[side], half, scale, alpha=opacity, curvature=curvature)
         ax.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))
         heading = f"{side} hemisphere" if titled else side
         # With y given, no room is looked for above ticks that are not there.
@@ -258,23 +257,3 @@ def _draw_sheet(
     ax.imshow(colours[sheet.face_at], origin="lower", extent=sheet.extent, interpolation="nearest")
     ax.set_aspect("equal")
     ax.set_axis_off()  # quicker than an axis without ticks
-
-
-@cache
-def _sheet(side: str) -> FlatSheet:
-    try:
-        from nilearn import datasets
-    except ImportError as error:
-        msg = (
-            "flat maps need the surface fsaverage5, which nilearn brings and which is not "
-            "installed; run: pip install 'voxscale[brain]'."
-        )
-        raise VoxscaleError(msg) from error
-    mesh = datasets.load_fsaverage("fsaverage5")["flat"].parts[side]
-    folds = datasets.load_fsaverage_data("fsaverage5", mesh_type="flat", data_type="sulcal")
-    xy = np.asarray(mesh.coordinates, dtype=np.float64)[:, :2]
-    corners = xy[mesh.faces]
-    edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
-    faces = np.asarray(mesh.faces)[edges.max(axis=1) <= _LONGEST_EDGE]
-    depth = np.asarray(folds.data.parts[side], dtype=np.float64).ravel()
-    return FlatSheet(xy, faces, depth, *pixels_on(xy, faces))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from voxscale.data import PycortexSubject
+from voxscale.data import Outline, PycortexSubject
 from voxscale.reports._colour_scale import colour_scale, draw_colour_bar
 from voxscale.reports._flat_painting import painted
 from voxscale.reports._flat_values import FlatValues, checked_alpha, flat_values, shown_outlines
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from voxscale.arrays import Array
     from voxscale.reports._colour_scale import ColourScale
 
-__all__ = ["draw_native", "one_of"]
+__all__ = ["draw_native", "one_of", "paint_native"]
 
 _STRIP = 0.95  # inches
 
@@ -42,14 +42,11 @@ def draw_native(
     **options: Any,
 ) -> Figure:
     """Draw what `voxscale.reports.flatmap` takes for a subject of pycortex."""
-    from voxscale.reports._flat_figure import flat_figure, show_picture
-    from voxscale.reports._flat_outlines import draw_outlines
+    from voxscale.reports._flat_figure import flat_figure
 
     drawn = shown_outlines(subject, outlines)
     shown = flat_values(values, subject, transform, mask, n_rows)
-    scale = colour_scale(shown.numbers, **options)
     opacity = None if alpha is None else checked_alpha(alpha, np.shape(values))
-    picture = _coloured(shown, scale, opacity, curvature=curvature)
     heading = subject.name if title is None else title
     figure: Figure
     if axes is None:
@@ -65,10 +62,31 @@ def draw_native(
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
         place = {"ax": ax, "shrink": 0.7, "aspect": 22, "pad": 0.015}
-    show_picture(ax, picture, shown.pixels)
-    draw_outlines(ax, drawn, shown.pixels, labels=labels)
-    draw_colour_bar(figure, scale, label, place)
+    options |= {"alpha": opacity, "labels": labels, "curvature": curvature, "label": label}
+    paint_native(ax, place, shown, drawn, **options)
     return figure
+
+
+def paint_native(
+    ax: Axes,
+    bar: dict[str, Any],
+    shown: FlatValues,
+    drawn: Sequence[Outline],
+    *,
+    alpha: Array | None = None,
+    labels: bool = True,
+    curvature: bool = True,
+    label: str | None = None,
+    **options: Any,
+) -> None:
+    """Paint values and outlines into axes; ``bar`` tells matplotlib where the colour bar goes."""
+    from voxscale.reports._flat_figure import show_picture
+    from voxscale.reports._flat_outlines import draw_outlines
+
+    scale = colour_scale(shown.numbers, **options)
+    show_picture(ax, _coloured(shown, scale, alpha, curvature=curvature), shown.pixels)
+    draw_outlines(ax, drawn, shown.pixels, labels=labels)
+    draw_colour_bar(ax.figure.figure, scale, label, bar)
 
 
 def _coloured(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from voxscale.data._npz import DAMAGED_NPZ
-from voxscale.errors import AlignmentError, StoreError, VoxscaleWarning
+from voxscale.reports._kept import kept
 from voxscale.reports._pixel_map import PixelMap
-from voxscale.store import cache_folder, key_of, write_aside
 
 __all__ = ["kept_pixel_map"]
 
@@ -34,18 +31,8 @@ def kept_pixel_map(fields: Mapping[str, Any], make: Callable[[], PixelMap]) -> P
     -------
     PixelMap
     """
-    path = cache_folder("pixel-maps", f"{key_of({**fields, 'recipe': _RECIPE})}.npz")
-    try:
-        return _read(path)
-    except (*DAMAGED_NPZ, AlignmentError):
-        pixels = make()
-    try:
-        with write_aside(path) as temporary, temporary.open("wb") as file:
-            _write(file, pixels)
-    except StoreError as error:
-        msg = f"the flat map's pixels are not kept, and will be found again next time: {error}"
-        warnings.warn(msg, VoxscaleWarning, stacklevel=3)
-    return pixels
+    whole = {**fields, "recipe": _RECIPE}
+    return kept("pixel-maps", whole, make=make, read=_read, write=_write)
 
 
 def _write(file: Any, pixels: PixelMap) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.data import FlatSurface, PycortexSubject, SurfaceMesh, side_by_side
-from voxscale.errors import AlignmentError, VoxscaleError
+from voxscale.errors import AlignmentError
+from voxscale.reports._fsaverage_sheets import LONGEST_EDGE, nilearn_missing, nilearn_release
 from voxscale.reports._pixel_grid import PixelGrid, pixel_grid
 from voxscale.reports._pixel_map import PixelMap
 from voxscale.reports._pixel_map_cache import kept_pixel_map
@@ -22,7 +22,6 @@ __all__ = ["flat_picture", "fsaverage_pixel_map", "pixel_map"]
 _FEWEST_ROWS = 16
 _HEIGHT = 1024  # rows of pixels, as pycortex has by default
 _N_DEPTHS = 32  # from white matter to pia, as pycortex has by default
-_LONGEST_EDGE = 30.0  # mm; longer edges of fsaverage5's triangles bridge a cut of the sheet
 
 
 def pixel_map(
@@ -133,14 +132,7 @@ def fsaverage_pixel_map(*, interpolation: str = "nearest", n_rows: int = _HEIGHT
     Fischl, Sereno & Dale 1999, NeuroImage 9:195, doi:10.1006/nimg.1998.0396.
     """
     _check(n_rows, interpolation)
-    try:
-        release = version("nilearn")
-    except PackageNotFoundError as error:
-        msg = (
-            "flat maps need the surface fsaverage5, which nilearn brings and which is not "
-            "installed; run: pip install 'voxscale[brain]'."
-        )
-        raise VoxscaleError(msg) from error
+    release = nilearn_release()
 
     def make() -> PixelMap:
         flat, curvature = _fsaverage()
@@ -261,8 +253,10 @@ def _points(subject: PycortexSubject, kind: str, n_vertices: int) -> Array:
 
 def _fsaverage() -> tuple[FlatSurface, Array]:
     """Return the flat surface of fsaverage5 without triangles across cuts, and its curvature."""
-    from nilearn import datasets
-
+    try:
+        from nilearn import datasets
+    except ImportError as error:
+        raise nilearn_missing() from error
     meshes = datasets.load_fsaverage("fsaverage5")["flat"].parts
     folds = datasets.load_fsaverage_data("fsaverage5", mesh_type="flat", data_type="curvature")
     halves = []
@@ -270,6 +264,6 @@ def _fsaverage() -> tuple[FlatSurface, Array]:
         points, faces = np.asarray(meshes[side].coordinates), np.asarray(meshes[side].faces)
         corners = points[faces][..., :2]
         edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
-        halves.append(SurfaceMesh(points, faces[edges.max(axis=1) <= _LONGEST_EDGE]))
+        halves.append(SurfaceMesh(points, faces[edges.max(axis=1) <= LONGEST_EDGE]))
     curvature = [np.asarray(folds.data.parts[side]).ravel() for side in ("left", "right")]
     return side_by_side(halves[0], halves[1]), -np.concatenate(curvature).astype(np.float64)

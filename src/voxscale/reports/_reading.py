@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from voxscale.arrays import Array
 from voxscale.data._regions import check_one_each
 from voxscale.design import zscore
 from voxscale.evaluate import fdr
+from voxscale.reports._surface import MapSurface, surface_of
 from voxscale.reports._tables import with_minus
 from voxscale.reports._timecourse import course_table
 from voxscale.study._beside import layer_cells
@@ -70,6 +73,8 @@ class SubjectMaps:
         Those behind the p-values; None where the cells do not tell.
     regions : array of str, shape (n_voxels,), optional
         Name of each voxel's region, "" where it is in none; None where the data set has none.
+    cortex : Path, optional
+        The subject's folder in a filestore of pycortex.
     """
 
     subject: str
@@ -93,6 +98,12 @@ class SubjectMaps:
     fdr_method: str = "bh"
     n_permutations: int | None = None
     regions: Array | None = None
+    cortex: Path | None = None
+
+    @cached_property
+    def surface(self) -> MapSurface:
+        """What flat maps are drawn on; warns once where the cortex does not fit."""
+        return surface_of(self.subject, len(self.choice), self.space, self.cortex)
 
     @property
     def most_repeated(self) -> str:
@@ -231,6 +242,7 @@ def _maps_of(results: Results, cells: tuple[Cell, ...], dataset: Dataset) -> Sub
         fdr_method=results.study.evaluate.fdr,
         n_permutations=permutations_used(results, dataset.subject),
         regions=_regions_of(dataset, len(choice)),
+        cortex=dataset.cortex,
     )
 
 
@@ -255,15 +267,14 @@ def _courses_of(results: Results, maps: SubjectMaps, dataset: Dataset) -> Any:
         tr_times = dataset.responses[run].tr_times
         if tr_times is None:  # a study cannot have been run without
             continue
-        repeats = [  # each z-scored, as those whose mean is scored
-            zscore(one.between(trs.start, trs.stop).values[:, [voxel]])[:, 0]
-            for one in dataset.trials[run]
-        ]
+        heard = [one.between(trs.start, trs.stop).values[:, [voxel]] for one in dataset.trials[run]]
+        if results.study.design.protocol is None:  # else responses are scored as they are stored
+            heard = [zscore(one) for one in heard]
         of_run = float(results.by_story(cell)[run][voxel])
         r = round(of_run, 2) + 0.0  # no minus before a zero
         title = f"{what}: number {voxel}, layer {cell.layer}, r = {with_minus(f'{r:.2f}')}"
-        time_s = tr_times[trs.start : trs.stop]
-        tables.append(course_table(title, time_s, repeats, prediction.values[:, voxel]))
+        time_s, predicted = tr_times[trs.start : trs.stop], prediction.values[:, voxel]
+        tables.append(course_table(title, time_s, [one[:, 0] for one in heard], predicted))
     return pd.concat(tables, ignore_index=True) if tables else None
 
 

@@ -11,8 +11,8 @@ from voxscale.arrays import Array
 from voxscale.errors import VoxscaleError
 from voxscale.reports._ceiling import ceiling_density, ceiling_medians
 from voxscale.reports._cortex import RELIABLE_CC_MAX, subject_maps
-from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._found import accuracy_found, found_table, layers_found, nothing_found
+from voxscale.reports._held_out import held_out_data
 from voxscale.reports._layers import layer_curves
 from voxscale.reports._reading import FDR_NAMES, NULL_NAMES, Q_LEVEL
 from voxscale.reports._tables import Drawing, Section, Table, as_text, plural
@@ -97,7 +97,7 @@ def by_layer(material: Material) -> Section:
 def _chosen_on(study: Study) -> str:
     if study.validation_stories:
         return "stories that were kept back from all fits to choose layers"
-    return "training stories that were held out in turn"
+    return held_out_data(study)
 
 
 def _layer_table(scores: Any) -> Table:
@@ -234,13 +234,10 @@ def on_cortex(material: Material) -> Section:
     section = Section("cortex", "Flat maps")
     drawable = []
     for maps in material.maps:
-        if maps.space == "fsaverage5" and len(maps.r) == N_VERTICES:
-            drawable.append(maps)
+        if maps.surface.subject is None:
+            section.paragraphs.append(maps.surface.why_not)
         else:
-            where = f"in {maps.space!r}" if maps.space else "in no space that the data set names"
-            section.paragraphs.append(
-                f"The responses of {maps.subject} lie {where}; flat maps exist for 'fsaverage5'."
-            )
+            drawable.append(maps)
     ends = _common_end([maps.r for maps in drawable])
     for maps in drawable:
         try:
@@ -253,20 +250,32 @@ def on_cortex(material: Material) -> Section:
         numbers["room"] = maps.cc_max - maps.r_repeated
         name = f"flatmaps-{maps.subject}"
         where = _where_shown(maps, material.results.study.evaluate)
-        explained = _MAPS_CAPTION.format(where=where, least=RELIABLE_CC_MAX)
-        caption = f"{maps.subject} on the flattened fsaverage5. {explained}"
+        caption = _MAPS_CAPTION.format(
+            subject=maps.subject,
+            surface=maps.surface.where,
+            unit=maps.surface.unit,
+            shown=where,
+            least=RELIABLE_CC_MAX,
+            drawn=_HOW_DRAWN if isinstance(maps.surface.subject, str) else _HOW_DRAWN_NATIVELY,
+        )
         section.drawings.append(Drawing(name, figure, caption, numbers, is_per_voxel=True))
     return section
 
 
 _MAPS_CAPTION = (
-    "Each vertex is shown at the layer with its best validation score (training stories alone). "
+    "Test correlation, share of the noise ceiling, best layer and room for improvement of "
+    "{subject} on {surface}. "
+    "Each {unit} is shown at the layer with its best validation score (training stories alone). "
     "Correlation: over all test TRs. Share of the noise ceiling (cc_norm = r / cc_max in the "
-    "repeated stories) and best layer: {where}. Room for improvement: cc_max − r in the repeated "
+    "repeated stories) and best layer: {shown}. Room for improvement: cc_max − r in the repeated "
     "stories, where cc_max > {least}; with few repeats, lower ceilings cannot be told from none. "
     "Where there is nothing to show, the folds of the cortex are seen, sulci dark. Arrows on a "
-    "colour bar: values lie beyond. The medial wall is at the top; parts of it are not on the "
-    "sheet."
+    "colour bar: values lie beyond. {drawn}"
+)
+_HOW_DRAWN = "The medial wall is at the top; parts of it are not on the sheet."
+_HOW_DRAWN_NATIVELY = (
+    "A pixel is the mean of those values between white matter and pia that are shown, of layers "
+    "the middle one."
 )
 
 
@@ -277,11 +286,12 @@ def _where_shown(maps: SubjectMaps, asked: Evaluate) -> str:
     n_used, n_asked = maps.n_permutations, asked.n_permutations
     least = 1 / ((n_asked if n_used is None else n_used) + 1)
     n_shown, n_tested = int(maps.is_shown.sum()), int(np.isfinite(maps.p_value).sum())
+    units = maps.surface.units
     return (
         f"only where q < {Q_LEVEL} by the false discovery rate of {FDR_NAMES[asked.fdr]} over "
-        f"{n_tested:,} vertices, tested by {NULL_NAMES[asked.null]}; {n_shown:,} are. With "
-        f"{_permutations(n_used, n_asked)} no p is below {least:.2g}, so that none is shown "
-        f"unless {min(1.0, least / Q_LEVEL):.0%} of the vertices reach it".replace("%", " %")
+        f"{n_tested:,} {units}, tested by {NULL_NAMES[asked.null]}; {n_shown:,} are. "
+        f"With {_permutations(n_used, n_asked)} no p is below {least:.2g}, so that none is shown "
+        f"unless {min(1.0, least / Q_LEVEL):.0%} of the {units} reach it".replace("%", " %")
     )
 
 
@@ -293,6 +303,13 @@ def _permutations(n_used: int | None, n_asked: int) -> str:
     return f"{n_used:,} permutations"
 
 
+# By the protocol of the design, which decides whether responses are z-scored.
+_COURSE_UNITS = {
+    None: ("SD of a run", "each z-scored", "standard deviations of a single run"),
+    "huth2023": ("as stored", "as they are stored", "the unit of the stored responses"),
+}
+
+
 def single_voxels(material: Material) -> Section:
     """Show the time courses of three voxels."""
     section = Section("courses", "Example time courses")
@@ -301,15 +318,19 @@ def single_voxels(material: Material) -> Section:
         section.paragraphs.append(text)
         return section
     subject, story = material.courses_of
+    design = material.results.study.design
+    unit, each, units = _COURSE_UNITS[design.protocol]
+    start, end = design.test_trim or design.trim
     caption = (
-        f"Responses of {subject} to the test story {story!r}, and their predictions by the layer "
-        "that is best for the voxel by validation. Grey: single repeats, each z-scored. "
-        "Black: their mean. Orange: prediction. All in standard deviations of a single run, the "
+        f"Responses of {subject} to the test story {story!r}, without the {start} TRs at its start "
+        f"and {end} at its end that were trimmed, and their predictions by the layer "
+        f"that is best for the voxel by validation. Grey: single repeats, {each}. "
+        f"Black: their mean. Orange: prediction. All in {units}, the "
         "unit that the model learned in: it predicts little where it explains little. "
         "r is the correlation of the mean with the prediction in this story. The voxels were "
         "chosen by their validation score, which knows no test story."
     )
-    figure = time_courses(material.courses, story=story)
+    figure = time_courses(material.courses, story=story, unit=unit)
     section.drawings.append(Drawing("time-courses", figure, caption, material.courses))
     return section
 

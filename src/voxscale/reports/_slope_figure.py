@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
+from voxscale.data import PycortexSubject
 from voxscale.errors import AlignmentError
+from voxscale.reports._flat_values import FSAVERAGE
 from voxscale.reports._flatmap import N_VERTICES, flatmap
 from voxscale.reports._style import FOUND, INK, MUTED, PAGE_WIDTH, panel_grid, styled
+from voxscale.reports._surface import REPORT_ROWS
 from voxscale.reports._tables import with_minus
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def slope_map_figure(
     shown_label: str = "shown",
     title: str | None = None,
     flat: bool | None = None,
+    subject: PycortexSubject | str | None = None,
 ) -> Figure:
     """Draw the slope of each voxel, such as those of :func:`voxscale.scaling.slope_map`.
 
@@ -51,6 +55,8 @@ def slope_map_figure(
     flat : bool, optional
         Whether to draw on the flattened fsaverage5. Default: if there are as many voxels as it
         has vertices, 20,484.
+    subject : PycortexSubject or "fsaverage5", optional
+        Draw on the flattened cortex of this subject; ``flat`` is not looked at then.
 
     Returns
     -------
@@ -60,11 +66,12 @@ def slope_map_figure(
     Raises
     ------
     AlignmentError
-        If ``shown`` has not one element for each voxel.
+        If ``shown`` has not one element for each voxel, or there are not as many as ``subject``
+        has.
     ValueError
         If ``flat`` and there are not 20,484 voxels.
     VoxscaleError
-        If nilearn, which brings the surface, is not installed.
+        If nilearn, which brings fsaverage5, or nibabel is not installed.
 
     Examples
     --------
@@ -83,10 +90,16 @@ def slope_map_figure(
         )
         raise AlignmentError(msg)
     where = where & np.isfinite(values)
-    if flat or (flat is None and len(values) == N_VERTICES):
+    if subject is not None or flat or (flat is None and len(values) == N_VERTICES):
         end = _end(values[where])
         masked = np.where(where, values, np.nan)
-        return flatmap(masked, title=title or "", label=label, cmap="coolwarm", vmin=-end, vmax=end)
+        options: dict[str, Any] = {
+            "cmap": "coolwarm",
+            "vmin": -end,
+            "vmax": end,
+            "n_rows": REPORT_ROWS,
+        }
+        return flatmap(masked, subject or FSAVERAGE, title=title or "", label=label, **options)
     return slope_histograms({title or "": (values, where)}, label=label, shown_label=shown_label)
 
 

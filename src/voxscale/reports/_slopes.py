@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxscale.errors import VoxscaleError
-from voxscale.reports._flatmap import N_VERTICES
 from voxscale.reports._reading import FDR_NAMES, Q_LEVEL
 from voxscale.reports._slope_axes import AXES, axis_points, voxel_scores
 from voxscale.reports._slope_figure import slope_histograms, slope_map_figure
@@ -16,7 +15,7 @@ from voxscale.reports._slope_tests import FEWEST_STORIES, VoxelSlopes, voxel_slo
 from voxscale.reports._tables import Drawing, Section, plural
 
 if TYPE_CHECKING:
-    from voxscale.reports._reading import Material, SubjectMaps
+    from voxscale.reports._reading import Material
 
 __all__ = ["voxel_slopes"]
 
@@ -61,7 +60,7 @@ def _draw(section: Section, known: list[VoxelSlopes]) -> None:
     """Draw an axis: flat maps where the data have a surface, one figure of histograms otherwise."""
     in_bars = []
     for one in known:
-        if not _is_flat(one.maps):
+        if one.maps.surface.subject is None:
             in_bars.append(one)
             continue
         try:
@@ -73,10 +72,6 @@ def _draw(section: Section, known: list[VoxelSlopes]) -> None:
             in_bars.append(one)
     if in_bars:
         section.drawings.append(_histograms(in_bars))
-
-
-def _is_flat(maps: SubjectMaps) -> bool:
-    return maps.space == "fsaverage5" and len(maps.r) == N_VERTICES
 
 
 def _how(known: list[VoxelSlopes]) -> list[str]:
@@ -116,11 +111,11 @@ def _flat_drawings(one: VoxelSlopes) -> list[Drawing]:
         shown=one.shown if one.shown.any() else validated,
         label=axis.label,
         title=f"{subject}: slope of test correlation with {axis.along}",
-        flat=True,
+        subject=one.maps.surface.subject,
     )
     caption = (
-        f"Gain in test correlation for {axis.tenfold}, on the flattened fsaverage5. Shown: "
-        f"{_which(one)}: {_counted(one)} "
+        f"Gain in test correlation for {axis.tenfold}, on {one.maps.surface.where}. "
+        f"Shown: {_which(one)}: {_counted(one)} "
     )
     if not one.shown.any() and validated.any():
         caption += (
@@ -137,7 +132,7 @@ def _flat_drawings(one: VoxelSlopes) -> list[Drawing]:
         shown=one.differs,
         label="r per decade, less the mean",
         title=f"{subject}: slopes with {axis.along} that differ from the rest",
-        flat=True,
+        subject=one.maps.surface.subject,
     )
     caption = (
         f"Slope less the mean slope of all voxels of {subject}, along {axis.along}. Shown: q < "

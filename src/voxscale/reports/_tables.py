@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Drawing", "Section", "Table", "as_text", "fields_table", "plural", "with_minus"]
 
+_NUMBER = re.compile(r"[+\-−]?[\d,]+(\.\d*)?(e[+\-−]?\d+)?")
 _LONGEST_WHOLE = 16  # letters of a name that stays on one line
 
 
@@ -163,7 +165,7 @@ def plural(n: int, one: str, many: str = "") -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text == "–" or text.lstrip("+-−").replace(",", "").replace(".", "", 1).isdigit()
+    return text == "–" or _NUMBER.fullmatch(text) is not None
 
 
 def _number(value: float, digits: int) -> str:

@@ -65,7 +65,7 @@ def course_table(
 
 
 @styled
-def time_courses(courses: Any, *, story: str = "story") -> Figure:
+def time_courses(courses: Any, *, story: str = "story", unit: str = "SD of a run") -> Figure:
     """Draw the responses of a few voxels with their predictions.
 
     Parameters
@@ -74,6 +74,8 @@ def time_courses(courses: Any, *, story: str = "story") -> Figure:
         Tables of :func:`course_table`, one under the other.
     story : str
         What was heard.
+    unit : str
+        Of responses and predictions.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def time_courses(courses: Any, *, story: str = "story") -> Figure:
         ax.plot(rows["time_s"], rows["mean"], color="#1c1f24", label=measured)
         ax.plot(rows["time_s"], rows["prediction"], color=FOUND, label="prediction")
         ax.set_title(example)
-        ax.set_ylabel("BOLD (SD of a run)")
+        ax.set_ylabel(f"BOLD ({unit})")
         ax.margins(x=0.01)
         low, high = np.nanpercentile(rows[[*repeats, "mean", "prediction"]], [0.3, 99.7])
         ax.set_ylim(1.1 * low, 1.1 * high)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from voxscale.reports._held_out import held_out_data, splits_in_words
 from voxscale.reports._provenance import provenance_of
 from voxscale.reports._reading import FDR_NAMES, NULL_NAMES, permutations_used
 from voxscale.reports._tables import Section, Table, as_text, fields_table
@@ -92,11 +93,6 @@ def _swept(study: Study) -> str:
 def _settings(results: Results) -> list[tuple[str, Any]]:
     study = results.study
     design, fit = study.design, study.fit
-    if isinstance(fit.cv, str):
-        gap = max(map(abs, design.delays))
-        cv = f"{fit.cv}; one training story: five contiguous folds with a gap of {gap} TRs"
-    else:
-        cv = ", ".join(f"{k} {v}" for k, v in fit.cv)
     stories = study.training_stories
     return [
         ("study", study.name),
@@ -125,7 +121,7 @@ def _settings(results: Results) -> list[tuple[str, Any]]:
         ("Lanczos weights normalised", design.normalize),
         ("protocol of the design", design.protocol or "none"),
         ("penalties alpha", _penalties(fit)),
-        ("validation", cv),
+        ("validation", splits_in_words(fit, max(map(abs, design.delays)))),
         ("validation score", fit.scoring),
         ("permutations", _permutations(results)),
         ("null of the p-values", _null(study.evaluate)),
@@ -187,7 +183,7 @@ def _null(chosen: Evaluate) -> str:
 def _validation(study: Study) -> str:
     held = study.validation_stories
     if not held:
-        return "training stories, held out in turn"
+        return held_out_data(study)
     return as_text(held) if isinstance(held, tuple) else f"{held}, drawn with the seed"
 
 
