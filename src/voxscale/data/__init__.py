@@ -7,18 +7,11 @@ not what it says raises a `DataError` that names the place and what to do.
 
 from voxscale.data._audio import Audio, audio_duration_s, read_audio
 from voxscale.data._card import DatasetCard
-from voxscale.data._dataset import (
-    Dataset,
-    check_heard,
-    check_run,
-    check_subject,
-    dataset_card,
-    dataset_subjects,
-    datasets,
-    load,
-)
+from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._dataset_file import dataset_name, find_dataset, is_dataset_file
 from voxscale.data._gentle import read_gentle
+from voxscale.data._heard import check_heard, check_run
+from voxscale.data._known_datasets import dataset_card, dataset_subjects, datasets, load
 from voxscale.data._outlines import Outline
 from voxscale.data._pycortex import PycortexSubject
 from voxscale.data._pycortex_filestore import read_pycortex_subject

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
@@ -13,32 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from voxscale import plugins
 from voxscale.arrays import Array, TRSeries
-from voxscale.data._audio import audio_duration_s
-from voxscale.data._card import DatasetCard
-from voxscale.data._dataset_file import dataset_name, find_dataset
-from voxscale.data._files import FilePath, kind_of, present
 from voxscale.data._regions import check_one_each, region_names
 from voxscale.data._transcript import Transcript
-from voxscale.errors import AlignmentError, DataError, VoxscaleWarning, did_you_mean
+from voxscale.errors import AlignmentError, DataError, did_you_mean
 
-__all__ = [
-    "SILENCE_S",
-    "Dataset",
-    "check_heard",
-    "check_run",
-    "check_subject",
-    "dataset_card",
-    "dataset_subjects",
-    "datasets",
-    "load",
-]
+__all__ = ["Dataset", "check_subject"]
 
 _TR_SHARE = 0.01  # by which tr_s may differ from the TR times: nominal TRs are rounded
-_APART_S = 1.0  # that words may go on after a sound that is listened to: transcripts are rounded
-_BEYOND_S = 3.0  # words may end after the sound: aligners pad
-SILENCE_S = 30.0  # a sound may go on after the last word, TRs after a sound: music, applause
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -253,103 +234,6 @@ class Dataset:
             object.__setattr__(self, "cortex", Path(self.cortex))
 
 
-def check_run(words: Transcript, responses: TRSeries, audio: FilePath | None = None) -> None:
-    """Check that the words of a run were heard while it was scanned, and are those of its sound.
-
-    A transcript of another story, or one on another clock, has the right type and shape; its
-    times are what gives it away. Words and TRs are not compared where ``responses.tr_times`` is
-    None.
-
-    Parameters
-    ----------
-    words : Transcript
-    responses : TRSeries
-    audio : path-like, optional
-        The sound; only its header is read. Left aside where it is not there or not fetched,
-        since no number depends on it.
-
-    Raises
-    ------
-    AlignmentError
-        If no word was heard during the TRs that the responses cover.
-
-    Warns
-    -----
-    VoxscaleWarning
-        If the last word ends more than 3 s after the sound, or the sound more than 30 s after
-        the last word; or if the sound is none. Of single words outside the run
-        :class:`voxscale.DesignRecipe` warns, which loses them.
-    """
-    _check_heard(words, responses)
-    note = "" if audio is None else _of_another_sound(words, audio)
-    if note:
-        warnings.warn(f"run {responses.run!r}: {note}", VoxscaleWarning, stacklevel=2)
-
-
-def _check_heard(words: Transcript, responses: TRSeries) -> None:
-    """Refuse words of which none was heard while the run was scanned."""
-    tr_times = responses.tr_times
-    if tr_times is None or len(tr_times) < 2:
-        return
-    half_s = float(np.diff(tr_times).mean()) / 2
-    rows = tr_times[responses.trs.start : responses.trs.stop]
-    times = words.times
-    if not ((times >= rows[0] - half_s) & (times <= rows[-1] + half_s)).any():
-        msg = (
-            f"run {responses.run!r}: its words last from {times[0]:.2f} to {times[-1]:.2f} s, its "
-            f"responses from {rows[0] - half_s:.2f} to {rows[-1] + half_s:.2f} s; expected them "
-            "to overlap; check the story, its onset in the scan, and first_tr."
-        )
-        raise AlignmentError(msg)
-
-
-def check_heard(story: str, words: Transcript, audio: FilePath) -> None:
-    """Check that words lie within the sound that a model is to hear.
-
-    Parameters
-    ----------
-    story : str
-        For the error.
-    words : Transcript
-    audio : path-like
-
-    Raises
-    ------
-    AlignmentError
-        If words go on for more than a second after the sound. A sound may go on after its words.
-    DataError
-        If the sound cannot be read.
-    """
-    duration_s = audio_duration_s(audio)
-    end_s = float((words.onset_s if words.offset_s is None else words.offset_s).max())
-    if end_s - duration_s > _APART_S:
-        msg = (
-            f"story {story!r}: its last word ends at {end_s:.2f} s, the sound "
-            f"{Path(audio).name} at {duration_s:.2f} s; expected words that end with the sound; "
-            "check that both are of the same story."
-        )
-        raise AlignmentError(msg)
-
-
-def _of_another_sound(words: Transcript, audio: FilePath) -> str:
-    """Say that the words seem to be of another sound, if they do."""
-    try:
-        path = present(audio)
-    except DataError:
-        return ""
-    try:
-        duration_s = audio_duration_s(path)
-    except DataError as error:
-        return str(error)
-    end_s = float((words.onset_s if words.offset_s is None else words.offset_s).max())
-    if -SILENCE_S <= end_s - duration_s <= _BEYOND_S:
-        return ""
-    return (
-        f"its last word ends at {end_s:.2f} s, the sound {path.name} at {duration_s:.2f} s; are "
-        "they of the same story?"
-    )
-
-
 def check_subject(name: str, subject: str, known: Sequence[str]) -> None:
     """Check that a data set has a subject.
 
@@ -373,136 +257,6 @@ def check_subject(name: str, subject: str, known: Sequence[str]) -> None:
             f"{', '.join(known) or 'none'}{hint}."
         )
         raise DataError(msg)
-
-
-def datasets() -> list[str]:
-    """List the names of the data sets that `load` knows.
-
-    Examples
-    --------
-    >>> "demo" in datasets()
-    True
-    """
-    return plugins.names("datasets")
-
-
-def dataset_card(name: FilePath) -> DatasetCard:
-    """Return what is known of a data set: licence, citation, size, faults.
-
-    Parameters
-    ----------
-    name : str or path-like
-        As for :func:`load`.
-
-    Returns
-    -------
-    DatasetCard
-        Print it to read it.
-
-    Raises
-    ------
-    DataError
-        If the data set is unknown, or has no card: its plugin then has no ``CARD``.
-    """
-    card = getattr(find_dataset(name), "CARD", None)
-    if not isinstance(card, DatasetCard):
-        msg = (
-            f"dataset {dataset_name(name)!r} has no card; expected CARD, a DatasetCard; ask who "
-            "made the data set for its licence and citation."
-        )
-        raise DataError(msg)
-    return card
-
-
-def dataset_subjects(name: FilePath, root: FilePath | None = None) -> tuple[str, ...]:
-    """List the subjects of a data set.
-
-    Parameters
-    ----------
-    name : str or path-like
-        As for :func:`load`.
-    root : path-like, optional
-        Folder that holds the files. Where a plugin has a function ``subjects(root)``, as `bids`
-        has, it looks there; others know their subjects and name them in ``SUBJECTS``.
-
-    Raises
-    ------
-    DataError
-        If the data set is unknown or has no subjects.
-    """
-    return _subjects(find_dataset(name), dataset_name(name), root)
-
-
-def _subjects(plugin: Any, name: str, root: FilePath | None) -> tuple[str, ...]:
-    found = getattr(plugin, "subjects", None)
-    if callable(found):
-        subjects = tuple(found(_folder(name, root)))
-        if not subjects:
-            msg = (
-                f"dataset {name!r}: {str(root)!r} has recordings of no subject; expected folders "
-                "sub-…; fetch them first, or pass root= another folder."
-            )
-            raise DataError(msg)
-    else:
-        subjects = tuple(getattr(plugin, "SUBJECTS", ()))
-    if not subjects or not callable(getattr(plugin, "load", None)):
-        msg = (
-            f"dataset {name!r} is not one: {plugin!r} lacks SUBJECTS or load; expected "
-            "SUBJECTS, a tuple of str, and load(subject, root); mend the plugin."
-        )
-        raise DataError(msg)
-    return subjects
-
-
-def _folder(name: str, root: FilePath | None) -> Path | None:
-    folder, kind = (None, "folder") if root is None else kind_of(root)
-    if kind != "folder":
-        msg = (
-            f"root is {str(folder)!r}, which is not a folder; expected where {name!r} lies; "
-            "fetch the files there first, or pass root= the folder that holds them."
-        )
-        raise DataError(msg)
-    return folder
-
-
-def load(name: FilePath, subject: str | None = None, root: FilePath | None = None) -> Dataset:
-    """Load one subject of a data set.
-
-    Parameters
-    ----------
-    name : str or path-like
-        One of `datasets`, or a Python file with ``SUBJECTS`` and ``load(subject, root)``, such as
-        "studies/mystories.py", which is run once in a process.
-    subject : str, optional
-        By default the first subject of the data set.
-    root : path-like, optional
-        Folder that holds the files, for data sets that are not made up. The subjects of some
-        data sets are those that it holds; see :func:`dataset_subjects`.
-
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    DataError
-        If the data set or the subject is unknown (the message lists those that exist), the
-        folder is missing, or the data set's files cannot be read; or if a Python file is missing
-        or raises an error, which is told with its line.
-    """
-    plugin = find_dataset(name)
-    name = dataset_name(name)
-    subjects = _subjects(plugin, name, root)
-    subject = subjects[0] if subject is None else subject
-    check_subject(name, subject, subjects)
-    folder = _folder(name, root)
-    loaded: Any = plugin.load(subject, folder)
-    if not isinstance(loaded, Dataset):
-        msg = (
-            f"dataset {name!r} gave a {type(loaded).__name__}; expected a Dataset; mend the plugin."
-        )
-        raise DataError(msg)
-    return loaded
 
 
 def _in_hand(runs: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from voxscale.arrays import TRSeries
 from voxscale.data import check_heard, check_run
-from voxscale.data._dataset import SILENCE_S
+from voxscale.data._heard import SILENCE_S
 from voxscale.design import DesignRecipe
 from voxscale.errors import DataError, VoxscaleWarning
 from voxscale.store import LayerStore, check_writable, hash_array, key_of
