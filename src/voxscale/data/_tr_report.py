@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,13 +15,21 @@ from voxscale.arrays import Array
 from voxscale.data._files import FilePath, as_number, read_text
 from voxscale.errors import DataError, VoxscaleWarning
 
-__all__ = ["TRReport", "read_tr_report"]
+__all__ = ["Event", "TRReport", "kind_of_label", "read_tr_report", "report_of"]
 
 _NEAR = 1.5  # times the smallest gap between triggers: up to it, a gap may be one TR
 _FEWEST = 0.25  # of all triggers must be there, or no gap is taken for a TR
 _LEAST_SHARE = 0.05  # of gaps that are one TR: below it, a trigger too many is likelier
 _UNEVEN = 0.1  # of a TR: what logs jitter by, and scanners do not
 _EVEN = 0.009  # of a TR: just under what `voxscale.lanczos` allows
+
+
+class Event(NamedTuple):
+    """A line of a log: seconds on its clock, what it is about, and its label."""
+
+    time_s: float
+    kind: str  # trigger, start, stop, other
+    label: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +181,29 @@ def read_tr_report(
     if sound_start_s is not None and not math.isfinite(sound_start_s):
         msg = f"sound_start_s is {sound_start_s}; expected finite seconds on the clock of the log."
         raise ValueError(msg)
-    events = _events(path)
-    triggers = np.sort([time for time, kind, _ in events if kind == "trigger"])
+    report, note = report_of(_events(path), path, sound_start_s, expected_tr_s)
+    if note:
+        warnings.warn(f"{path}: {note}", VoxscaleWarning, stacklevel=2)
+    return report
+
+
+def report_of(
+    events: Sequence[Event],
+    path: FilePath,
+    sound_start_s: float | None = None,
+    expected_tr_s: float | None = None,
+) -> tuple[TRReport, str]:
+    """Make the report of some events; return it, and what is odd in them, if anything is.
+
+    Parameters
+    ----------
+    events : sequence of Event
+    path : path-like
+        For errors.
+    sound_start_s, expected_tr_s : float, optional
+        As for `read_tr_report`, whose errors it raises.
+    """
+    triggers = np.sort([one.time_s for one in events if one.kind == "trigger"])
     if len(triggers) < 2:
         msg = (
             f"{path}: {len(triggers)} triggers; expected two or more lines such as "
@@ -182,22 +213,20 @@ def read_tr_report(
     if sound_start_s is None:
         sound_start_s = _sound_start(events, path)
     repaired = _repaired(triggers, expected_tr_s, path)
-    note = _note(repaired, len(repaired) - len(triggers))
-    if note:
-        warnings.warn(f"{path}: {note}", VoxscaleWarning, stacklevel=2)
-    stops = [time for time, kind, _ in events if kind == "stop"]
-    return TRReport(
+    stops = [one.time_s for one in events if one.kind == "stop"]
+    report = TRReport(
         trigger_times=repaired - sound_start_s,
         tr_s=float(np.diff(repaired).mean()),
         sound_start_s=float(sound_start_s),
         sound_stop_s=stops[-1] if stops else None,
-        other=tuple((time, label) for time, kind, label in events if kind == "other"),
+        other=tuple((one.time_s, one.label) for one in events if one.kind == "other"),
         n_repaired=len(repaired) - len(triggers),
     )
+    return report, _note(repaired, len(repaired) - len(triggers))
 
 
-def _events(path: FilePath) -> list[tuple[float, str, str]]:
-    """Read (time, kind, label) of every line that is not blank."""
+def _events(path: FilePath) -> list[Event]:
+    """Read every line that is not blank."""
     events = []
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
@@ -211,11 +240,12 @@ def _events(path: FilePath) -> list[tuple[float, str, str]]:
             )
             raise DataError(msg)
         label = " ".join(rest)
-        events.append((time, _kind(label), label))
+        events.append(Event(time, kind_of_label(label), label))
     return events
 
 
-def _kind(label: str) -> str:
+def kind_of_label(label: str) -> str:
+    """Tell what a line of a log is about by its label."""
     if label in ("init-trigger", "trigger") or label.startswith("first"):
         return "trigger"
     if label == "sound-start" or label.startswith(("start", "START")):
@@ -225,11 +255,11 @@ def _kind(label: str) -> str:
     return "other"
 
 
-def _sound_start(events: list[tuple[float, str, str]], path: FilePath) -> float:
-    starts = [(time, label) for time, kind, label in events if kind == "start"]
+def _sound_start(events: Sequence[Event], path: FilePath) -> float:
+    starts = [one for one in events if one.kind == "start"]
     if len(starts) == 1:
-        return starts[0][0]
-    found = ", ".join(f"{time} {label!r}" for time, label in starts) or "none"
+        return starts[0].time_s
+    found = ", ".join(f"{one.time_s} {one.label!r}" for one in starts) or "none"
     msg = (
         f"{path}: {len(starts)} sound-start labels ({found}); expected one, since times count "
         "from the onset of the sound; pass sound_start_s=, in seconds on the clock of the log."

@@ -12,7 +12,9 @@ import numpy as np
 from voxscale.data._released._inspect import leaves_of
 from voxscale.data._released._names import Names
 from voxscale.data._released._values import StandIn, StoredArray
-from voxscale.data._released._write_praat import text_grid_text
+from voxscale.data._released._write_praat import log_text, text_grid_text
+from voxscale.data._stand_ins import events_of, textgrid_of
+from voxscale.data._tr_report import report_of
 from voxscale.errors import DataError
 
 __all__ = ["write_values"]
@@ -48,7 +50,7 @@ def write_values(value: Any, folder: Path, path: Path) -> None:
 
 def _write_one(one: StandIn, stem: Path, path: Path, name: str) -> None:
     try:
-        _WRITERS[one.kind](one, stem)
+        _WRITERS[one.kind](one, stem, f"{path}, the {one.kind} at {name or 'the top'}")
     except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
         msg = (
             f"{path}: the {one.kind} at {name or 'the top'} cannot be converted ({error}); "
@@ -62,25 +64,19 @@ def _beside(stem: Path, ending: str) -> Path:
     return stem.with_name(stem.name + ending)
 
 
-def _write_grid(grid: StandIn, stem: Path) -> None:
-    text = text_grid_text(grid)
+def _write_grid(grid: StandIn, stem: Path, label: str) -> None:
+    text = text_grid_text(textgrid_of(grid, label))
     _beside(stem, ".TextGrid").write_text(text, encoding="utf-8")
 
 
-def _write_report(report: StandIn, stem: Path) -> None:
-    """Write the event log that a TRFile was read from: times in seconds, and labels."""
-    lines = [(float(time), "trigger") for time in report.trtimes]
-    ends = (("soundstarttime", "sound-start"), ("soundstoptime", "sound-stop"))
-    for name, label in ends:
-        time = float(report.attributes.get(name, -1))
-        if time >= 0:  # -1 stands for a log that does not say
-            lines.append((time, label))
-    lines += [(float(time), str(label)) for time, label in report.attributes.get("otherlabels", [])]
-    text = "".join(f"{time!r} {label}\n" for time, label in sorted(lines))
-    _beside(stem, ".report").write_text(text, encoding="utf-8")
+def _write_report(report: StandIn, stem: Path, label: str) -> None:
+    """Write the event log that a TRFile was read from, once it is known to be read again."""
+    events = events_of(report, label)
+    report_of(events, label)
+    _beside(stem, ".report").write_text(log_text(events), encoding="utf-8")
 
 
-def _write_sequence(sequence: StandIn, stem: Path) -> None:
+def _write_sequence(sequence: StandIn, stem: Path, label: str) -> None:
     """Write the words and their times, and the TRs and where in the words each ends."""
     import pandas as pd
 
@@ -130,7 +126,7 @@ def _plain(value: Any, path: Path, name: str) -> Any:
     raise DataError(msg)
 
 
-_WRITERS: dict[str, Callable[[StandIn, Path], None]] = {
+_WRITERS: dict[str, Callable[[StandIn, Path, str], None]] = {
     "TextGrid": _write_grid,
     "TRFile": _write_report,
     "DataSequence": _write_sequence,
