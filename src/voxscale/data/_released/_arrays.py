@@ -108,7 +108,14 @@ class FoundArray:
         start : int
             Where the block begins, along the first axis, or the last where ``order`` is "F".
         block : array
+
+        Raises
+        ------
+        ValueError
+            If they were taken before, or the file has been read on or closed.
         """
+        if self.given is None:
+            self._check_there(self.n_bytes)
         if self.given is not None or not self.shape or not self.n_bytes:
             yield 0, self.held()
             return
@@ -127,7 +134,19 @@ class FoundArray:
             self.source.budget.taken = before  # the one before is let go
             yield start, values
 
+    def _check_there(self, n: int) -> None:
+        """Refuse to read what is not what comes next in the file."""
+        if self.source.file.closed or n > self._n_left:
+            msg = (
+                f"{self.source.path}: array {self.number} is not what comes next any more: its "
+                "blocks were taken, the next array was asked for, or the file was closed; expected "
+                "blocks to be taken once, while it is there; take them within "
+                "'for array in stream_released(path):', or call stream_released again."
+            )
+            raise ValueError(msg)
+
     def _next(self, n: int) -> Array:
+        self._check_there(n)
         self._n_left -= n
         return self.source.take(n)
 
