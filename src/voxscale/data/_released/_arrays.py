@@ -78,7 +78,9 @@ class FoundArray:
         """Return the array as a part of the mapped file, read-only."""
         at = self.source.tell()
         self.skip()
-        return self._shaped(whole[at : at + self.n_bytes])
+        with self.source.telling():
+            found = self._shaped(whole[at : at + self.n_bytes])
+            return _checked(found) if self.dtype.kind == "U" else found
 
     def passed(self) -> StoredArray:
         """Pass over the array, and return what is known of it."""
@@ -163,7 +165,8 @@ def as_shape(value: Any, dtype: np.dtype[Any]) -> tuple[int, ...]:
     shape: Any = tuple(int(one) if isinstance(one, np.integer) else one for one in value)
     if not all(type(one) is int and 0 <= one < _LARGEST for one in shape):
         refuse("an array with an odd shape", "whole numbers, 0 or more")
-    if math.prod(shape) * max(1, dtype.itemsize) >= _LARGEST:
+    # Lengths beside a 0 count too: numpy multiplies them.
+    if math.prod(max(1, one) for one in shape) * max(1, dtype.itemsize) >= _LARGEST:
         refuse(f"an array of shape {shape} and type {dtype}", "one that fits a disk")
     if dtype.itemsize == 0 and math.prod(shape):
         refuse(f"an array of type {dtype}, which takes no space", "numbers or text")
@@ -186,12 +189,13 @@ def object_array(items: Any, shape: tuple[int, ...], order: str) -> Array:
     return _laid(found, shape, order)
 
 
-def scalar_of(dtype: Any, raw: Any) -> Any:
+def scalar_of(source: Source, dtype: Any, raw: Any) -> Any:
     """Return one number, as numpy's."""
     if not isinstance(dtype, np.dtype) or dtype.hasobject or dtype.itemsize == 0:
         refuse("a number that is none", "a number as numpy pickles it")
     if not isinstance(raw, bytes | bytearray) or len(raw) != dtype.itemsize:
         refuse("a number with too many or too few bytes", f"{dtype.itemsize} bytes")
+    source.budget.take(dtype.itemsize)  # of each use of the bytes
     return _checked(np.frombuffer(bytes(raw), np.uint8).view(dtype))[0]
 
 

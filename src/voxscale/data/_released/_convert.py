@@ -26,6 +26,7 @@ __all__ = ["convert_released"]
 _MANIFEST = "manifest.json"
 _CHUNK_BYTES = 8 * 2**20
 _CHUNKS_HELD = 4
+_MOST_PLACES = 100  # of one array, which is written to each
 
 
 def convert_released(
@@ -64,7 +65,7 @@ def convert_released(
     """
     out = Path(out).expanduser()
     found = [present(path) for path in paths]
-    _check_names(found)
+    _check_names(found, out)
     manifest = _manifest(out)
     for path in found:
         source = {"name": path.name, "n_bytes": path.stat().st_size, "sha256": hash_file(path)}
@@ -102,13 +103,19 @@ def _save(manifest: dict[str, Any], out: Path) -> None:
         (out / _MANIFEST).unlink(missing_ok=True)
         return
     with write_aside(out / _MANIFEST) as temporary:
-        text = json.dumps(manifest, indent=1, ensure_ascii=False)
+        text = json.dumps(manifest, indent=1)  # names of files need not be Unicode
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _check_names(paths: list[Path]) -> None:
+def _check_names(paths: list[Path], out: Path) -> None:
     stems: dict[str, Path] = {}
     for path in paths:
+        if path.stem.lower() in (".", "..", _MANIFEST):
+            msg = (
+                f"{path} would be written to {out / path.stem}; expected a file with a name of its "
+                "own; rename it."
+            )
+            raise DataError(msg)
         before = stems.setdefault(path.stem, path)
         if before != path:
             msg = (
@@ -164,7 +171,7 @@ def _convert(path: Path, out: Path, max_gib: float | None) -> list[dict[str, Any
         with closing(Source(path, max_gib)) as source:
             group = _Group(folder, names)
             value = contents(source, group.take)
-        write_values(value, beside, path)
+        write_values(value, beside, path, source.budget.held)
         if not any(beside.iterdir()):
             (beside / "values.json").write_text("[]\n")
     return [
@@ -183,7 +190,14 @@ def _array_names(path: Path, max_gib: float | None) -> dict[int, list[str]]:
         value = contents(source, FoundArray.passed)
     for _, keys, one, before in leaves_of(value):
         if before is None and isinstance(one, StoredArray) and _is_of_numbers(one.dtype):
-            found.setdefault(one.number, []).append(names.of(keys or ("array",)))
+            places = found.setdefault(one.number, [])
+            places.append(names.of(keys or ("array",)))
+            if len(places) > _MOST_PLACES:
+                msg = (
+                    f"{path}: array {one.number} is in more than {_MOST_PLACES} places, and would "
+                    "be written as often; expected one place each; use stream_released instead."
+                )
+                raise DataError(msg)
     return found
 
 
