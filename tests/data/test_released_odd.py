@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import importlib.util
+import itertools
 import json
 import lzma
 import os
@@ -65,7 +66,7 @@ def test_a_list_in_itself_is_listed_once(tmp_path):
 
 
 def test_long_keys_are_not_shown_whole(tmp_path):
-    value = {b"\xff" * 50_000: {i: None for i in range(2000)}, ("b" * 50_000,): {1: 2, 3: 4}}
+    value = {b"\xff" * 50_000: dict.fromkeys(range(2000)), ("b" * 50_000,): {1: 2, 3: 4}}
     found = inspect_released(pickled(value, tmp_path / "keys.jbl"))
     assert len(found) == 2002
     assert max(len(one.name) for one in found) <= 200
@@ -97,7 +98,7 @@ def test_several_packed_streams_are_one(tmp_path):
     for name, pack in {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}.items():
         path = tmp_path / f"x.{name}"
         cuts = [0, 1, 5, 4000, len(whole)]
-        pieces = [whole[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        pieces = [whole[a:b] for a, b in itertools.pairwise(cuts)]
         path.write_bytes(b"".join(map(pack, pieces)))
         assert read_released(path) == list(range(5000))
         path.write_bytes(b"".join(map(pack, [*pieces[:2], b"", *pieces[2:]])) + b"\0\0noise")
@@ -136,7 +137,7 @@ def test_odd_names_of_stories_stay_within_the_folder(tmp_path):
         arrays = {name: np.full(2, i) for i, name in enumerate(ODD_NAMES)}
         arrays = made.dump(arrays, home / "arrays.jbl")
         tables = made.dump({n: made.tables()["frame"] for n in ODD_NAMES}, home / "tables.jbl")
-    texts = pickled({name: "text" for name in ODD_NAMES}, home / "texts.jbl")
+    texts = pickled(dict.fromkeys(ODD_NAMES, "text"), home / "texts.jbl")
     convert_released([logs, arrays, tables, texts], home / "out")
     assert [one.name for one in tmp_path.iterdir()] == ["deep"]
     assert [one.name for one in (tmp_path / "deep").iterdir()] == ["er"]

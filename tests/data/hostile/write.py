@@ -347,30 +347,42 @@ def several(*items: bytes) -> bytes:
 def fields(*names: str, size: bytes = b"K\x08", at: bytes = b"K\x00") -> bytes:
     """Write a type of several numbers, all in one place."""
     held = b"}(" + b"".join(text(one) + pair(dtype("i1", "|"), at) for one in names) + b"u"
-    state = pair(
-        b"K\x03", text("|"), b"N", pair(*map(text, names)), held, size, b"K\x01", b"K\x00"
-    )
+    state = pair(b"K\x03", text("|"), b"N", pair(*map(text, names)), held, size, b"K\x01", b"K\x00")
     return call("numpy", "dtype", text("V8")) + state + b"b"
 
 
 def amplified() -> dict[str, bytes]:
     """Write little that is used again and again, or that stands for much."""
     scalar = word("numpy._core.multiarray", "scalar")
-    wide = call("numpy", "dtype", text("S200000"), b"\x89", b"\x88") + pair(
-        number(3), text("|"), b"N", b"N", b"N", number(200_000), b"K\x01", b"K\x00") + b"b"
+    wide = (
+        call("numpy", "dtype", text("S200000"), b"\x89", b"\x88")
+        + pair(number(3), text("|"), b"N", b"N", b"N", number(200_000), b"K\x01", b"K\x00")
+        + b"b"
+    )
     same_hash = b"".join(
         get(2) + get(1) + data(struct.pack("<dd", -1000003.0 * k, k)) + b"\x86RN" for k in range(9)
     )
     chain = b"".join(b"]" + get(i) + b"a" + put(i + 1) for i in range(700))
-    none, letters = call("pandas.core.indexes.base", "_new_Index", word("pandas", "RangeIndex"), table(
-        start=b"K\x00", stop=b"K\x00", step=b"K\x01", name=b"N")), text("b" * 60_000)
+    none, letters = (
+        call(
+            "pandas.core.indexes.base",
+            "_new_Index",
+            word("pandas", "RangeIndex"),
+            table(start=b"K\x00", stop=b"K\x00", step=b"K\x01", name=b"N"),
+        ),
+        text("b" * 60_000),
+    )
     many = none.replace(b"stop" + b"K\x00", b"stop" + number(199_999))
     block = call(
-        "pandas._libs.internals", "_unpickle_block",
+        "pandas._libs.internals",
+        "_unpickle_block",
         array(pair(number(199_999), b"K\x00"), dtype(), data(b"")),
-        call("builtins", "slice", b"K\x00", number(199_999), b"K\x01"), b"K\x02",
+        call("builtins", "slice", b"K\x00", number(199_999), b"K\x01"),
+        b"K\x02",
     )
-    manager = call("pandas.core.internals.managers", "BlockManager", pair(block), several(many, none))
+    manager = call(
+        "pandas.core.internals.managers", "BlockManager", pair(block), several(many, none)
+    )
     refs = array(pair(number(900)), dtype("O8", "|"), several(*[get(1)] * 900))
     parts = {
         "scalars of the same bytes": data(b"a" * 200_000) + put(1) + wide + put(2) + several(
@@ -513,7 +525,15 @@ def corpus() -> dict[str, bytes]:
         f"{place}: {module}.{name}": invoked(place, module, name, args)
         for place, (module, name, args) in enumerate(CALLS)
     }
-    return {**calls, **misused(), **of_joblib(), **of_pandas(), **malformed(), **amplified(), **bombs()}
+    return {
+        **calls,
+        **misused(),
+        **of_joblib(),
+        **of_pandas(),
+        **malformed(),
+        **amplified(),
+        **bombs(),
+    }
 
 
 if __name__ == "__main__":

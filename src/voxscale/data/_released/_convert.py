@@ -19,7 +19,7 @@ from voxscale.data._released._source import Source
 from voxscale.data._released._values import StoredArray
 from voxscale.data._released._write_values import write_values
 from voxscale.errors import DataError
-from voxscale.store import folder_aside, hash_file, write_aside
+from voxscale.store import folder_aside, hash_file, remove_whole, write_aside
 
 __all__ = ["convert_released"]
 
@@ -79,17 +79,33 @@ def convert_released(
         _save(manifest, out)
         try:
             manifest[path.stem] = {"source": source, "written": _convert(path, out, max_gib)}
+            _save(manifest, out)
         except BaseException:
-            manifest.pop(path.stem)
-            _save(manifest | ({path.stem: before} if before else {}), out)
+            _take_back(manifest, path.stem, before, out)
             raise
-        _save(manifest, out)
     return manifest
+
+
+def _take_back(manifest: dict[str, Any], stem: str, before: Any, out: Path) -> None:
+    """Leave nothing of a conversion that failed, and what was there before it as it was."""
+    del manifest[stem]
+    if before and _is_done(before, before["source"], out):
+        manifest[stem] = before
+    else:
+        for one in _tops(out, stem):
+            if one.exists():
+                remove_whole(one)
+    _save(manifest, out)
+
+
+def _tops(out: Path, stem: str) -> tuple[Path, Path]:
+    """Return where the arrays of a file go, and where the rest does."""
+    return out / f"{stem}.zarr", out / stem
 
 
 def _check_free(path: Path, out: Path) -> None:
     """Refuse to replace what was not written by a conversion."""
-    for one in (out / f"{path.stem}.zarr", out / path.stem):
+    for one in _tops(out, path.stem):
         if one.exists() or one.is_symlink():
             msg = (
                 f"{one} is there already, and {out / _MANIFEST} does not say that it was converted "
@@ -164,7 +180,7 @@ def _is_done(record: Any, source: dict[str, Any], out: Path) -> bool:
 
 def _convert(path: Path, out: Path, max_gib: float | None) -> list[dict[str, Any]]:
     names = _array_names(path, max_gib)
-    arrays, others = out / f"{path.stem}.zarr", out / path.stem
+    arrays, others = _tops(out, path.stem)
     with ExitStack() as stack:
         beside = stack.enter_context(folder_aside(others))
         folder = stack.enter_context(folder_aside(arrays)) if names else None

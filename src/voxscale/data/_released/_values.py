@@ -15,7 +15,6 @@ __all__ = [
     "Global",
     "Name",
     "StandIn",
-    "StandIn",
     "StoredArray",
     "Wrong",
     "printable",
