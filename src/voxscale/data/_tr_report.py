@@ -13,15 +13,10 @@ import numpy as np
 
 from voxscale.arrays import Array
 from voxscale.data._files import FilePath, as_number, read_text
+from voxscale.data._triggers import UNEVEN, is_even, line_through, repaired_triggers
 from voxscale.errors import DataError, VoxscaleWarning
 
 __all__ = ["Event", "TRReport", "kind_of_label", "read_tr_report", "report_of"]
-
-_NEAR = 1.5  # times the smallest gap between triggers: up to it, a gap may be one TR
-_FEWEST = 0.25  # of all triggers must be there, or no gap is taken for a TR
-_LEAST_SHARE = 0.05  # of gaps that are one TR: below it, a trigger too many is likelier
-_UNEVEN = 0.1  # of a TR: what logs jitter by, and scanners do not
-_EVEN = 0.009  # of a TR: just under what `voxscale.lanczos` allows
 
 
 class Event(NamedTuple):
@@ -80,9 +75,9 @@ class TRReport:
         they are, and `voxscale.lanczos` refuses them.
         """
         times = self.trigger_times
-        if not _is_even(times):
-            line = _line(times)
-            times = line if np.abs(times - line).max() < _UNEVEN * self.tr_s else times
+        if not is_even(times):
+            line = line_through(times)
+            times = line if np.abs(times - line).max() < UNEVEN * self.tr_s else times
         return times + self.tr_s / 2
 
     @classmethod
@@ -212,7 +207,7 @@ def report_of(
         raise DataError(msg)
     if sound_start_s is None:
         sound_start_s = _sound_start(events, path)
-    repaired = _repaired(triggers, expected_tr_s, path)
+    repaired = repaired_triggers(triggers, expected_tr_s, path)
     stops = [one.time_s for one in events if one.kind == "stop"]
     report = TRReport(
         trigger_times=repaired - sound_start_s,
@@ -267,74 +262,6 @@ def _sound_start(events: Sequence[Event], path: FilePath) -> float:
     raise DataError(msg)
 
 
-def _repaired(triggers: Array, expected_tr_s: float | None, path: FilePath) -> Array:
-    """Fill every gap with as many triggers as it holds, evenly."""
-    gaps = np.diff(triggers)
-    tr_s = _tr(gaps) if expected_tr_s is None else _tr_near(gaps, expected_tr_s, path)
-    tr_s = _refined(tr_s, gaps)
-    close = np.flatnonzero(gaps <= 0.5 * tr_s)
-    if close.size:
-        i = int(close[0])
-        msg = (
-            f"{path}: triggers at {triggers[i]} and {triggers[i + 1]} s are {gaps[i]:.4g} s apart, "
-            f"where a TR is {tr_s:.4g} s; expected one trigger for each TR; remove the one that "
-            "is too many, or pass expected_tr_s= if the TR is another."
-        )
-        raise DataError(msg)
-    n_steps = _n_trs(gaps, tr_s)
-    off_s = np.abs(gaps - n_steps * tr_s)
-    if off_s.max() > _UNEVEN * tr_s:
-        i = int(off_s.argmax())
-        msg = (
-            f"{path}: triggers at {triggers[i]} and {triggers[i + 1]} s are {gaps[i]:.4g} s apart; "
-            f"expected a multiple of the TR, which seems to be {tr_s:.4g} s; pass expected_tr_s= "
-            "if the TR is another, or mend these lines."
-        )
-        raise DataError(msg)
-    pieces = [
-        start + gap * np.arange(steps) / steps
-        for start, gap, steps in zip(triggers[:-1], gaps, n_steps, strict=True)
-    ]
-    return np.concatenate([*pieces, triggers[-1:]])
-
-
-def _tr(gaps: Array) -> float:
-    """Find the TR among gaps that may each be several."""
-    plausible = gaps[gaps > _FEWEST * gaps.mean()]
-    if not plausible.size:  # all triggers at one time
-        return 0.0
-    single = gaps[(gaps >= plausible.min()) & (gaps <= _NEAR * plausible.min())]
-    return float(np.median(single if len(single) >= _LEAST_SHARE * len(gaps) else gaps))
-
-
-def _tr_near(gaps: Array, expected_tr_s: float, path: FilePath) -> float:
-    """Measure the TR where it is about known, on the gaps that hold the fewest."""
-    n_steps = _n_trs(gaps, expected_tr_s)
-    fewest = int(n_steps.min())
-    tr_s = float(np.median(gaps[n_steps == fewest])) / fewest
-    if not abs(tr_s - expected_tr_s) <= 0.05 * expected_tr_s:
-        msg = (
-            f"{path}: the median time between triggers is {np.median(gaps):.4g} s; expected "
-            f"{expected_tr_s} s, or a multiple of it; check that this is the log of the run."
-        )
-        raise DataError(msg)
-    return tr_s
-
-
-def _refined(tr_s: float, gaps: Array) -> float:
-    """Average over more and more TRs, so that jitter does not add up over a long gap."""
-    total_s, n_trs = tr_s, 1
-    for gap in np.sort(gaps[gaps > 0.5 * tr_s]):
-        n_steps = round(gap * n_trs / total_s)
-        if abs(gap - n_steps * total_s / n_trs) <= _UNEVEN * tr_s:
-            total_s, n_trs = total_s + float(gap), n_trs + n_steps
-    return total_s / n_trs
-
-
-def _n_trs(gaps: Array, tr_s: float) -> Array:
-    return np.maximum(np.rint(gaps / tr_s), 1).astype(int)
-
-
 def _note(triggers: Array, n_filled: int) -> str:
     """Say what was filled in, and what is to be evened out, if anything."""
     tr_s = np.diff(triggers).mean()
@@ -344,20 +271,8 @@ def _note(triggers: Array, n_filled: int) -> str:
             f"{n_filled} of {len(triggers)} TRs have no trigger and were filled in; a TR is "
             f"{tr_s:.4g} s (if not, pass expected_tr_s=)."
         )
-    if not _is_even(triggers):
-        off_s = np.abs(triggers - _line(triggers)).max()
-        does = "is evened out" if off_s < _UNEVEN * tr_s else "is too much to be evened out"
+    if not is_even(triggers):
+        off_s = np.abs(triggers - line_through(triggers)).max()
+        does = "is evened out" if off_s < UNEVEN * tr_s else "is too much to be evened out"
         notes.append(f"triggers lie up to {1000 * off_s:.0f} ms off an even grid, which {does}.")
     return " ".join(notes)
-
-
-def _is_even(times: Array) -> bool:
-    steps = np.diff(times)
-    return not steps.size or bool(np.abs(steps - steps.mean()).max() <= _EVEN * steps.mean())
-
-
-def _line(times: Array) -> Array:
-    """Fit a straight line to times by least squares."""
-    number = np.arange(len(times)) - (len(times) - 1) / 2
-    line: Array = times.mean() + number * (number @ times / (number @ number))
-    return line
