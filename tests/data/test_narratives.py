@@ -224,7 +224,7 @@ def test_pipelines_and_spaces_are_chosen(root):
         Narratives(root, pipeline="fmripep")
     with pytest.raises(DataError, match=r"no recordings with space 'fsaverage5'"):
         Narratives(root, space="fsaverage5").load("sub-001")
-    with pytest.raises(DataError, match=r"test names 'lucy'; expected of bronx, milkywayvodka"):
+    with pytest.raises(DataError, match=r"test names 'lucy'; expected one of bronx, milkywayvodka"):
         Narratives(root, test=["lucy"]).load("sub-001")
 
 

@@ -233,3 +233,26 @@ def test_memory_of_inspect_does_not_go_with_the_arrays(tmp_path):
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
     assert int(shown.stdout) < 30_000  # kB
+
+
+@pytest.mark.parametrize("compression", [0, "zlib"])
+def test_blocks_are_taken_once_and_while_they_are_there(tmp_path, compression):
+    value = [np.arange(12.0).reshape(4, 3), np.ones((2, 2))]
+    path = made.dump(value, tmp_path / "two.jbl", compression)
+    message = r"two\.jbl: array 0 is not what comes next any more.*or call stream_released again"
+    with pytest.raises(ValueError, match=message):  # the generator is gone, and the file closed
+        list(next(iter(stream_released(path))).blocks())
+    arrays = stream_released(path, block_mib=1e-6)
+    first = next(arrays)
+    blocks = first.blocks()
+    np.testing.assert_array_equal(next(blocks)[1], value[0][:1])
+    with pytest.raises(ValueError, match=message):  # it would begin in the middle
+        next(first.blocks())
+    second = next(arrays)
+    for late in (blocks, first.blocks()):  # these would be the numbers of the second
+        with pytest.raises(ValueError, match=message):
+            next(late)
+    np.testing.assert_array_equal(np.concatenate([one for _, one in second.blocks()]), value[1])
+    with pytest.raises(ValueError, match="array 1 is not what comes next"):
+        next(second.blocks())
+    arrays.close()

@@ -1,5 +1,6 @@
 """What is converted is what was read, in files that anything reads."""
 
+import contextlib
 import importlib.util
 import json
 import subprocess
@@ -12,8 +13,9 @@ import pandas as pd
 import pytest
 import zarr
 
-from voxscale.data import convert_released, read_textgrid, read_tr_report
-from voxscale.errors import DataError
+from voxscale.data import convert_released, read_released, read_textgrid, read_tr_report
+from voxscale.data._stand_ins import textgrid_of, tr_report_of
+from voxscale.errors import DataError, VoxscaleWarning
 from voxscale.store import hash_file
 
 _spec = importlib.util.spec_from_file_location(
@@ -96,6 +98,85 @@ def test_the_published_classes_become_files_that_are_read(tmp_path):
     assert trs["split_ind"].tolist() == [1, 2, 3, pd.NA]
 
 
+SHORT = (
+    '"ooTextFile"\r\n"TextGrid"\r\n0\r\n1\r\n<exists>\r\n2\r\n"IntervalTier"\r\n"phone"\r\n0\r\n1'
+    '\r\n2\r\n0\r\n0.1\r\n"HH"\r\n0.1\r\n1\r\n"AY"\r\n"TextTier"\r\n"none"\r\n0\r\n1\r\n0'
+)
+
+
+def test_what_is_converted_reads_as_the_data_set_reads_the_pickle(tmp_path):
+    """TextGrids and TR times are equal to the last bit, from odd objects too."""
+    third = 1 / 3
+    entries = [(str(third), "1", 'two\r\nlines "q"'), (str(2 * third), "1.1", "")]
+    with made.old_modules() as classes:
+        tier, tr = classes["Tier"], classes["TRFile"]
+        lost = [filled_tier(tier, [("0", "0.1", "HH")]), filled_tier(tier, [])]
+        grids = {
+            "plain": made.text_grid(classes, ["a", "b\rc", "café"]),
+            "short": made.filled(classes["TextGrid"], read_file=SHORT, tiers=lost),
+            "bytes": made.filled(classes["TextGrid"], tiers=[
+                filled_tier(tier, [(b"0", b"1", "é".encode())]), filled_tier(tier, entries),
+                filled_tier(tier, [], classid="TextTier"), filled_tier(tier, [("0.1", "x")]),
+            ]),
+        }  # fmt: skip
+        even = (third + 2.0045 * np.arange(9)).tolist()
+        others = [(5.0, "start of it"), (5.0, " two  words "), (4.0, ""), (1e-7, "first")]
+        reports = {
+            "even": [made.filled(
+                tr, trtimes=even, soundstarttime=3 * third + 0.1, otherlabels=others)],
+            "unsorted": [made.filled(
+                tr, trtimes=[0.1, 2.1, 4.1, 6.1, 8.1, 12.1, 10.1, 14.1], soundstarttime=10.7,
+                soundstoptime=12.0, expectedtr=2.0045, otherlabels=[])],
+            "gap": [made.filled(tr, trtimes=[0, 2, 4, 10, 12], soundstarttime=2, soundstoptime=-1)],
+            "first of two": [made.tr_file(classes, 5), made.tr_file(classes, 6)],
+        }  # fmt: skip
+        paths = [made.dump(grids, tmp_path / "grids.jbl"), made.dump(reports, tmp_path / "trs.jbl")]
+    with pytest.warns(
+        VoxscaleWarning, match=r"trs\.jbl, the TRFile at \['unsorted'\].*out of order"
+    ):
+        convert_released(paths, tmp_path / "out")
+    for story, held in read_released(paths[0]).items():
+        path = tmp_path / "out" / "grids" / f"{story}.TextGrid"
+        with told_if(story == "bytes", "intervals start before"):
+            assert read_textgrid(path) == textgrid_of(held, story)
+    assert len(read_textgrid(tmp_path / "out" / "grids" / "short.TextGrid").tiers[0]) == 2
+    for story, held in read_released(paths[1]).items():
+        with told_if(story in ("unsorted", "gap"), "out of order|have no trigger"):
+            theirs = tr_report_of(held, story)
+        with told_if(story == "gap", "2 of 7 TRs have no trigger"):
+            ours = read_tr_report(tmp_path / "out" / "trs" / f"{story}.report")
+        assert ours.trigger_times.tolist() == theirs.trigger_times.tolist()
+        assert ours.tr_times.tolist() == theirs.tr_times.tolist()
+        for name in ("tr_s", "sound_start_s", "sound_stop_s", "other", "n_repaired"):
+            assert getattr(ours, name) == getattr(theirs, name)
+    even = read_tr_report(tmp_path / "out" / "trs" / "even.report")
+    assert [label for _, label in even.other] == [
+        "other first", "other", "other start of it", "two words",
+    ]  # fmt: skip
+
+
+def filled_tier(tier, entries, **held):
+    own = {"classid": "IntervalTier", "nameid": b"a", "xmin": 0.0, "xmax": "1.1", **held}
+    return made.filled(tier, simple_transcript=entries, **own)
+
+
+def told_if(is_told, match):
+    return pytest.warns(VoxscaleWarning, match=match) if is_told else contextlib.nullcontext()
+
+
+def test_a_story_without_a_sound_is_named_and_nothing_is_written(tmp_path):
+    with made.old_modules() as classes:
+        silent = made.filled(classes["TRFile"], trtimes=[0.0, 2.0, 4.0], soundstarttime=-1)
+        value = {"fox": [made.tr_file(classes, 5)], "hen": [silent]}
+        path = made.dump(value, tmp_path / "trs.jbl")
+    match = (
+        r"trs\.jbl, the TRFile at \['hen'\]\[0\]: the log has no onset of the sound.*sound_start_s="
+    )
+    with pytest.raises(DataError, match=match):
+        convert_released([path], tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_tables_and_the_rest(tmp_path):
     value = {**made.tables(), "alpha": 10.0, "names": ["a", "b"], "text": np.array(["p"])}
     convert_released([made.dump(value, tmp_path / "mixed.jbl", "bz2")], tmp_path / "out")
@@ -164,8 +245,11 @@ def test_what_cannot_be_converted_leaves_nothing(tmp_path):
     with made.old_modules() as classes:
         path = made.dump(made.filled(classes["TextGrid"], size=3), tmp_path / "grid.jbl")
         tier = made.dump(made.filled(classes["Tier"], size=3), tmp_path / "tier.jbl")
-    for one in (path, tier):
-        with pytest.raises(DataError, match=r"at the top cannot be converted.*read_released"):
+    for one, words in (
+        (path, r"grid\.jbl, the TextGrid at the top: this TextGrid holds size; expected tiers"),
+        (tier, r"at the top cannot be converted.*read_released"),
+    ):
+        with pytest.raises(DataError, match=words):
             convert_released([one], tmp_path / "out")
         cut = tmp_path / "cut.jbl"
         cut.write_bytes(made.dump(np.ones(99), tmp_path / "whole.jbl", "zlib").read_bytes()[:-9])

@@ -80,6 +80,7 @@ def test_the_corpus_is_what_its_script_writes():
     spec.loader.exec_module(write)
     corpus = json.loads(CORPUS.read_text())
     parts = [write.misused(), write.of_joblib(), write.of_pandas(), write.malformed()]
+    parts.append(write.amplified())
     for name, body in {name: body for part in parts for name, body in part.items()}.items():
         assert base64.b64decode(corpus[name]) == body
 

@@ -58,6 +58,10 @@ def test_the_text_of_the_file_goes_before_what_the_old_reader_made_of_it(tmp_pat
         (grid(tier("no rows")), "tier 0 has no simple_transcript"),
         (grid(tier([("0", "x", "hi")])), r"tier 0: 'x' is no time; expected seconds"),
         (grid(tier([("0", "nan", "hi")])), "'nan' is no time"),
+        (grid(tier([("0", "1", "hi"), ("2", "x")])), "tier 0 has rows of 2, 3 parts; expected"),
+        (grid(tier(["abc"])), "rows of 0 parts"),
+        (grid(tier([("0", "1", b"\xff")])), "tier 0: text is not UTF-8"),
+        (grid("no tier"), "tier 0 has no simple_transcript"),
     ],
 )
 def test_textgrids_that_cannot_be_had(given, match):
@@ -90,6 +94,9 @@ def test_times_that_the_old_repair_left_out_of_order():
         (tr_file([1.0, 3.0], sound=-1), "no onset of the sound, for which its class holds -1"),
         (tr_file([0.0, 2, 1, 9], expectedtr=2.0), "out of order, and 4 even TRs from 0 to 9 s"),
         ([], "0 times of TRs"),
+        (tr_file([1.0, 3.0], otherlabels=[("x", "y")]), "'x' is no time"),
+        (tr_file([1.0, 3.0], otherlabels=[(1.0,)]), "no numbers"),
+        (tr_file([0.0, 2, 2.5, *range(4, 90, 2)]), "2.5 s are 0.5 s apart, where a TR is 2 s"),
     ],
 )
 def test_tr_files_that_cannot_be_had(given, match):

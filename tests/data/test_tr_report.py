@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from voxscale.arrays import EventSeries
 from voxscale.data import TRReport, read_tr_report
-from voxscale.data._tr_report import _repaired
+from voxscale.data._triggers import repaired_triggers
 from voxscale.design import lanczos
 from voxscale.errors import DataError, VoxscaleWarning
 
@@ -137,14 +137,14 @@ def test_missing_triggers_are_found_where_one_pair_is_adjacent(run):
     steps, kept, times, tr_s = run
     assume(steps.count(1) >= max(1, 0.05 * len(steps)))
     assume(len(kept) >= len(times) / 3)
-    check_filled(_repaired(times[kept], None, "a.report"), kept, times, tr_s)
+    check_filled(repaired_triggers(times[kept], None, "a.report"), kept, times, tr_s)
 
 
 @settings(deadline=None)
 @given(run=lossy_runs([2, 3, 4, 7]))
 def test_missing_triggers_are_found_by_the_expected_tr_where_no_pair_is_adjacent(run):
     _, kept, times, tr_s = run
-    check_filled(_repaired(times[kept], tr_s * 1.004, "a.report"), kept, times, tr_s)
+    check_filled(repaired_triggers(times[kept], tr_s * 1.004, "a.report"), kept, times, tr_s)
 
 
 def test_a_long_gap_is_filled_by_the_tr_as_logged_and_not_as_expected(read):
@@ -170,7 +170,7 @@ def test_jitter_does_not_add_up_over_a_long_gap(rng):
         first = int(rng.integers(20, 100))
         missing = np.arange(first, first + int(rng.integers(100, 200)))
         kept = np.delete(np.arange(400), missing)
-        filled = _repaired(times[kept], None, "a.report")
+        filled = repaired_triggers(times[kept], None, "a.report")
         assert len(filled) == 400
         np.testing.assert_array_equal(filled[kept], times[kept])
 

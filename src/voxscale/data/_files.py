@@ -80,8 +80,8 @@ def present(path: FilePath, *, folder: bool = False) -> Path:
     Raises
     ------
     DataError
-        If nothing is there, it is a folder, it is empty, it cannot be opened, or it is a
-        git-annex or Git LFS pointer whose content was not fetched.
+        If nothing is there, it is a folder, a pipe or a device, it is empty, it cannot be opened,
+        or it is a git-annex or Git LFS pointer whose content was not fetched.
     """
     path, kind = kind_of(path)
     if kind == "link":
@@ -97,6 +97,11 @@ def present(path: FilePath, *, folder: bool = False) -> Path:
         if folder:
             return path
         msg = f"{path} is a folder; expected a file; name the file inside it."
+        raise DataError(msg)
+    with _opening(path):
+        is_regular = stat.S_ISREG(path.stat().st_mode)
+    if not is_regular:  # one may wait for ever, or give bytes for ever
+        msg = f"{path} is a pipe or a device; expected a file; write what it gives to one."
         raise DataError(msg)
     with _opening(path), path.open("rb") as file:
         head = file.read(_POINTER_LENGTH)

@@ -1,10 +1,12 @@
-"""TextGrids, TR files and word sequences of published pickles, as this package has them."""
+"""TextGrids and TR files of published pickles, as this package has them.
+
+One way to read them: the data set does so from the pickle, and a conversion writes what comes out.
+"""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,14 @@ import numpy as np
 from voxscale.arrays import Array
 from voxscale.data._files import as_number
 from voxscale.data._textgrid import Interval, Point, TextGrid, Tier, looks_like_textgrid, parse
-from voxscale.data._tr_report import TRReport
+from voxscale.data._tr_report import Event, TRReport, kind_of_label, report_of
 from voxscale.errors import DataError, VoxscaleWarning
 
-__all__ = ["textgrid_of", "tr_report_of"]
+__all__ = ["events_of", "textgrid_of", "tr_report_of"]
 
 _NO_SOUND = -1.0  # what the published class holds where the log had no onset of the sound
 _SAME_TR = 0.01  # by which the TR of an evened grid may differ from the class's own
+_POINTS, _INTERVALS = 2, 3  # what a row of a tier of each kind holds
 
 
 def textgrid_of(stand_in: Any, label: str) -> TextGrid:
@@ -44,10 +47,10 @@ def textgrid_of(stand_in: Any, label: str) -> TextGrid:
         If it holds neither, or an interval has no times.
     """
     held = stand_in.attributes
-    text = held.get("read_file")
-    if isinstance(text, str) and looks_like_textgrid(text):
-        return parse(text.replace("\r\n", "\n").replace("\r", "\n"), label)[0]
-    if not isinstance(held.get("tiers"), Sequence) or not held["tiers"]:
+    text = _text(held.get("read_file"), label)
+    if looks_like_textgrid(text):
+        return parse(text, label)[0]
+    if not isinstance(held.get("tiers"), list | tuple) or not held["tiers"]:
         msg = (
             f"{label}: this {stand_in.kind} holds {', '.join(held) or 'nothing'}; expected tiers, "
             "or the text of the file as read_file; fetch the TextGrid itself."
@@ -58,27 +61,42 @@ def textgrid_of(stand_in: Any, label: str) -> TextGrid:
 
 
 def _tier(stand_in: Any, label: str) -> Tier:
-    held = stand_in.attributes
+    held = getattr(stand_in, "attributes", {})
     rows = held.get("simple_transcript")
-    if not isinstance(rows, Sequence) or isinstance(rows, str):
+    if not isinstance(rows, list | tuple):
         msg = f"{label} has no simple_transcript; expected rows of text; fetch the TextGrid itself."
         raise DataError(msg)
-    intervals = tuple(_interval(row, label) for row in rows if len(row) == 3)
-    points = tuple(Point(_seconds(row[0], label), str(row[1])) for row in rows if len(row) == 2)
-    ends = [one.offset_s for one in intervals] + [one.time_s for one in points]
-    starts = [one.onset_s for one in intervals] + [one.time_s for one in points]
+    lengths = {len(row) if isinstance(row, list | tuple) else 0 for row in rows}
+    if len(lengths) > 1 or not lengths <= {_POINTS, _INTERVALS}:
+        msg = (
+            f"{label} has rows of {', '.join(map(str, sorted(lengths)))} parts; expected (onset, "
+            "offset, text) in all, or (time, text) in all; fetch the TextGrid itself."
+        )
+        raise DataError(msg)
+    is_points = lengths == {_POINTS} or (not lengths and held.get("classid") == "TextTier")
+    times = [[_seconds(one, label) for one in row[:-1]] for row in rows]
+    texts = [_text(row[-1], label) for row in rows]
+    entries = list(zip(times, texts, strict=True))
     return Tier(
-        str(held.get("nameid", "")),
-        _bound(held.get("xmin"), min(starts, default=0.0)),
-        _bound(held.get("xmax"), max(ends, default=0.0)),
-        intervals,
-        points,
-        is_interval_tier=not points,
+        _text(held.get("nameid"), label),
+        _bound(held.get("xmin"), min((row[0] for row in times), default=0.0)),
+        _bound(held.get("xmax"), max((row[-1] for row in times), default=0.0)),
+        () if is_points else tuple(Interval(row[0], row[1], text) for row, text in entries),
+        tuple(Point(row[0], text) for row, text in entries) if is_points else (),
+        is_interval_tier=not is_points,
     )
 
 
-def _interval(row: Sequence[Any], label: str) -> Interval:
-    return Interval(_seconds(row[0], label), _seconds(row[1], label), str(row[2]))
+def _text(value: Any, label: str) -> str:
+    """Return text, every line ending as it does in files; Python 2's is bytes beyond ASCII."""
+    if isinstance(value, bytes | bytearray):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            msg = f"{label}: text is not UTF-8 ({error}); expected it; fetch the TextGrid itself."
+            raise DataError(msg) from error
+    text = "" if value is None else str(value)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _bound(value: Any, instead: float) -> float:
@@ -87,9 +105,9 @@ def _bound(value: Any, instead: float) -> float:
 
 
 def _seconds(value: Any, label: str) -> float:
-    found = as_number(str(value))
+    found = as_number(value.decode("latin-1") if isinstance(value, bytes) else str(value))
     if not math.isfinite(found):
-        msg = f"{label}: {value!r} is no time; expected seconds; fetch the TextGrid itself."
+        msg = f"{label}: {value!r:.80} is no time; expected seconds; fetch the TextGrid itself."
         raise DataError(msg)
     return found
 
@@ -107,6 +125,38 @@ def tr_report_of(stand_in: Any, label: str) -> TRReport:
     Returns
     -------
     TRReport
+        As `voxscale.data.read_tr_report` gives it from the log that is made of `events_of`.
+
+    Raises
+    ------
+    DataError
+        As `events_of`; or if the times are no even TRs.
+
+    Warns
+    -----
+    VoxscaleWarning
+        As `events_of`; and if TRs are missing, which are filled in, or jitter.
+    """
+    report, note = report_of(events_of(stand_in, label), label)
+    if note:
+        warnings.warn(f"{label}: {note}", VoxscaleWarning, stacklevel=2)
+    return report
+
+
+def events_of(stand_in: Any, label: str) -> list[Event]:
+    """Return the log that the published class was read from, in order of time.
+
+    Parameters
+    ----------
+    stand_in : StandIn, or a list that begins with one
+        With ``trtimes`` and ``soundstarttime``, in seconds on the clock of the log.
+    label : str
+        For errors.
+
+    Returns
+    -------
+    list of Event
+        Other labels that would read as a trigger, or as the sound, begin with "other".
 
     Raises
     ------
@@ -125,31 +175,43 @@ def tr_report_of(stand_in: Any, label: str) -> TRReport:
     held = getattr(stand_in, "attributes", {})
     try:
         times = np.asarray(held.get("trtimes", ()), dtype=np.float64)
-        start_s = float(held.get("soundstarttime", _NO_SOUND))
+        start_s, stop_s = (_sound(held, name) for name in ("soundstarttime", "soundstoptime"))
+        others = [_other(time, text, label) for time, text in held.get("otherlabels") or ()]
+        usual_s = None if held.get("expectedtr") is None else float(held["expectedtr"])
     except (TypeError, ValueError) as error:
         msg = f"{label}: the times are no numbers ({error}); expected seconds; fetch the TR report."
         raise DataError(msg) from error
     if times.ndim != 1 or len(times) < 2 or not np.isfinite(times).all():
         msg = f"{label}: {times.size} times of TRs; expected two or more; fetch the TR report."
         raise DataError(msg)
-    if start_s == _NO_SOUND or not math.isfinite(start_s):
+    if start_s is None:
         msg = (
-            f"{label}: the log has no onset of the sound, for which its class holds {start_s:g}; "
+            f"{label}: the log has no onset of the sound, for which its class holds {_NO_SOUND:g}; "
             "expected seconds on the clock of the log; fetch the TR report, and read it with "
             "sound_start_s=."
         )
         raise DataError(msg)
-    times = _in_order(times, held.get("expectedtr"), label)
-    stop_s = held.get("soundstoptime")
-    return TRReport(
-        trigger_times=times - start_s,
-        tr_s=float(np.diff(times).mean()),
-        sound_start_s=start_s,
-        sound_stop_s=None if stop_s in (None, _NO_SOUND) else float(stop_s),
-    )
+    triggers = _in_order(times, usual_s, label).tolist()
+    events = [Event(time, "trigger", "trigger") for time in triggers]
+    events.append(Event(start_s, "start", "sound-start"))
+    if stop_s is not None:
+        events.append(Event(stop_s, "stop", "sound-stop"))
+    return sorted([*events, *others], key=lambda one: one.time_s)
 
 
-def _in_order(times: Array, expected_tr_s: Any, label: str) -> Array:
+def _sound(held: Any, name: str) -> float | None:
+    found = float(_NO_SOUND if held.get(name) is None else held[name])
+    return found if math.isfinite(found) and found != _NO_SOUND else None
+
+
+def _other(time: Any, text: Any, label: str) -> Event:
+    words = " ".join(_text(text, label).split())
+    if kind_of_label(words) != "other" or not words:
+        words = f"other {words}".strip()
+    return Event(_seconds(time, label), "other", words)
+
+
+def _in_order(times: Array, expected_tr_s: float | None, label: str) -> Array:
     if (np.diff(times) > 0).all():
         return times
     n_trs, first, last = len(times), float(times.min()), float(times.max())

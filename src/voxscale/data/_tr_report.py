@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
+from typing import NamedTuple
 
 import numpy as np
 
 from voxscale.arrays import Array
 from voxscale.data._files import FilePath, as_number, read_text
+from voxscale.data._triggers import UNEVEN, is_even, line_through, repaired_triggers
 from voxscale.errors import DataError, VoxscaleWarning
 
-__all__ = ["TRReport", "read_tr_report"]
+__all__ = ["Event", "TRReport", "kind_of_label", "read_tr_report", "report_of"]
 
-_NEAR = 1.5  # times the smallest gap between triggers: up to it, a gap may be one TR
-_FEWEST = 0.25  # of all triggers must be there, or no gap is taken for a TR
-_LEAST_SHARE = 0.05  # of gaps that are one TR: below it, a trigger too many is likelier
-_UNEVEN = 0.1  # of a TR: what logs jitter by, and scanners do not
-_EVEN = 0.009  # of a TR: just under what `voxscale.lanczos` allows
+
+class Event(NamedTuple):
+    """A line of a log: seconds on its clock, what it is about, and its label."""
+
+    time_s: float
+    kind: str  # trigger, start, stop, other
+    label: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +75,9 @@ class TRReport:
         they are, and `voxscale.lanczos` refuses them.
         """
         times = self.trigger_times
-        if not _is_even(times):
-            line = _line(times)
-            times = line if np.abs(times - line).max() < _UNEVEN * self.tr_s else times
+        if not is_even(times):
+            line = line_through(times)
+            times = line if np.abs(times - line).max() < UNEVEN * self.tr_s else times
         return times + self.tr_s / 2
 
     @classmethod
@@ -171,8 +176,29 @@ def read_tr_report(
     if sound_start_s is not None and not math.isfinite(sound_start_s):
         msg = f"sound_start_s is {sound_start_s}; expected finite seconds on the clock of the log."
         raise ValueError(msg)
-    events = _events(path)
-    triggers = np.sort([time for time, kind, _ in events if kind == "trigger"])
+    report, note = report_of(_events(path), path, sound_start_s, expected_tr_s)
+    if note:
+        warnings.warn(f"{path}: {note}", VoxscaleWarning, stacklevel=2)
+    return report
+
+
+def report_of(
+    events: Sequence[Event],
+    path: FilePath,
+    sound_start_s: float | None = None,
+    expected_tr_s: float | None = None,
+) -> tuple[TRReport, str]:
+    """Make the report of some events; return it, and what is odd in them, if anything is.
+
+    Parameters
+    ----------
+    events : sequence of Event
+    path : path-like
+        For errors.
+    sound_start_s, expected_tr_s : float, optional
+        As for `read_tr_report`, whose errors it raises.
+    """
+    triggers = np.sort([one.time_s for one in events if one.kind == "trigger"])
     if len(triggers) < 2:
         msg = (
             f"{path}: {len(triggers)} triggers; expected two or more lines such as "
@@ -181,23 +207,21 @@ def read_tr_report(
         raise DataError(msg)
     if sound_start_s is None:
         sound_start_s = _sound_start(events, path)
-    repaired = _repaired(triggers, expected_tr_s, path)
-    note = _note(repaired, len(repaired) - len(triggers))
-    if note:
-        warnings.warn(f"{path}: {note}", VoxscaleWarning, stacklevel=2)
-    stops = [time for time, kind, _ in events if kind == "stop"]
-    return TRReport(
+    repaired = repaired_triggers(triggers, expected_tr_s, path)
+    stops = [one.time_s for one in events if one.kind == "stop"]
+    report = TRReport(
         trigger_times=repaired - sound_start_s,
         tr_s=float(np.diff(repaired).mean()),
         sound_start_s=float(sound_start_s),
         sound_stop_s=stops[-1] if stops else None,
-        other=tuple((time, label) for time, kind, label in events if kind == "other"),
+        other=tuple((one.time_s, one.label) for one in events if one.kind == "other"),
         n_repaired=len(repaired) - len(triggers),
     )
+    return report, _note(repaired, len(repaired) - len(triggers))
 
 
-def _events(path: FilePath) -> list[tuple[float, str, str]]:
-    """Read (time, kind, label) of every line that is not blank."""
+def _events(path: FilePath) -> list[Event]:
+    """Read every line that is not blank."""
     events = []
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
@@ -211,11 +235,12 @@ def _events(path: FilePath) -> list[tuple[float, str, str]]:
             )
             raise DataError(msg)
         label = " ".join(rest)
-        events.append((time, _kind(label), label))
+        events.append(Event(time, kind_of_label(label), label))
     return events
 
 
-def _kind(label: str) -> str:
+def kind_of_label(label: str) -> str:
+    """Tell what a line of a log is about by its label."""
     if label in ("init-trigger", "trigger") or label.startswith("first"):
         return "trigger"
     if label == "sound-start" or label.startswith(("start", "START")):
@@ -225,84 +250,16 @@ def _kind(label: str) -> str:
     return "other"
 
 
-def _sound_start(events: list[tuple[float, str, str]], path: FilePath) -> float:
-    starts = [(time, label) for time, kind, label in events if kind == "start"]
+def _sound_start(events: Sequence[Event], path: FilePath) -> float:
+    starts = [one for one in events if one.kind == "start"]
     if len(starts) == 1:
-        return starts[0][0]
-    found = ", ".join(f"{time} {label!r}" for time, label in starts) or "none"
+        return starts[0].time_s
+    found = ", ".join(f"{one.time_s} {one.label!r}" for one in starts) or "none"
     msg = (
         f"{path}: {len(starts)} sound-start labels ({found}); expected one, since times count "
         "from the onset of the sound; pass sound_start_s=, in seconds on the clock of the log."
     )
     raise DataError(msg)
-
-
-def _repaired(triggers: Array, expected_tr_s: float | None, path: FilePath) -> Array:
-    """Fill every gap with as many triggers as it holds, evenly."""
-    gaps = np.diff(triggers)
-    tr_s = _tr(gaps) if expected_tr_s is None else _tr_near(gaps, expected_tr_s, path)
-    tr_s = _refined(tr_s, gaps)
-    close = np.flatnonzero(gaps <= 0.5 * tr_s)
-    if close.size:
-        i = int(close[0])
-        msg = (
-            f"{path}: triggers at {triggers[i]} and {triggers[i + 1]} s are {gaps[i]:.4g} s apart, "
-            f"where a TR is {tr_s:.4g} s; expected one trigger for each TR; remove the one that "
-            "is too many, or pass expected_tr_s= if the TR is another."
-        )
-        raise DataError(msg)
-    n_steps = _n_trs(gaps, tr_s)
-    off_s = np.abs(gaps - n_steps * tr_s)
-    if off_s.max() > _UNEVEN * tr_s:
-        i = int(off_s.argmax())
-        msg = (
-            f"{path}: triggers at {triggers[i]} and {triggers[i + 1]} s are {gaps[i]:.4g} s apart; "
-            f"expected a multiple of the TR, which seems to be {tr_s:.4g} s; pass expected_tr_s= "
-            "if the TR is another, or mend these lines."
-        )
-        raise DataError(msg)
-    pieces = [
-        start + gap * np.arange(steps) / steps
-        for start, gap, steps in zip(triggers[:-1], gaps, n_steps, strict=True)
-    ]
-    return np.concatenate([*pieces, triggers[-1:]])
-
-
-def _tr(gaps: Array) -> float:
-    """Find the TR among gaps that may each be several."""
-    plausible = gaps[gaps > _FEWEST * gaps.mean()]
-    if not plausible.size:  # all triggers at one time
-        return 0.0
-    single = gaps[(gaps >= plausible.min()) & (gaps <= _NEAR * plausible.min())]
-    return float(np.median(single if len(single) >= _LEAST_SHARE * len(gaps) else gaps))
-
-
-def _tr_near(gaps: Array, expected_tr_s: float, path: FilePath) -> float:
-    """Measure the TR where it is about known, on the gaps that hold the fewest."""
-    n_steps = _n_trs(gaps, expected_tr_s)
-    fewest = int(n_steps.min())
-    tr_s = float(np.median(gaps[n_steps == fewest])) / fewest
-    if not abs(tr_s - expected_tr_s) <= 0.05 * expected_tr_s:
-        msg = (
-            f"{path}: the median time between triggers is {np.median(gaps):.4g} s; expected "
-            f"{expected_tr_s} s, or a multiple of it; check that this is the log of the run."
-        )
-        raise DataError(msg)
-    return tr_s
-
-
-def _refined(tr_s: float, gaps: Array) -> float:
-    """Average over more and more TRs, so that jitter does not add up over a long gap."""
-    total_s, n_trs = tr_s, 1
-    for gap in np.sort(gaps[gaps > 0.5 * tr_s]):
-        n_steps = round(gap * n_trs / total_s)
-        if abs(gap - n_steps * total_s / n_trs) <= _UNEVEN * tr_s:
-            total_s, n_trs = total_s + float(gap), n_trs + n_steps
-    return total_s / n_trs
-
-
-def _n_trs(gaps: Array, tr_s: float) -> Array:
-    return np.maximum(np.rint(gaps / tr_s), 1).astype(int)
 
 
 def _note(triggers: Array, n_filled: int) -> str:
@@ -314,20 +271,8 @@ def _note(triggers: Array, n_filled: int) -> str:
             f"{n_filled} of {len(triggers)} TRs have no trigger and were filled in; a TR is "
             f"{tr_s:.4g} s (if not, pass expected_tr_s=)."
         )
-    if not _is_even(triggers):
-        off_s = np.abs(triggers - _line(triggers)).max()
-        does = "is evened out" if off_s < _UNEVEN * tr_s else "is too much to be evened out"
+    if not is_even(triggers):
+        off_s = np.abs(triggers - line_through(triggers)).max()
+        does = "is evened out" if off_s < UNEVEN * tr_s else "is too much to be evened out"
         notes.append(f"triggers lie up to {1000 * off_s:.0f} ms off an even grid, which {does}.")
     return " ".join(notes)
-
-
-def _is_even(times: Array) -> bool:
-    steps = np.diff(times)
-    return not steps.size or bool(np.abs(steps - steps.mean()).max() <= _EVEN * steps.mean())
-
-
-def _line(times: Array) -> Array:
-    """Fit a straight line to times by least squares."""
-    number = np.arange(len(times)) - (len(times) - 1) / 2
-    line: Array = times.mean() + number * (number @ times / (number @ number))
-    return line

@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 import tomllib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 from voxscale.data._bids_folders import common_tr_s, pipeline_of, places_of
 from voxscale.data._bids_names import Recording, choose, find_recordings, subjects_in
 from voxscale.data._card import DatasetCard
+from voxscale.data._chosen_tests import chosen_tests
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._events import events_file, read_sounds
 from voxscale.data._fetched import check_fetched
@@ -185,7 +186,7 @@ class BIDS:
             for run, some in groups.items()
         }
         responses, trials = lazy_scans(scans)
-        test = self._test_runs(label, groups)
+        test = chosen_tests(label, groups, self._test, next(reversed(groups), ""))
         return Dataset(
             name=self._name,
             subject=subject,
@@ -293,21 +294,6 @@ class BIDS:
             )
             raise DataError(msg)
         return beside
-
-    def _test_runs(self, label: str, groups: Mapping[str, Sequence[_Heard]]) -> tuple[str, ...]:
-        if self._test is None:
-            repeated = tuple(run for run, some in groups.items() if len(some) > 1)
-            if 0 < len(repeated) < len(groups):
-                return repeated
-            return tuple(groups)[-1:] if len(groups) > 1 else ()
-        for run in self._test:
-            if run not in groups:
-                msg = (
-                    f"{label}: test names {run!r}; expected one of {', '.join(groups)}"
-                    f"{did_you_mean(run, groups)}."
-                )
-                raise DataError(msg)
-        return self._test
 
 
 def subjects(root: Path | None) -> tuple[str, ...]:

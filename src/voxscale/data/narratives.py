@@ -28,6 +28,7 @@ from pathlib import Path
 
 from voxscale.data._bids_names import Recording, choose, find_recordings, subjects_in
 from voxscale.data._card import DatasetCard
+from voxscale.data._chosen_tests import chosen_tests
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._events import events_file, read_sounds
 from voxscale.data._fetched import check_fetched, data_folder
@@ -185,7 +186,7 @@ class Narratives:
             for story, some in groups.items()
         }
         responses, trials = lazy_scans(scans)
-        test = self._test_of(label, groups)
+        test = chosen_tests(label, groups, self._test, max(groups, default=""))
         return Dataset(
             name=CARD.name,
             subject=subject,
@@ -336,21 +337,6 @@ class Narratives:
                 return path
         msg = f"{label}: no mask; expected {' or '.join(map(str, paths))}; fetch it, or pass mask=."
         raise DataError(msg)
-
-    def _test_of(self, label: str, groups: dict[str, list[_Heard]]) -> tuple[str, ...]:
-        if self._test is None:
-            repeated = tuple(story for story, some in groups.items() if len(some) > 1)
-            if len(groups) > len(repeated) > 0:
-                return repeated
-            return (max(groups),) if len(groups) > 1 else ()
-        absent = [story for story in self._test if story not in groups]
-        if absent:
-            msg = (
-                f"{label}: test names {absent[0]!r}; expected of {', '.join(groups)}"
-                f"{did_you_mean(absent[0], groups)}."
-            )
-            raise DataError(msg)
-        return self._test
 
 
 def subjects(root: Path | None) -> tuple[str, ...]:

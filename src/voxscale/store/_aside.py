@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import socket
@@ -195,7 +196,7 @@ def _beside(path: Path) -> Path:
     """Choose a temporary name; the dot, the machine and the process are part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     mine = f".{path.name}.{machine_name()}."
-    _remove_left(path.parent, mine)
+    _remove_left(path.parent, glob.escape(mine))
     return path.with_name(f"{mine}{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
 
 

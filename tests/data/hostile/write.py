@@ -331,6 +331,96 @@ def of_pandas() -> dict[str, bytes]:
     return {f"pandas: {name}": done(body) for name, body in bodies.items()}
 
 
+def put(place: int) -> bytes:
+    """Put the last value into the memo, and let it go."""
+    return b"r" + struct.pack("<I", place) + b"0"
+
+
+def get(place: int) -> bytes:
+    return b"j" + struct.pack("<I", place)
+
+
+def several(*items: bytes) -> bytes:
+    return b"](" + b"".join(items) + b"e"
+
+
+def fields(*names: str, size: bytes = b"K\x08", at: bytes = b"K\x00") -> bytes:
+    """Write a type of several numbers, all in one place."""
+    held = b"}(" + b"".join(text(one) + pair(dtype("i1", "|"), at) for one in names) + b"u"
+    state = pair(b"K\x03", text("|"), b"N", pair(*map(text, names)), held, size, b"K\x01", b"K\x00")
+    return call("numpy", "dtype", text("V8")) + state + b"b"
+
+
+def amplified() -> dict[str, bytes]:
+    """Write little that is used again and again, or that stands for much."""
+    scalar = word("numpy._core.multiarray", "scalar")
+    wide = (
+        call("numpy", "dtype", text("S200000"), b"\x89", b"\x88")
+        + pair(number(3), text("|"), b"N", b"N", b"N", number(200_000), b"K\x01", b"K\x00")
+        + b"b"
+    )
+    same_hash = b"".join(
+        get(2) + get(1) + data(struct.pack("<dd", -1000003.0 * k, k)) + b"\x86RN" for k in range(9)
+    )
+    chain = b"".join(b"]" + get(i) + b"a" + put(i + 1) for i in range(700))
+    none, letters = (
+        call(
+            "pandas.core.indexes.base",
+            "_new_Index",
+            word("pandas", "RangeIndex"),
+            table(start=b"K\x00", stop=b"K\x00", step=b"K\x01", name=b"N"),
+        ),
+        text("b" * 60_000),
+    )
+    many = none.replace(b"stop" + b"K\x00", b"stop" + number(199_999))
+    block = call(
+        "pandas._libs.internals",
+        "_unpickle_block",
+        array(pair(number(199_999), b"K\x00"), dtype(), data(b"")),
+        call("builtins", "slice", b"K\x00", number(199_999), b"K\x01"),
+        b"K\x02",
+    )
+    manager = call(
+        "pandas.core.internals.managers", "BlockManager", pair(block), several(many, none)
+    )
+    refs = array(pair(number(900)), dtype("O8", "|"), several(*[get(1)] * 900))
+    parts = {
+        "scalars of the same bytes": data(b"a" * 200_000) + put(1) + wide + put(2) + several(
+            *[scalar + get(2) + get(1) + b"\x86R"] * 300),
+        "complex numbers as keys": dtype("c16") + put(1) + scalar + put(2) + b"}(" + same_hash + b"u",
+        "range of a trillion": call("builtins", "range", number(10**12)),
+        "nothing by far too much": wrapped(b"", shape=pair(b"K\x00", number(2**61))),
+        "nothing by far too much, given": array(pair(b"K\x00", number(2**61)), dtype(), data(b"")),
+        "chain that is listed from its end": b"]" + put(0) + chain + several(
+            *[get(i) for i in range(700, -1, -1)]),
+        "labels of one long text": letters + put(1) + call(
+            "pandas.core.indexes.base", "_new_Index", word("pandas", "Index"),
+            table(data=refs, name=b"N")),
+        "labels of half numbers": call(
+            "pandas.core.indexes.base", "_new_Index", word("pandas", "Index"),
+            table(data=array(pair(b"K\x01"), dtype("f2"), data(b"aa")), name=b"N")),
+        "table of columns alone": begun("pandas", "DataFrame", table(_mgr=manager)),
+        "field of a long name": wrapped(bytes(8), shape=pair(b"K\x01"), dtype=fields("a" * 300)),
+        "field before its start": wrapped(
+            bytes(8), shape=pair(b"K\x01"), dtype=fields("a", at=number(-8))),
+        "fields of 2 GiB": wrapped(b"", dtype=fields("a", "b", size=number(2**31 - 1))),
+        "text beyond Unicode, mapped": wrapped(
+            b"\xff" * 4, shape=pair(b"K\x01"), dtype=dtype("U1")),
+        "name that clears the screen": word("\x1b[2Jx", "TextGrid") + pair(text("a")) + b"R",
+        "attribute that clears the screen": begun("a", "TextGrid", b"}" + text("\x1b[2J") + b"Ns"),
+    }  # fmt: skip
+    made = {name: done(body) for name, body in parts.items()}
+    whole = done(b"]K\x01a")
+    made |= {
+        "protocol 255": b"\x80\xffN.",
+        "members of gzip that end early": gzip.compress(whole[:3], mtime=0) * 2,
+        "members of bz2 and then noise": bz2.compress(whole[:3]) + b"BZh9noise",
+        "empty members of gzip": gzip.compress(b"", mtime=0) * 5000,
+        "empty members of xz": lzma.compress(b"") * 5000,
+    }
+    return {f"amplified: {name}": body for name, body in made.items()}
+
+
 def malformed() -> dict[str, bytes]:
     """Write what is no pickle, or says that it is longer than it is."""
     made = {
@@ -435,7 +525,15 @@ def corpus() -> dict[str, bytes]:
         f"{place}: {module}.{name}": invoked(place, module, name, args)
         for place, (module, name, args) in enumerate(CALLS)
     }
-    return {**calls, **misused(), **of_joblib(), **of_pandas(), **malformed(), **bombs()}
+    return {
+        **calls,
+        **misused(),
+        **of_joblib(),
+        **of_pandas(),
+        **malformed(),
+        **amplified(),
+        **bombs(),
+    }
 
 
 if __name__ == "__main__":

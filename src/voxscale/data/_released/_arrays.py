@@ -78,7 +78,9 @@ class FoundArray:
         """Return the array as a part of the mapped file, read-only."""
         at = self.source.tell()
         self.skip()
-        return self._shaped(whole[at : at + self.n_bytes])
+        with self.source.telling():
+            found = self._shaped(whole[at : at + self.n_bytes])
+            return _checked(found) if self.dtype.kind == "U" else found
 
     def passed(self) -> StoredArray:
         """Pass over the array, and return what is known of it."""
@@ -108,7 +110,14 @@ class FoundArray:
         start : int
             Where the block begins, along the first axis, or the last where ``order`` is "F".
         block : array
+
+        Raises
+        ------
+        ValueError
+            If they were taken before, or the file has been read on or closed.
         """
+        if self.given is None:
+            self._check_there(self.n_bytes)
         if self.given is not None or not self.shape or not self.n_bytes:
             yield 0, self.held()
             return
@@ -127,7 +136,19 @@ class FoundArray:
             self.source.budget.taken = before  # the one before is let go
             yield start, values
 
+    def _check_there(self, n: int) -> None:
+        """Refuse to read what is not what comes next in the file."""
+        if self.source.file.closed or n > self._n_left:
+            msg = (
+                f"{self.source.path}: array {self.number} is not what comes next any more: its "
+                "blocks were taken, the next array was asked for, or the file was closed; expected "
+                "blocks to be taken once, while it is there; take them within "
+                "'for array in stream_released(path):', or call stream_released again."
+            )
+            raise ValueError(msg)
+
     def _next(self, n: int) -> Array:
+        self._check_there(n)
         self._n_left -= n
         return self.source.take(n)
 
@@ -144,7 +165,8 @@ def as_shape(value: Any, dtype: np.dtype[Any]) -> tuple[int, ...]:
     shape: Any = tuple(int(one) if isinstance(one, np.integer) else one for one in value)
     if not all(type(one) is int and 0 <= one < _LARGEST for one in shape):
         refuse("an array with an odd shape", "whole numbers, 0 or more")
-    if math.prod(shape) * max(1, dtype.itemsize) >= _LARGEST:
+    # Lengths beside a 0 count too: numpy multiplies them.
+    if math.prod(max(1, one) for one in shape) * max(1, dtype.itemsize) >= _LARGEST:
         refuse(f"an array of shape {shape} and type {dtype}", "one that fits a disk")
     if dtype.itemsize == 0 and math.prod(shape):
         refuse(f"an array of type {dtype}, which takes no space", "numbers or text")
@@ -167,12 +189,13 @@ def object_array(items: Any, shape: tuple[int, ...], order: str) -> Array:
     return _laid(found, shape, order)
 
 
-def scalar_of(dtype: Any, raw: Any) -> Any:
+def scalar_of(source: Source, dtype: Any, raw: Any) -> Any:
     """Return one number, as numpy's."""
     if not isinstance(dtype, np.dtype) or dtype.hasobject or dtype.itemsize == 0:
         refuse("a number that is none", "a number as numpy pickles it")
     if not isinstance(raw, bytes | bytearray) or len(raw) != dtype.itemsize:
         refuse("a number with too many or too few bytes", f"{dtype.itemsize} bytes")
+    source.budget.take(dtype.itemsize)  # of each use of the bytes
     return _checked(np.frombuffer(bytes(raw), np.uint8).view(dtype))[0]
 
 

@@ -19,13 +19,14 @@ from voxscale.data._released._source import Source
 from voxscale.data._released._values import StoredArray
 from voxscale.data._released._write_values import write_values
 from voxscale.errors import DataError
-from voxscale.store import folder_aside, hash_file, write_aside
+from voxscale.store import folder_aside, hash_file, remove_whole, write_aside
 
 __all__ = ["convert_released"]
 
 _MANIFEST = "manifest.json"
 _CHUNK_BYTES = 8 * 2**20
 _CHUNKS_HELD = 4
+_MOST_PLACES = 100  # of one array, which is written to each
 
 
 def convert_released(
@@ -64,7 +65,7 @@ def convert_released(
     """
     out = Path(out).expanduser()
     found = [present(path) for path in paths]
-    _check_names(found)
+    _check_names(found, out)
     manifest = _manifest(out)
     for path in found:
         source = {"name": path.name, "n_bytes": path.stat().st_size, "sha256": hash_file(path)}
@@ -78,17 +79,33 @@ def convert_released(
         _save(manifest, out)
         try:
             manifest[path.stem] = {"source": source, "written": _convert(path, out, max_gib)}
+            _save(manifest, out)
         except BaseException:
-            manifest.pop(path.stem)
-            _save(manifest | ({path.stem: before} if before else {}), out)
+            _take_back(manifest, path.stem, before, out)
             raise
-        _save(manifest, out)
     return manifest
+
+
+def _take_back(manifest: dict[str, Any], stem: str, before: Any, out: Path) -> None:
+    """Leave nothing of a conversion that failed, and what was there before it as it was."""
+    del manifest[stem]
+    if before and _is_done(before, before["source"], out):
+        manifest[stem] = before
+    else:
+        for one in _tops(out, stem):
+            if one.exists():
+                remove_whole(one)
+    _save(manifest, out)
+
+
+def _tops(out: Path, stem: str) -> tuple[Path, Path]:
+    """Return where the arrays of a file go, and where the rest does."""
+    return out / f"{stem}.zarr", out / stem
 
 
 def _check_free(path: Path, out: Path) -> None:
     """Refuse to replace what was not written by a conversion."""
-    for one in (out / f"{path.stem}.zarr", out / path.stem):
+    for one in _tops(out, path.stem):
         if one.exists() or one.is_symlink():
             msg = (
                 f"{one} is there already, and {out / _MANIFEST} does not say that it was converted "
@@ -102,13 +119,19 @@ def _save(manifest: dict[str, Any], out: Path) -> None:
         (out / _MANIFEST).unlink(missing_ok=True)
         return
     with write_aside(out / _MANIFEST) as temporary:
-        text = json.dumps(manifest, indent=1, ensure_ascii=False)
+        text = json.dumps(manifest, indent=1)  # names of files need not be Unicode
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _check_names(paths: list[Path]) -> None:
+def _check_names(paths: list[Path], out: Path) -> None:
     stems: dict[str, Path] = {}
     for path in paths:
+        if path.stem.lower() in (".", "..", _MANIFEST):
+            msg = (
+                f"{path} would be written to {out / path.stem}; expected a file with a name of its "
+                "own; rename it."
+            )
+            raise DataError(msg)
         before = stems.setdefault(path.stem, path)
         if before != path:
             msg = (
@@ -157,14 +180,14 @@ def _is_done(record: Any, source: dict[str, Any], out: Path) -> bool:
 
 def _convert(path: Path, out: Path, max_gib: float | None) -> list[dict[str, Any]]:
     names = _array_names(path, max_gib)
-    arrays, others = out / f"{path.stem}.zarr", out / path.stem
+    arrays, others = _tops(out, path.stem)
     with ExitStack() as stack:
         beside = stack.enter_context(folder_aside(others))
         folder = stack.enter_context(folder_aside(arrays)) if names else None
         with closing(Source(path, max_gib)) as source:
             group = _Group(folder, names)
             value = contents(source, group.take)
-        write_values(value, beside, path)
+        write_values(value, beside, path, source.budget.held)
         if not any(beside.iterdir()):
             (beside / "values.json").write_text("[]\n")
     return [
@@ -183,7 +206,14 @@ def _array_names(path: Path, max_gib: float | None) -> dict[int, list[str]]:
         value = contents(source, FoundArray.passed)
     for _, keys, one, before in leaves_of(value):
         if before is None and isinstance(one, StoredArray) and _is_of_numbers(one.dtype):
-            found.setdefault(one.number, []).append(names.of(keys or ("array",)))
+            places = found.setdefault(one.number, [])
+            places.append(names.of(keys or ("array",)))
+            if len(places) > _MOST_PLACES:
+                msg = (
+                    f"{path}: array {one.number} is in more than {_MOST_PLACES} places, and would "
+                    "be written as often; expected one place each; use stream_released instead."
+                )
+                raise DataError(msg)
     return found
 
 

@@ -17,6 +17,7 @@ _CODE = re.compile(
 _UNIT = re.compile(r"generic|Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as")
 _ORDERS = ("<", ">", "=", "|")
 _MOST_FIELDS = 1000
+_LONGEST_NAME = 200
 _EXPECTED = "a type of numbers or text as numpy pickles it"
 
 
@@ -70,7 +71,9 @@ def _unit(state: tuple[Any, ...]) -> str:
 def _of_fields(names: Any, fields: Any, n_bytes: Any) -> np.dtype[Any]:
     if not isinstance(names, tuple) or type(fields) is not dict or len(names) > _MOST_FIELDS:
         refuse("a dtype whose fields are no table", _EXPECTED)
-    found = [fields.get(name) if type(name) is str else None for name in names]
+    if not all(type(name) is str and len(name) <= _LONGEST_NAME for name in names):
+        refuse("a dtype with a field of an odd name", f"at most {_LONGEST_NAME} letters")
+    found = [fields.get(name) for name in names]
     for one in found:
         # A type within a type could be as deep as 2 to the number of its parts.
         if (

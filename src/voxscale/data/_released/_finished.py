@@ -27,24 +27,30 @@ def checked(value: Any) -> Any:
         If a class or function, or a half-made object, is among it, or it is nested too deeply.
     """
     seen: set[int] = set()
-    level = [value]
-    for _ in range(_DEEPEST):
-        below: list[Any] = []
-        for one in level:
-            if id(one) in seen:
-                continue
-            parts = parts_of(one)
-            if parts is None:
-                if isinstance(one, (*_FINE, np.ndarray)) or _is_table(one):
-                    continue
-                name = getattr(one, "name", None) or getattr(one, "known", None)
-                refuse(f"the file holds {name or type(one).__name__!r} as a value", "data")
-            seen.add(id(one))
-            below.extend(parts)
-        if not below:
-            return value
-        level = below
-    return refuse("the objects are nested too deeply", f"at most {_DEEPEST} levels", "flatten them")
+    path = [iter((value,))]  # what is left of each container that one goes through
+    while path:
+        parts = next((new for one in path[-1] if (new := _new_parts(one, seen)) is not None), None)
+        if parts is None:
+            path.pop()
+            continue
+        path.append(iter(parts))
+        if len(path) > _DEEPEST:
+            what = "the objects are nested too deeply"
+            refuse(what, f"at most {_DEEPEST} levels", "flatten them")
+    return value
+
+
+def _new_parts(value: Any, seen: set[int]) -> Any:
+    """Return what a container holds, the first time; None for what is none, and is data."""
+    if id(value) in seen:
+        return None
+    parts = parts_of(value)
+    if parts is not None:
+        seen.add(id(value))
+    elif not isinstance(value, (*_FINE, np.ndarray)) and not _is_table(value):
+        name = getattr(value, "name", None) or getattr(value, "known", None)
+        refuse(f"the file holds {name or type(value).__name__!r} as a value", "data")
+    return parts
 
 
 def parts_of(value: Any) -> Any:

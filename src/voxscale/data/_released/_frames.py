@@ -22,8 +22,10 @@ from voxscale.data._released._values import (
 __all__ = ["ALIASES", "BUILDERS", "CALLS", "WORDS"]
 
 _ITEM_BYTES = 200
-_MOST_COLUMNS = 1_000_000
-_LONGEST = 2**40  # rows of a table that has no column
+_MOST_COLUMNS = 200_000  # of all tables of a file
+_MOST_ROWS = 1_000_000  # of a table that has no column
+_COLUMN_BYTES = 2000  # that pandas takes for one, however short
+_LONGEST = 2**40  # rows of a table
 _FRAME, _SERIES = ("pandas", "DataFrame"), ("pandas", "Series")
 _MANAGER = ("pandas", "BlockManager")
 _RANGE, _INDEX = ("pandas", "RangeIndex"), ("pandas", "Index")
@@ -90,7 +92,7 @@ def _new_index(machine: Any, cls: Any, parts: Any) -> Any:
         refuse("labels that are no array", "an array of numbers or text")
     if isinstance(labels, np.ndarray):
         machine.source.budget.take(_ITEM_BYTES + labels.nbytes)
-        return pd.Index(_plain(labels), name=name)
+        return pd.Index(_plain(machine, labels), name=name)
     return FrameOnDisk("Index", labels.shape, labels.n_bytes)
 
 
@@ -132,14 +134,19 @@ def _frame_built(machine: Any, begun: Begun, state: Any) -> Any:
         n_bytes = sum(getattr(one, "n_bytes", getattr(one, "nbytes", 0)) for one in parts)
         return FrameOnDisk(begun.known[1], tuple(reversed(lengths)), n_bytes)
     columns = _columns(machine, manager, lengths)
-    return _series(state, manager, columns) if n_axes == 1 else _frame(manager, columns)
+    make = _series if n_axes == 1 else _frame
+    return make(machine, state, manager, columns)
 
 
 def _columns(machine: Any, manager: _Manager, lengths: list[int]) -> list[Array]:
     """Return the columns of all blocks, in the order of the table."""
     n_columns, n_rows = (lengths[0], lengths[1]) if len(lengths) == 2 else (1, lengths[0])
-    if n_columns > _MOST_COLUMNS or n_rows > (_LONGEST if n_columns else _MOST_COLUMNS):
+    if n_columns > _MOST_COLUMNS or n_rows > (_LONGEST if n_columns else _MOST_ROWS):
         refuse(f"a table of {n_rows} rows and {n_columns} columns", "a smaller one")
+    machine.tally.n_columns += n_columns
+    if machine.tally.n_columns > _MOST_COLUMNS:
+        refuse(f"tables of more than {_MOST_COLUMNS} columns", "fewer", "save them as arrays")
+    machine.source.budget.take(_COLUMN_BYTES * n_columns)
     found: dict[int, Array] = {}
     for block in manager.blocks:
         values = block.values
@@ -157,25 +164,35 @@ def _columns(machine: Any, manager: _Manager, lengths: list[int]) -> list[Array]
     return [found[place] for place in range(n_columns)]
 
 
-def _frame(manager: _Manager, columns: list[Array]) -> Any:
+def _frame(machine: Any, state: Any, manager: _Manager, columns: list[Array]) -> Any:
     import pandas as pd
 
-    made = pd.DataFrame(dict(enumerate(map(_plain, columns))), index=manager.axes[1])
+    if len(columns) > 1 and len({one.dtype for one in columns}) == 1 and _is_number(columns[0]):
+        held: Any = np.stack(columns, axis=1)  # much quicker than one by one
+    else:
+        held = {place: _plain(machine, values) for place, values in enumerate(columns)}
+    made = pd.DataFrame(held, index=manager.axes[1])
     made.columns = manager.axes[0]
     return made
 
 
-def _series(state: dict[str, Any], manager: _Manager, columns: list[Array]) -> Any:
+def _is_number(values: Array) -> bool:
+    return values.dtype.kind in "biufc"
+
+
+def _series(machine: Any, state: Any, manager: _Manager, columns: list[Array]) -> Any:
     import pandas as pd
 
     name = state.get("_name", state.get("name"))
     name = name if isinstance(name, str | int | float) else None
-    return pd.Series(_plain(columns[0]), index=manager.axes[0], name=name)
+    return pd.Series(_plain(machine, columns[0]), index=manager.axes[0], name=name)
 
 
-def _plain(values: Array) -> Any:
+def _plain(machine: Any, values: Array) -> Any:
     """Return what pandas makes a column of; text as text, whatever it was held as."""
     if values.dtype.kind == "O" and all(one is None or isinstance(one, str) for one in values):
+        # pandas copies the letters of each, and one text may be in many places.
+        machine.source.budget.take(2 * sum(len(one) for one in values if one is not None))
         return list(values)
     if values.dtype.kind not in "biufcOmM":
         refuse(f"a column of type {values.dtype}", "numbers or text")

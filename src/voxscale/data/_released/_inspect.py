@@ -19,6 +19,7 @@ __all__ = ["Entry", "entries_of", "inspect_released", "leaves_of"]
 
 _MOST_ENTRIES = 100_000
 _NAME_LENGTH = 200
+_FIELDS_SHOWN = 8
 _LISTED = (dict, StandIn, StoredArray, FrameOnDisk)
 
 
@@ -104,11 +105,11 @@ def leaves_of(value: Any) -> Iterator[tuple[str, tuple[Any, ...], Any, str | Non
     while waiting:
         keys, one = waiting.pop()
         name = "".join(f"[{_shown(key)}]" for key in keys)[:_NAME_LENGTH]
-        if isinstance(one, dict | list | tuple | StandIn):
-            before = seen.setdefault(id(one), name)
-            if before != name:
-                yield name, keys, one, before
+        if _is_table(one) or isinstance(one, dict | list | tuple | StandIn):
+            if id(one) in seen:
+                yield name, keys, one, seen[id(one)]
                 continue
+            seen[id(one)] = name
         below = _below(one, listed)
         if below is None:
             yield name, keys, one, None
@@ -135,13 +136,17 @@ def _is_listed(value: Any, listed: dict[int, bool]) -> bool:
 
 
 def _is_by_itself(value: Any) -> bool:
-    return isinstance(value, _LISTED) or hasattr(value, "iloc") or hasattr(value, "to_frame")
+    return isinstance(value, _LISTED) or _is_table(value)
+
+
+def _is_table(value: Any) -> bool:
+    return hasattr(value, "iloc") or hasattr(value, "to_frame")
 
 
 def _entry(name: str, keys: tuple[Any, ...], value: Any, counted: set[int]) -> Entry:
     if isinstance(value, StoredArray):
         number = value.number
-        return Entry(name, "array", str(value.dtype), value.shape, value.n_bytes, number, keys)
+        return Entry(name, "array", _type(value.dtype), value.shape, value.n_bytes, number, keys)
     if isinstance(value, FrameOnDisk):
         return Entry(name, value.kind, "", value.shape, value.n_bytes, keys=keys)
     if isinstance(value, Blob):
@@ -149,9 +154,13 @@ def _entry(name: str, keys: tuple[Any, ...], value: Any, counted: set[int]) -> E
     kind = value.kind if isinstance(value, StandIn) else _kind(value)
     sized = isinstance(value, list | tuple | set | frozenset | dict)
     shape = tuple(value.shape) if hasattr(value, "dtype") else (len(value),) if sized else ()
-    return Entry(
-        name, kind, str(getattr(value, "dtype", "")), shape, _n_bytes(value, counted), keys=keys
-    )
+    dtype = _type(getattr(value, "dtype", ""))
+    return Entry(name, kind, dtype, shape, _n_bytes(value, counted), keys=keys)
+
+
+def _type(dtype: Any) -> str:
+    n_fields = len(getattr(dtype, "names", None) or ())
+    return str(dtype) if n_fields <= _FIELDS_SHOWN else f"{n_fields} fields"
 
 
 def _kind(value: Any) -> str:
@@ -180,4 +189,6 @@ def _n_bytes(value: Any, seen: set[int]) -> int:
 
 
 def _shown(key: Any) -> str:
-    return repr(key) if not isinstance(key, str) else repr(key[:_NAME_LENGTH])
+    if isinstance(key, tuple):
+        return f"({', '.join(map(_shown, key))})"
+    return repr(key[:_NAME_LENGTH] if isinstance(key, str | bytes) else key)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from voxscale.data._released._values import refuse
 
 __all__ = ["checked_key", "filled"]
@@ -22,16 +24,21 @@ def checked_key(machine: Any, value: Any) -> Any:
         if n_seen > _MOST_IN_KEY:
             refuse("a key of too many parts", f"at most {_MOST_IN_KEY}")
         if type(one) is tuple:
-            machine.n_tuple_keys += 1
-            if machine.n_tuple_keys > _MOST_TUPLE_KEYS:
+            machine.tally.n_tuple_keys += 1
+            if machine.tally.n_tuple_keys > _MOST_TUPLE_KEYS:
                 refuse("a great many keys that are tuples", f"at most {_MOST_TUPLE_KEYS}")
             waiting.extend(one[: _MOST_IN_KEY + 1])
         elif type(one) is int and one.bit_length() > _WIDEST_KEY:
             refuse(f"a key of {one.bit_length()} bits", f"at most {_WIDEST_KEY}")
-        elif not isinstance(one, (*_SCALARS, int)) and type(one).__module__ != "numpy":
+        elif not isinstance(one, (*_SCALARS, int)) and not _is_number(one):
             kind = getattr(one, "name", type(one).__name__)
             refuse(f"a key that is a {kind}", "text, a number, or a tuple of these")
     return value
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether it is one of numpy's; of complex numbers and times, hashes can be chosen."""
+    return isinstance(value, np.generic) and value.dtype.kind in "biuf"
 
 
 def filled(machine: Any, target: Any, items: list[Any]) -> None:

@@ -32,6 +32,7 @@ _ARRAY_CLASSES = {
 }
 _OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _ITEM_BYTES = 100  # held for an entry of a set or dict; what is built twice counts twice
+_LONGEST_RANGE = 10_000_000  # whoever lists it must hold it
 _OLD_JOBLIB = "sklearn.externals."
 _TEXT_OF_BYTES = ("latin1", "latin-1", "iso-8859-1")
 
@@ -187,7 +188,10 @@ def _whole(kind: Callable[..., Any]) -> Callable[..., Any]:
     def made(machine: Any, *args: Any) -> Any:
         if not all(one is None or type(one) is int for one in args):
             refuse(f"a {kind.__name__} of what are no whole numbers", "whole numbers")
-        return kind(*args)
+        found = kind(*args)
+        if isinstance(found, range) and len(found[: _LONGEST_RANGE + 1]) > _LONGEST_RANGE:
+            refuse(f"a range of more than {_LONGEST_RANGE} numbers", "a shorter one")
+        return found
 
     return made
 
@@ -211,7 +215,7 @@ def _reconstructed(machine: Any, cls: Any, base: Any, state: Any) -> Any:
 CALLS: dict[Name, Callable[..., Any]] = {
     ("numpy._core.multiarray", "_reconstruct"): _array_begun,
     ("numpy._core.multiarray", "scalar"): lambda machine, dtype, raw: scalar_of(
-        dtype, as_bytes(raw)
+        machine.source, dtype, as_bytes(raw)
     ),
     ("numpy._core.numeric", "_frombuffer"): _array_of_buffer,
     ("numpy", "dtype"): lambda machine, *args: dtype_begun(*args),

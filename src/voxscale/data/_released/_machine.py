@@ -8,12 +8,20 @@ and a word that is not there ends the reading.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from voxscale.data._released._arrays import FoundArray
 from voxscale.data._released._known import BUILDERS, CALLS, CLASSES, NOT_A_CLASS, known_as
 from voxscale.data._released._source import Source
-from voxscale.data._released._values import Begun, Global, StandIn, Wrong, refuse
+from voxscale.data._released._values import (
+    Begun,
+    Global,
+    StandIn,
+    Wrong,
+    printable,
+    refuse,
+)
 
 __all__ = ["Machine", "Nested", "Stop"]
 
@@ -22,7 +30,7 @@ _DEEPEST = 8  # pickles within pickles: arrays of objects that hold such arrays
 # What a step may meet on a stack that is not what it expects.
 _ODD = (
     IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError,
-    EOFError, RecursionError,
+    EOFError, RuntimeError, ArithmeticError, AssertionError,
 )  # fmt: skip
 
 
@@ -34,6 +42,15 @@ class Nested(Exception):
     """A whole pickle follows: the objects of an array."""
 
 
+@dataclass
+class Tally:
+    """What is counted over a whole file."""
+
+    n_arrays: int = 0
+    n_tuple_keys: int = 0
+    n_columns: int = 0
+
+
 class Machine:
     """The stack and the memo of one pickle.
 
@@ -43,19 +60,18 @@ class Machine:
     steps : mapping of int to function
         What each byte does.
     depth : int
-    counter : list of int, optional
-        How many arrays were found so far; shared with the pickles within.
+    tally : Tally, optional
+        Shared with the pickles within.
     """
 
     def __init__(
-        self, source: Source, steps: dict[int, Any], depth: int = 0, counter: Any = None
+        self, source: Source, steps: dict[int, Any], depth: int = 0, tally: Tally | None = None
     ) -> None:
         self.source, self.steps, self.depth = source, steps, depth
-        self.counter = [0] if counter is None else counter
+        self.tally = Tally() if tally is None else tally
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.n_tuple_keys = 0
 
     def run(self) -> Iterator[FoundArray]:
         """Go through the pickle; yield each array, whose ``value`` must be set by whoever takes it.
@@ -123,7 +139,7 @@ class Machine:
                 "ask who made it to save these alone, or load it with joblib where you trust it "
                 "with your account",
             )
-        return Global(known, f"{module}.{name}")
+        return Global(known, printable(f"{module}.{name}"))
 
     def call(self, function: Any, args: Any) -> Any:
         """Build what a function would return."""
@@ -164,13 +180,13 @@ class Machine:
 
     def next_number(self) -> int:
         """Count an array."""
-        self.counter[0] += 1
-        return int(self.counter[0]) - 1
+        self.tally.n_arrays += 1
+        return self.tally.n_arrays - 1
 
     def _nested(self) -> Iterator[FoundArray]:
         if self.depth >= _DEEPEST:
             refuse("arrays of objects are nested too deeply", f"at most {_DEEPEST} levels")
-        inner = Machine(self.source, self.steps, self.depth + 1, self.counter)
+        inner = Machine(self.source, self.steps, self.depth + 1, self.tally)
         yield from inner.run()
         self._replace(self.stack[-1], inner.stack[-1])
 
@@ -202,6 +218,7 @@ def _add_attributes(machine: Machine, target: StandIn, state: Any) -> None:
         machine.source.budget.take(100 * len(table))
         for name, value in table.items():
             key = name.decode("latin-1") if isinstance(name, bytes) else name
-            if not isinstance(key, str) or key.startswith("__"):
+            is_name = isinstance(key, str) and key.isprintable() and len(key) <= _LONGEST_NAME
+            if not is_name or key.startswith("__"):
                 refuse(f"a {target.kind} with an attribute {key!r:.80}", "attributes by name")
             held[key] = value

@@ -20,6 +20,7 @@ __all__ = ["Source"]
 
 _PIECE = 1 << 20
 _SMALL = 1 << 16  # bytes; passing over less is not worth it
+_TINY = 256  # bytes; as many count as a part of their step
 _SHORT_LINE = 1024
 
 
@@ -100,6 +101,8 @@ class Source:
     def content(self, n: int, *, is_text: bool = False) -> bytes | bytearray | Blob:
         """Return bytes of which the file says how many; read in pieces, so that they are there."""
         if n < _SMALL:
+            if n > _TINY:
+                self.budget.take(n)
             return self.exactly(n)
         self.check_left(n)
         if self.passes:

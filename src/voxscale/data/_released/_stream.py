@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voxscale.arrays import Array
-from voxscale.data._files import FilePath
+from voxscale.data._files import FilePath, present
 from voxscale.data._released._arrays import FoundArray
+from voxscale.data._released._limits import limits_of
 from voxscale.data._released._machine import Machine
 from voxscale.data._released._source import Source
 from voxscale.data._released._steps import STEPS
@@ -48,6 +50,11 @@ class StreamedArray:
         It must be done before the next array is asked for.
 
         Blocks are read-only, in the byte order of this machine.
+
+        Raises
+        ------
+        ValueError
+            If they were taken before, the next array was asked for, or the file was closed.
         """
         return self._found.blocks(self._block_bytes)
 
@@ -103,12 +110,12 @@ def stream_released(
     if not 0 < block_mib < float("inf"):
         msg = f"block_mib is {block_mib}; expected MiB above 0."
         raise ValueError(msg)
-    source = Source(path, max_gib)
-    return _streamed(source, max(1, int(block_mib * 2**20)))
+    limits_of(1, max_gib, is_held=False)  # raises; the file is opened when the first is asked for
+    return _streamed(present(path), max_gib, max(1, int(block_mib * 2**20)))
 
 
-def _streamed(source: Source, block_bytes: int) -> Iterator[StreamedArray]:
-    with closing(source):
+def _streamed(path: Path, max_gib: float | None, block_bytes: int) -> Iterator[StreamedArray]:
+    with closing(Source(path, max_gib)) as source:
         for found in Machine(source, STEPS).run():
             found.value = found.known()
             if not found.dtype.hasobject:

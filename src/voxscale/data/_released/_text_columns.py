@@ -41,13 +41,13 @@ def _array(machine: Any, parts: Any) -> Any:
     is_there, ends, letters = buffers
     if any(isinstance(one, Blob) for one in buffers):
         return FrameOnDisk("Index", (n,), sum(map(_size, buffers)))
-    letters = bytes(letters or b"")
+    letters = b"" if letters is None else letters
     if n == 0:
         return np.empty(0, object)
     width = np.dtype(_WIDTHS[kind.name])
     if len(ends) < (offset + n + 1) * width.itemsize:
         refuse("a column of text without all of its ends", _EXPECTED)
-    ends = np.frombuffer(bytes(ends), width, n + 1, offset * width.itemsize)
+    ends = np.frombuffer(ends, width, n + 1, offset * width.itemsize)
     if ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] > len(letters):
         refuse("a column of text that ends beyond its letters", _EXPECTED)
     missing = _missing(is_there, n, offset)
@@ -55,7 +55,7 @@ def _array(machine: Any, parts: Any) -> Any:
     found = np.empty(n, object)
     for place in range(n):
         if not missing[place]:
-            found[place] = letters[ends[place] : ends[place + 1]].decode("utf-8")
+            found[place] = str(letters[ends[place] : ends[place + 1]], "utf-8")
     return found
 
 
@@ -67,10 +67,12 @@ def _missing(is_there: Any, n: int, offset: int) -> Array:
     """Read the bits that say which texts there are; without them, all."""
     if is_there is None:
         return np.zeros(n, bool)
-    bits = np.unpackbits(np.frombuffer(bytes(is_there), np.uint8), bitorder="little")
-    if len(bits) < offset + n:
+    first, last = offset // 8, (offset + n + 7) // 8  # of its bytes, which may be very many
+    if len(is_there) < last:
         refuse("a column of text without all of its bits", _EXPECTED)
-    missing: Array = bits[offset : offset + n] == 0
+    held = np.frombuffer(is_there, np.uint8, last - first, first)
+    bits = np.unpackbits(held, bitorder="little")
+    missing: Array = bits[offset - 8 * first :][:n] == 0
     return missing
 
 

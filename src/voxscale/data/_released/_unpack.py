@@ -16,6 +16,7 @@ from voxscale.data._released._values import refuse
 __all__ = ["compression_of", "unpacked"]
 
 _PIECE = 1 << 20
+_PACKED_PIECE = 1 << 15
 _LZMA_MEMORY = 1 << 28  # a dictionary of 64 MiB, as xz -9 has, needs a quarter of it
 
 _MAGIC = {  # what a file begins with → how it is compressed
@@ -34,6 +35,9 @@ _MAKERS: dict[str, Callable[[], Any]] = {
     "bz2": bz2.BZ2Decompressor,
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY),
     "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_LZMA_MEMORY),
+}
+_MAGIC_OF_STREAMS = {  # kinds that may follow themselves, as parallel packers write them
+    kind: start for start, kind in _MAGIC.items() if kind in ("gzip", "bz2", "xz")
 }
 _OTHERS = {  # what a file begins with → what it is, and what to do
     b"\x04\x22\x4d\x18": ("is compressed with lz4", "unpack it first (lz4 -d)"),
@@ -79,6 +83,8 @@ class _Unpacked(io.RawIOBase):
         self._file, self._kind, self._budget = file, kind, budget
         self._engine: Any = _MAKERS[kind]()
         self._input, self._given = b"", 0
+        self._read, self._at = b"", 0  # what was read of the file, and how far it is unpacked
+        self._is_over = False
 
     def readable(self) -> bool:
         return True
@@ -93,7 +99,7 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer; 0 where the contents end, and only there."""
         view = memoryview(buffer).cast("B")
-        while not self._engine.eof:
+        while not self._engine.eof or self._is_followed():
             try:
                 piece = self._piece(len(view))
             except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError) as error:
@@ -105,7 +111,7 @@ class _Unpacked(io.RawIOBase):
 
     def _piece(self, most: int) -> bytes:
         if not self._input and getattr(self._engine, "needs_input", True):
-            self._input = self._file.read(_PIECE)
+            self._input = self._packed()
         is_end = not self._input
         piece: bytes = self._engine.decompress(self._input, most)
         self._input = getattr(self._engine, "unconsumed_tail", b"")  # only zlib hands it back
@@ -113,6 +119,28 @@ class _Unpacked(io.RawIOBase):
             msg = "they end early"
             raise EOFError(msg)
         return piece
+
+    def _packed(self) -> bytes:
+        """Return the next of the packed bytes, few at a time: what is left over is handed back."""
+        if self._at == len(self._read):
+            self._read, self._at = self._file.read(_PIECE), 0
+        found = self._read[self._at : self._at + _PACKED_PIECE]
+        self._at += len(found)
+        return found
+
+    def _is_followed(self) -> bool:
+        """Begin the next of several streams that were packed one by one, if there is one."""
+        start = _MAGIC_OF_STREAMS.get(self._kind)
+        if start is None or self._is_over:
+            return False
+        self._at -= len(self._engine.unused_data)
+        if len(self._read) - self._at < len(start):
+            self._read, self._at = self._read[self._at :] + self._file.read(_PIECE), 0
+        self._is_over = not self._read.startswith(start, self._at)
+        if self._is_over:
+            return False
+        self._engine, self._input = _MAKERS[self._kind](), b""
+        return True
 
     def _give(self, view: memoryview, piece: bytes) -> int:
         self._given += len(piece)

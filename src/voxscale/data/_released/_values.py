@@ -17,6 +17,7 @@ __all__ = [
     "StandIn",
     "StoredArray",
     "Wrong",
+    "printable",
     "refuse",
 ]
 
@@ -39,6 +40,11 @@ class Wrong(Exception):
 def refuse(what: str, expected: str, remedy: str = "fetch the file again") -> NoReturn:
     """Raise `Wrong`."""
     raise Wrong(what, expected, remedy)
+
+
+def printable(text: str) -> str:
+    """Return text that does nothing to the terminal on which it is shown."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 class Global:
