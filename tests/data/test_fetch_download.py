@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxscale.data import _download
-from voxscale.data._download import download
+from voxscale.data._download import Unverified, download
 from voxscale.data._http import Patience, _Redirects
 from voxscale.data._part import part_of
 from voxscale.data._remote import Remote, place
@@ -137,7 +137,7 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(server, answer, content, tm
     with pytest.raises(DataError, match="broke off"):
         download(remote, tmp_path, patience=Patience(timeout_s=0.25, n_tries=1))
     server.put("set/a b.hf5", later)
-    one = download(remote, tmp_path, patience=QUICK)
+    one = download(remote, tmp_path, patience=QUICK, accept_size=True)
     assert (tmp_path / "a").read_bytes() == later
     assert one.verified_by == "size"
 
@@ -150,9 +150,24 @@ def test_a_server_that_overlooks_if_range_is_found_out(server, answer, content, 
         {"cut": 70_000},
         {"status": 206, "body": content[70_000:], "headers": other},
     )
-    download(remote, tmp_path, patience=QUICK)
+    download(remote, tmp_path, patience=QUICK, accept_size=True)
     assert (tmp_path / "a").read_bytes() == content
     assert server.ranges("set/a b.hf5") == [None, "bytes=70000-", None]
+
+
+@pytest.mark.parametrize("tag", ["", "etag:" + "0" * 32 + "-2"])
+def test_a_file_known_by_its_size_alone_gets_no_name(tag, server, content, tmp_path):
+    """Nobody reads it before somebody says so; then it is not fetched again."""
+    remote = Remote("folder/a", server.put("a", content), len(content), tag)
+    for _ in range(2):
+        with pytest.raises(Unverified, match=r"its size could be compared.*kept as \.a\.part"):
+            download(remote, tmp_path, patience=QUICK)
+        assert not (tmp_path / "folder/a").exists()
+        assert part_of(tmp_path / "folder/a").read_bytes() == content
+    one = download(remote, tmp_path, patience=QUICK, accept_size=True)
+    assert one.verified_by == "size"
+    assert names(tmp_path) == ["a"]
+    assert server.ranges("a") == [None]
 
 
 def test_another_part_than_was_asked_for_is_not_appended(server, answer, remote, content, tmp_path):

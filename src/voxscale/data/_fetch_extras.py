@@ -85,7 +85,8 @@ def _through_datalad(
         paths = [one.path for one in missing[start : start + _MOST_PATHS]]
         _run(["datalad", "get", "-d", str(root), *(str(root / path) for path in paths)], say)
     with one_fetch(root):
-        plan, record = plan_fetch(remotes, root), FetchRecord(root)
+        # git-annex has given all of them their names by now; the record says what by.
+        plan, record = plan_fetch(remotes, root, accept_size=True), FetchRecord(root)
         record.rewrite(remotes)
         for one, compared in plan.found:
             record.add(one, place(root, one.path), compared.sha256, compared.verified_by)
