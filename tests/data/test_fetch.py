@@ -171,7 +171,8 @@ def test_so_many_are_fetched_side_by_side(n_at_once, server, answers, remotes, c
 def test_a_disk_with_too_little_space_is_told_before(server, remotes, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 299_999))
-    with pytest.raises(StoreError, match=r"300\.0 kB are to be fetched, 300\.0 kB are free"):
+    said = r"300\.0 kB are to be fetched, 300\.0 kB are free on its disk; free some space, choose"
+    with pytest.raises(StoreError, match=said):
         fetch(remotes, tmp_path, patience=QUICK)
     assert server.asked == []
 
@@ -204,7 +205,8 @@ def test_an_interruption_ends_the_others_and_gives_the_folder_back(
 
 
 def test_two_fetches_do_not_fill_one_folder(remotes, tmp_path):
-    with one_fetch(tmp_path), pytest.raises(StoreError, match="being filled by another fetch"):
+    said = r"being filled by another fetch.*wait for it, or stop it and run this again"
+    with one_fetch(tmp_path), pytest.raises(StoreError, match=said):
         fetch(remotes, tmp_path, patience=QUICK)
     assert fetch(remotes, tmp_path, patience=QUICK).fetched
 

@@ -95,7 +95,7 @@ def fetch(
             _tell(fetch_with(with_program, dataset, root, **chosen, say=_say))
             return
         remotes = remotes_of(dataset, root, **chosen, registry=registry, base_url=base_url)
-        choices = {"replace": replace, "accept_size": accept_size}
+        choices: dict[str, Any] = {"replace": replace, "accept_size": accept_size}
         if dry_run:
             typer.echo(f"{dataset}: {plan_fetch(remotes, root, **choices)}")
             return

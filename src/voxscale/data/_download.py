@@ -104,8 +104,8 @@ def download(
             continue
         if compared.verified_by == SIZE_ONLY and not accept_size:
             msg = (
-                f"{remote.path}: no more than its size could be compared; expected a hash of it; it "
-                f"is kept as {part.path.name}; accept its size, or fetch it in a clone, which "
+                f"{remote.path}: no more than its size could be compared; expected a hash of it; "
+                f"it is kept as {part.path.name}; accept its size, or fetch it in a clone, which "
                 "knows hashes."
             )
             raise Unverified(msg)

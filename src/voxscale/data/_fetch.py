@@ -217,7 +217,7 @@ def one_fetch(root: Path) -> Iterator[None]:
         except Timeout:
             msg = (
                 f"{root} is being filled by another fetch; one at a time fills a folder; wait for "
-                "it, or stop it."
+                "it, or stop it and run this again: what has arrived is kept."
             )
             raise StoreError(msg) from None
     try:
