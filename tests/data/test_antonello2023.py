@@ -185,6 +185,17 @@ def test_features_of_other_rows(root):
         features["souls"]
 
 
+def test_features_of_stories_without_tr_files_are_listed(root):
+    path = root / "semantic_features" / "opt33b_layer33.jbl"
+    stored = joblib.load(path)
+    joblib.dump({**stored, "zebra": stored["souls"], "aardvark": stored["life"]}, path)
+    said = rf"of {len(stored) + 2} stories, of which 2 have no TR file .*: aardvark, zebra\.$"
+    with pytest.warns(VoxscaleWarning, match=said) as told:
+        features = Antonello2023(root).features()
+    assert len(told) == 1
+    assert set(features) == set(stored)
+
+
 def test_voxels_of_another_subject(root):
     (root / "miniature.json").unlink()
     path = root / "story_responses" / "UTS03_responses.jbl"

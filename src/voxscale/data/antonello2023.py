@@ -19,6 +19,7 @@ read as data: nothing that it names is run.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,7 +41,7 @@ from voxscale.data._textgrid import TextGrid, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
 from voxscale.data._transcript import Transcript, transcript_of
 from voxscale.data._voxel_counts import check_voxel_count
-from voxscale.errors import AlignmentError, DataError
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 
 __all__ = ["CARD", "REPEATED", "SUBJECTS", "TEST", "Antonello2023", "StackingFiles", "load"]
 
@@ -195,9 +196,22 @@ class Antonello2023:
             If there is no such file.
         AlignmentError
             If a story has other TRs than its report; on reading it.
+
+        Warns
+        -----
+        VoxscaleWarning
+            If stories have no TR times, without which their rows have no place; all are listed.
         """
         path = self.folder.file("features", name=name)
         stored = _stories(path)
+        runs = [run for run in stored if run in self._tr_files]
+        left_out = sorted(set(stored) - set(runs))
+        if left_out:
+            note = (
+                f"{CARD.name}: {path.name} has features of {len(stored)} stories, of which "
+                f"{len(left_out)} have no TR file and are left out: {', '.join(left_out)}."
+            )
+            warnings.warn(note, VoxscaleWarning, stacklevel=2)
 
         def series(run: str) -> TRSeries:
             tr_times = self.reports[run].tr_times
@@ -210,7 +224,7 @@ class Antonello2023:
                 raise AlignmentError(msg)
             return TRSeries(np.asarray(stored[run]), run, 0, tr_times)
 
-        return LazyRuns([run for run in stored if run in self._tr_files], series)
+        return LazyRuns(runs, series)
 
     def weights(self, subject: str, name: str | None = None) -> Path:
         """Return the file of published weights, for `stream_released`; it is not read here.
