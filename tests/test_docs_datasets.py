@@ -84,5 +84,6 @@ def test_the_page_tells_what_the_card_tells(module):
     told = " ".join(PAGE.split())
     for fault in module.CARD.faults:
         assert f"- {fault}" in told
+    assert f"{module.CARD.fetch}\n" in PAGE
     for doi in re.findall(r"doi:(10\.\S+?)(?:;|$)", module.CARD.citation):
         assert doi in told or module is bids

@@ -95,9 +95,7 @@ def test_a_server_that_goes_on_failing_is_given_up_and_what_came_is_kept(
     server, answer, remote, content, tmp_path
 ):
     answer({"cut": 1000}, *[{"status": 500, "body": b""}] * 2, {"status": 503, "body": b""})
-    with pytest.raises(
-        DataError, match=r"says 503 .* after 4 tries.*run the same command again"
-    ):
+    with pytest.raises(DataError, match=r"says 503 .* after 4 tries.*run the same command again"):
         download(remote, tmp_path, patience=QUICK)
     assert part_of(tmp_path / remote.path).stat().st_size == 1000
     assert not (tmp_path / remote.path).exists()

@@ -109,7 +109,7 @@ class LeBel2023:
         sessions: Sequence[int] | None = None,
         test: Sequence[str] | None = None,
     ) -> None:
-        self.root = data_folder(root, CARD.name, "ds003020", ("derivative", "derivatives"))
+        self.root = data_folder(root, CARD, "ds003020", ("derivative", "derivatives"))
         is_folder = kind_of(self.root / "derivative")[1] == "folder"
         self._derivative = self.root / ("derivative" if is_folder else "derivatives")
         by_session, named_test = self._sessions()

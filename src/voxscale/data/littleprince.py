@@ -115,7 +115,7 @@ class LittlePrince:
         test: Sequence[str] = ("section9",),
     ) -> None:
         inside = ("annotation", "derivatives")
-        self.root = data_folder(root, CARD.name, "ds003643", inside)
+        self.root = data_folder(root, CARD, "ds003643", inside)
         self._space, self._mask, self._sound_start_s = space, mask, float(sound_start_s)
         self._sections = None if sections is None else {str(k): v for k, v in sections.items()}
         self._cleaning = Cleaning(tuple(confounds or ()), detrend, high_pass_hz)

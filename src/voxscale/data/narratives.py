@@ -139,7 +139,7 @@ class Narratives:
         test: Sequence[str] | None = None,
     ) -> None:
         inside = ("derivatives", "stimuli")
-        self.root = data_folder(root, CARD.name, "ds002345", inside, others=("narratives",))
+        self.root = data_folder(root, CARD, "ds002345", inside, others=("narratives",))
         self.pipeline = self._pipeline(pipeline)
         self._space, self._mask, self._missing = space, mask, missing
         self._excluded = excluded
@@ -166,7 +166,8 @@ class Narratives:
         Warns
         -----
         VoxscaleWarning
-            If scans are excluded, or have no alignment; all are listed.
+            If scans are excluded, or have no alignment; all are listed. If no file says which
+            scans are excluded.
         """
         del root
         check_subject(CARD.name, subject, self.SUBJECTS)
@@ -247,6 +248,11 @@ class Narratives:
     def _named_excluded(self) -> set[str]:
         path = self.root / "code" / "scan_exclude.json"
         if kind_of(path)[1] not in ("file", "link"):
+            note = (
+                f"{self.root}: no code/scan_exclude.json: no scan is excluded; fetch it with: "
+                f"voxscale fetch narratives {self.root} --parts responses, or pass excluded=True."
+            )
+            warnings.warn(note, VoxscaleWarning, stacklevel=5)
             return set()
         try:
             found = json.loads(read_text(path))
