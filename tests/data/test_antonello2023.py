@@ -207,6 +207,14 @@ def test_voxels_of_another_subject(root):
         vs.load("antonello2023", "UTS03", root)
 
 
+def test_the_repeated_story_has_its_published_trs(root):
+    (root / "miniature.json").unlink()
+    told = pytest.warns(VoxscaleWarning, match=r"'wheretheressmoke' has 145 TRs; 291 are published")
+    listed = pytest.warns(VoxscaleWarning, match=LISTED)
+    with listed, told, pytest.warns(VoxscaleWarning, match="95,556 are published of UTS03"):
+        vs.load("antonello2023", "UTS03", root)
+
+
 def test_several_files_would_do(root):
     lies = root / "semantic_features"
     shutil.copy(lies / "opt33b_layer33.jbl", lies / "opt-1.3b_layer18.jbl")

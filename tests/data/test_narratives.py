@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -187,6 +188,14 @@ def test_without_the_list_of_excluded_scans_that_is_said(root):
         assert len(vs.load("narratives", root=root).responses) == 4
     assert len(told) == 1
     assert len(Narratives(root, excluded=True).load("sub-001").responses) == 4
+
+
+def test_more_people_or_stories_than_the_card_counts(root, monkeypatch):
+    monkeypatch.setattr(narratives, "CARD", replace(narratives.CARD, n_subjects=0, n_stories=3))
+    with pytest.warns(VoxscaleWarning) as told:
+        vs.load("narratives", root=root)
+    assert "the folder has 1 people; 0 are published" in str(told[0].message)
+    assert "sub-001: responses to 4 stories; 3 are published (in all)" in str(told[1].message)
 
 
 def test_scans_without_words_are_listed(root):

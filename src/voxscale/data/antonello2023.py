@@ -30,6 +30,7 @@ import numpy as np
 
 from voxscale.arrays import Array, TRSeries
 from voxscale.data._card import DatasetCard
+from voxscale.data._card_counts import check_row_count
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._files import FilePath
 from voxscale.data._lazy_runs import LazyRuns, shared_runs
@@ -66,7 +67,8 @@ CARD = DatasetCard(
         "Files are pickles, which run code when they are loaded: here they are read as data.",
         "Responses lack the first 10 TRs of a story and the last 5; nothing in the file says so.",
         "There are responses to more stories (101) than the paper has (about 95); which were left "
-        "out is not published. Stories without words are left out here, and listed.",
+        "out is not published, nor is which file has how many, so that no number of stories is "
+        "checked. Stories without words are left out here, and listed.",
         "Some matrices for stacking hold NaN: such voxels get no weights, and are counted.",
         "The notebook says S02 where its file is of S03, and mixes speech predictions in the place "
         "of the language model's; protocol='huth2023' repeats its numbers.",
@@ -154,7 +156,8 @@ class Antonello2023:
         Warns
         -----
         VoxscaleWarning
-            If stories lack words or responses; all are listed.
+            If stories lack words or responses; all are listed. If the number of voxels, or of TRs
+            of the repeated story, is not the published one.
         """
         check_subject(CARD.name, subject, SUBJECTS)
         label = f"{CARD.name}, {subject}"
@@ -300,6 +303,8 @@ class Antonello2023:
         first = next(iter(shapes))
         if not (self.folder.root / _MINIATURE).is_file():
             check_voxel_count(subject, first, shapes[first][1], CARD)
+            for run, shape in shapes.items():
+                check_row_count(label, run, shape[0], CARD)
         for run, shape in shapes.items():
             n_trs = len(self.reports[run])
             if shape[0] != n_trs - _FIRST_TR - _LAST_TRS:

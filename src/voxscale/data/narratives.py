@@ -28,6 +28,7 @@ from pathlib import Path
 
 from voxscale.data._bids_names import Recording, choose, find_recordings, subjects_in
 from voxscale.data._card import DatasetCard
+from voxscale.data._card_counts import check_story_count, check_subject_count
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._events import events_file, read_sounds
 from voxscale.data._fetched import check_fetched, data_folder
@@ -54,6 +55,8 @@ CARD = DatasetCard(
     fetch="datalad clone https://datasets.datalad.org/labs/hasson/narratives",
     tr_s=1.5,
     n_subjects=345,
+    n_stories=27,
+    stories_are="in all",
     faults=(
         "Sounds begin 0 to 12 s after the first TR and open with music in some tasks: alignments "
         "count from the start of the sound, so events.tsv places them.",
@@ -171,11 +174,13 @@ class Narratives:
         """
         del root
         check_subject(CARD.name, subject, self.SUBJECTS)
+        check_subject_count(len(self.SUBJECTS), CARD)
         label = f"narratives, {subject}"
         recordings = self._recordings(label, subject)
         groups: dict[str, list[_Heard]] = {}
         for one in self._heard(label, subject, recordings):
             groups.setdefault(one.story, []).append(one)
+        check_story_count(label, len(groups), CARD)
         self._check_fetched(label, groups)
         mask = self._mask_of(label, recordings[0])
         scans = {
