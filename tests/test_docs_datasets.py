@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ pytest.importorskip("nilearn")
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "data-sets.md").read_text(encoding="utf-8")
 MODULES = (lebel2023, antonello2023, narratives, littleprince, bids)
+
+
+@pytest.fixture(autouse=True)
+def shorter(monkeypatch):
+    """The test story of the miniature is shorter than the card says."""
+    monkeypatch.setattr(lebel2023, "CARD", replace(lebel2023.CARD, n_trs={}))
 
 
 def miniature(name):
@@ -84,5 +91,6 @@ def test_the_page_tells_what_the_card_tells(module):
     told = " ".join(PAGE.split())
     for fault in module.CARD.faults:
         assert f"- {fault}" in told
+    assert f"{module.CARD.fetch}\n" in PAGE
     for doi in re.findall(r"doi:(10\.\S+?)(?:;|$)", module.CARD.citation):
         assert doi in told or module is bids

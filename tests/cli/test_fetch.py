@@ -87,6 +87,24 @@ def test_verifying(call, contents, tmp_path):
     assert f"{WORDS} has changed" in changed.stderr
 
 
+def test_files_known_by_size_alone_are_taken_only_on_demand(call, server, contents, tmp_path):
+    server.tags[f"bucket/ds003020/{WORDS}"] = f'"{"0" * 32}-2"'
+    chosen = ["lebel2023", tmp_path, "--parts", "words", *call.url]
+    done = call(*chosen)
+    assert done.exit_code == 1
+    assert done.stdout == "fetched 1 files (2.0 kB), 0 were there; 1 not verified\n"
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"1 files (the first: {WORDS}) could be compared by their size alone")
+    for way in ("a clone", "--with datalad", "--accept-size"):
+        assert way in last
+    assert not (tmp_path / WORDS).exists()
+    taken = call(*chosen, "--accept-size")
+    assert taken.exit_code == 0
+    assert "of 1 files no more than the size could be compared" in taken.stderr
+    assert (tmp_path / WORDS).read_bytes() == contents[WORDS]
+    assert "no more than the size was compared" in call("lebel2023", tmp_path, "--verify").stderr
+
+
 def test_a_registry(call, server, contents, tmp_path):
     content = contents[WORDS]
     url = f"{server.url}/bucket/ds003020/{WORDS}"

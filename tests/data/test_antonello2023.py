@@ -1,5 +1,6 @@
 """The published folder, by its miniature."""
 
+import re
 import shutil
 import sys
 
@@ -182,6 +183,23 @@ def test_rows_that_do_not_fit_the_report(root):
         vs.load("antonello2023", "UTS03", root)
 
 
+def test_a_story_without_usable_tr_times_is_left_out_aloud(root):
+    from voxscale.synthetic._published_pickles import as_tr_file, dump
+
+    files = {story: [as_tr_file(40, 2.0, 1.0, 5.0)] for story in ("life", "souls", *TEST)}
+    files["life"] = [as_tr_file(40, 2.0, 1.0, -1.0)]  # what the class holds without an onset
+    dump(files, root / "story_data" / "trfiles_huge.jbl")
+    stored = joblib.load(root / "story_responses" / "UTS03_responses.jbl")
+    joblib.dump({story: stored[story][:25] for story in files},
+                root / "story_responses" / "UTS03_responses.jbl")  # fmt: skip
+    (root / "responses" / f"tensessions_{REPEATED}_S03.jbl").unlink()
+    told = r"1 of 5 stories have no TR times that can be used and are left out: life\. The first: "
+    with pytest.warns(VoxscaleWarning) as caught:
+        some = vs.load("antonello2023", "UTS03", root)
+    assert any(re.search(told + ".*no onset of the sound", str(one.message)) for one in caught)
+    assert some.split() == (["souls"], list(TEST))
+
+
 def test_features_of_other_rows(root):
     path = root / "semantic_features" / "opt33b_layer33.jbl"
     stored = joblib.load(path)
@@ -190,6 +208,17 @@ def test_features_of_other_rows(root):
     features = Antonello2023(root).features()
     with pytest.raises(AlignmentError, match=r"story 'souls' have \d+ rows, its report \d+ TRs"):
         features["souls"]
+
+
+def test_features_of_stories_without_tr_files_are_listed(root):
+    path = root / "semantic_features" / "opt33b_layer33.jbl"
+    stored = joblib.load(path)
+    joblib.dump({**stored, "zebra": stored["souls"], "aardvark": stored["life"]}, path)
+    said = rf"of {len(stored) + 2} stories, of which 2 have no TR file .*: aardvark, zebra\.$"
+    with pytest.warns(VoxscaleWarning, match=said) as told:
+        features = Antonello2023(root).features()
+    assert len(told) == 1
+    assert set(features) == set(stored)
 
 
 def test_voxels_of_another_subject(root):
@@ -210,6 +239,14 @@ def test_weights_of_another_shape(root):
     joblib.dump({}, root / "ridge_weights" / "opt33b_layer33_S03.jbl")
     with pytest.raises(DataError, match="holds no array; expected weights"):
         Antonello2023(root).weights("UTS03").shape  # noqa: B018
+
+
+def test_the_repeated_story_has_its_published_trs(root):
+    (root / "miniature.json").unlink()
+    told = pytest.warns(VoxscaleWarning, match=r"'wheretheressmoke' has 145 TRs; 291 are published")
+    listed = pytest.warns(VoxscaleWarning, match=LISTED)
+    with listed, told, pytest.warns(VoxscaleWarning, match="95,556 are published of UTS03"):
+        vs.load("antonello2023", "UTS03", root)
 
 
 def test_several_files_would_do(root):

@@ -171,7 +171,8 @@ def test_so_many_are_fetched_side_by_side(n_at_once, server, answers, remotes, c
 def test_a_disk_with_too_little_space_is_told_before(server, remotes, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 299_999))
-    with pytest.raises(StoreError, match=r"300\.0 kB are to be fetched, 300\.0 kB are free"):
+    said = r"300\.0 kB are to be fetched, 300\.0 kB are free on its disk; free some space, choose"
+    with pytest.raises(StoreError, match=said):
         fetch(remotes, tmp_path, patience=QUICK)
     assert server.asked == []
 
@@ -204,21 +205,56 @@ def test_an_interruption_ends_the_others_and_gives_the_folder_back(
 
 
 def test_two_fetches_do_not_fill_one_folder(remotes, tmp_path):
-    with one_fetch(tmp_path), pytest.raises(StoreError, match="being filled by another fetch"):
+    said = r"being filled by another fetch.*wait for it, or stop it and run this again"
+    with one_fetch(tmp_path), pytest.raises(StoreError, match=said):
         fetch(remotes, tmp_path, patience=QUICK)
     assert fetch(remotes, tmp_path, patience=QUICK).fetched
 
 
-def test_a_size_that_is_all_that_is_known_is_said_aloud(server, contents, tmp_path):
+def known_by_size(server, contents):
     path, content = next(iter(contents.items()))
     tag = "etag:" + "0" * 32 + "-2"
-    remotes = [
-        Remote("a", server.put(path, content), len(content)),
-        Remote("b", server.put(path, content), len(content), tag),
-    ]
+    url = server.put(path, content)
+    return [Remote("a", url, len(content)), Remote("b", url, len(content), tag)], content
+
+
+def test_files_that_are_known_by_size_alone_are_kept_aside(server, remotes, contents, tmp_path):
+    by_size, content = known_by_size(server, contents)
+    fetched = dict(contents)
+    for _ in range(2):
+        summary = fetch([*by_size, *remotes], tmp_path, patience=QUICK)
+        assert summary.unverified == ("a", "b")
+        assert summary.failed == ()
+        assert str(summary).endswith("; 2 not verified")
+        assert written(tmp_path) == {**fetched, ".a.part": content, ".b.part": content} | {
+            f".{one}.part.json": (tmp_path / f".{one}.part.json").read_bytes() for one in "ab"
+        }
+        assert all(not FetchRecord(tmp_path).entries[one].verified_by for one in "ab")
+
+
+def test_a_size_that_is_accepted_is_said_aloud(server, contents, tmp_path):
+    remotes, content = known_by_size(server, contents)
     with pytest.warns(VoxscaleWarning, match="of 2 files no more than the size could be compared"):
-        fetch(remotes, tmp_path, patience=QUICK)
+        summary = fetch(remotes, tmp_path, patience=QUICK, accept_size=True)
+    assert summary.unverified == ()
+    assert written(tmp_path) == {"a": content, "b": content}
     assert {one.verified_by for one in FetchRecord(tmp_path).entries.values()} == {"size"}
+    again = fetch(remotes, tmp_path, patience=QUICK)  # what was accepted stays so
+    assert (again.n_there, again.unverified) == (2, ())
+    with pytest.warns(VoxscaleWarning, match="of 2 files no more than the size was compared"):
+        assert check_fetched(tmp_path) == (2, [])
+
+
+def test_a_file_of_others_that_has_the_size_does_not_count(server, contents, tmp_path):
+    remotes, content = known_by_size(server, contents)
+    (tmp_path / "a").write_bytes(b"?" * len(content))
+    plan = plan_fetch(remotes, tmp_path)
+    assert [one.path for one in plan.unverified] == ["a"]
+    assert "1 there, known by size alone" in str(plan)
+    summary = fetch(remotes[:1], tmp_path, patience=QUICK)
+    assert (summary.n_there, summary.unverified) == (0, ("a",))
+    assert (tmp_path / "a").read_bytes() == b"?" * len(content)
+    assert not FetchRecord(tmp_path).entries["a"].verified_by
 
 
 def test_verifying_finds_what_has_changed(remotes, contents, tmp_path):

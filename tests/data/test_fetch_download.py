@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxscale.data import _download
-from voxscale.data._download import download
+from voxscale.data._download import Unverified, download
 from voxscale.data._http import Patience, _Redirects
 from voxscale.data._part import part_of
 from voxscale.data._remote import Remote, place
@@ -95,7 +95,7 @@ def test_a_server_that_goes_on_failing_is_given_up_and_what_came_is_kept(
     server, answer, remote, content, tmp_path
 ):
     answer({"cut": 1000}, *[{"status": 500, "body": b""}] * 2, {"status": 503, "body": b""})
-    with pytest.raises(DataError, match=r"the server says 503 .* after 4 tries.*is kept"):
+    with pytest.raises(DataError, match=r"says 503 .* after 4 tries.*run the same command again"):
         download(remote, tmp_path, patience=QUICK)
     assert part_of(tmp_path / remote.path).stat().st_size == 1000
     assert not (tmp_path / remote.path).exists()
@@ -137,7 +137,7 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(server, answer, content, tm
     with pytest.raises(DataError, match="broke off"):
         download(remote, tmp_path, patience=Patience(timeout_s=0.25, n_tries=1))
     server.put("set/a b.hf5", later)
-    one = download(remote, tmp_path, patience=QUICK)
+    one = download(remote, tmp_path, patience=QUICK, accept_size=True)
     assert (tmp_path / "a").read_bytes() == later
     assert one.verified_by == "size"
 
@@ -150,9 +150,24 @@ def test_a_server_that_overlooks_if_range_is_found_out(server, answer, content, 
         {"cut": 70_000},
         {"status": 206, "body": content[70_000:], "headers": other},
     )
-    download(remote, tmp_path, patience=QUICK)
+    download(remote, tmp_path, patience=QUICK, accept_size=True)
     assert (tmp_path / "a").read_bytes() == content
     assert server.ranges("set/a b.hf5") == [None, "bytes=70000-", None]
+
+
+@pytest.mark.parametrize("tag", ["", "etag:" + "0" * 32 + "-2"])
+def test_a_file_known_by_its_size_alone_gets_no_name(tag, server, content, tmp_path):
+    """Nobody reads it before somebody says so; then it is not fetched again."""
+    remote = Remote("folder/a", server.put("a", content), len(content), tag)
+    for _ in range(2):
+        with pytest.raises(Unverified, match=r"its size could be compared.*kept as \.a\.part"):
+            download(remote, tmp_path, patience=QUICK)
+        assert not (tmp_path / "folder/a").exists()
+        assert part_of(tmp_path / "folder/a").read_bytes() == content
+    one = download(remote, tmp_path, patience=QUICK, accept_size=True)
+    assert one.verified_by == "size"
+    assert names(tmp_path) == ["a"]
+    assert server.ranges("a") == [None]
 
 
 def test_another_part_than_was_asked_for_is_not_appended(server, answer, remote, content, tmp_path):
@@ -303,7 +318,8 @@ def test_a_full_disk_is_told_and_the_part_is_kept(server, remote, content, tmp_p
 
     with monkeypatch.context() as patch:
         patch.setattr(_download, "_write", write)
-        with pytest.raises(StoreError, match="the disk is full"):
+        said = r"cannot write .*a b\.hf5: the disk is full.*; free some space, or choose another"
+        with pytest.raises(StoreError, match=said):
             download(remote, tmp_path, patience=QUICK)
     size = part_of(tmp_path / remote.path).stat().st_size
     assert 0 < size <= n_left

@@ -8,9 +8,10 @@ from types import ModuleType
 
 import pytest
 
+from voxscale.data import narratives
 from voxscale.data._fetch_extras import fetch_with
 from voxscale.data._fetch_record import FetchRecord
-from voxscale.errors import DataError
+from voxscale.errors import DataError, VoxscaleWarning
 
 PATH = "derivative/preprocessed_data/UTS01/{}.hf5"
 
@@ -62,6 +63,28 @@ def test_what_datalad_brings_is_hashed(clone, datalad, contents):
     assert "is not what its key says" in failed[souls]
     assert FetchRecord(clone).entries[life].verified_by == "md5"
     assert FetchRecord(clone).entries[souls].verified_by == ""
+
+
+def test_datalad_clones_what_the_card_names(tmp_path, monkeypatch):
+    """And the subdataset of the derivatives, before it is asked what is in it."""
+    root, program = tmp_path / "root", tmp_path / "bin" / "datalad"
+    program.parent.mkdir()
+    key = f"../../../.git/annex/objects/MD5E-s1--{hashlib.md5(b'?').hexdigest()}"
+    words = root / "stimuli/gentle/a/align.csv"
+    program.write_text(
+        f"#!/bin/sh\ncase $1$2 in\n"
+        f"  clone*) mkdir -p '{root}/.git' '{words.parent}'; ln -s {key} '{words}';;\n"
+        f"  get-n) mkdir -p '{root}/derivatives/afni-nosmooth/.git';;\n"
+        f"  *) rm '{words}'; printf '?' > '{words}';;\nesac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    said = []
+    with pytest.warns(VoxscaleWarning, match="nothing to fetch matches"):
+        fetch_with("datalad", "narratives", root, say=said.append)
+    assert said[0] == f"{narratives.CARD.fetch} {root}"
+    assert said[1] == f"datalad get -n -d {root} {root}/derivatives/afni-nosmooth"
+    assert said[2] == f"datalad get -d {root} {root}/stimuli/gentle/a/align.csv"
 
 
 def test_datalad_that_fails_is_told(clone, datalad, monkeypatch):

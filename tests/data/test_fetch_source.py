@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voxscale.data import narratives
 from voxscale.data._annex_keys import AnnexKey, annex_key, parse_key
 from voxscale.data._bucket import list_bucket
 from voxscale.data._fetch import fetch
@@ -238,6 +239,44 @@ def test_a_hash_of_hashes_of_parts_is_checked(server, bucket, tmp_path, rng):
     assert [one.verified_by for one in summary.fetched] == ["etag"]
 
 
+STORY = "stimuli/gentle/pieman/align.csv"
+HEMI = "sub-001/func/sub-001_task-pieman_space-fsaverage6_hemi-L_desc-clean.func.gii"
+
+
+def test_what_the_bucket_lacks_is_in_the_clone_that_the_card_names(server, tmp_path, rng):
+    """OpenNeuro may not hold derivatives; those of narratives lie elsewhere."""
+    line = f"{narratives.CARD.fetch} {tmp_path}, and then this --with datalad"
+    chosen = {"parts": ["responses"], "base_url": f"{server.url}/bucket"}
+    with pytest.raises(DataError, match="has no file of narratives") as told:
+        remotes_of("narratives", tmp_path, **chosen)
+    assert line in str(told.value)
+    server.put("bucket/ds002345/code/scan_exclude.json", b"{}")
+    with pytest.warns(VoxscaleWarning, match="nothing to fetch matches derivatives/afni-") as told:
+        [one] = remotes_of("narratives", tmp_path, **chosen)
+    assert one.path == "code/scan_exclude.json"
+    assert line in str(told[0].message)
+
+
+def test_a_clone_says_what_clones_the_derivatives(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/scan_exclude.json").write_text("{}")
+    (tmp_path / STORY).parent.mkdir(parents=True)
+    (tmp_path / STORY).symlink_to(f"../../../.git/annex/objects/MD5E-s1--{'a' * 32}")
+    inside = tmp_path / "derivatives/afni-nosmooth"
+    chosen = {"parts": ["responses", "words"]}
+    with pytest.warns(VoxscaleWarning, match="Run: datalad get -n -d") as told:
+        assert len(remotes_of("narratives", tmp_path, **chosen)) == 1
+    assert f"get -n -d {tmp_path} {inside}, and" in str(told[0].message)
+    assert "scan_exclude" not in str(told[0].message)  # git has it
+    (inside / HEMI).parent.mkdir(parents=True)
+    (inside / ".git").write_text("gitdir: elsewhere")
+    (inside / HEMI).symlink_to(f"../../.git/annex/objects/MD5E-s1--{'b' * 32}")
+    with pytest.warns(VoxscaleWarning, match="nothing to fetch matches") as told:
+        assert len(remotes_of("narratives", tmp_path, **chosen)) == 2
+    assert "datalad" not in str(told[0].message)
+
+
 def listing(rows, more=""):
     return (
         '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
@@ -372,6 +411,8 @@ def test_a_registry_is_fetched_for_what_has_no_addresses(server, tmp_path, rng):
         remotes_of("lebel2023", tmp_path, registry=table, parts=["words"])
 
 
+TPL, MASK = "tpl-MNI152NLin2009cAsym", "res-pieman_desc-brain_mask.nii.gz"
+
 # The table of data sets ------------------------------------------------------------------------
 
 
@@ -393,7 +434,11 @@ def test_every_data_set_has_responses_words_and_audio(name):
         ("lebel2023", "words", "derivative/respdict.json"),
         ("lebel2023", "surfaces", "derivative/pycortex-db/UTS03/surfaces/flat_lh.gii"),
         ("narratives", "audio", "stimuli/pieman_audio.wav"),
+        ("narratives", "audio", "stimuli/audio/pieman_audio.wav"),
         ("narratives", "words", "stimuli/gentle/pieman/align.csv"),
+        ("narratives", "responses", "code/scan_exclude.json"),
+        ("narratives", "responses", f"derivatives/afni-nosmooth/{HEMI}"),
+        ("narratives", "responses", f"derivatives/afni-smooth/{TPL}/{TPL}_{MASK}"),
         ("littleprince", "words", "annotation/EN/lppEN_word_information.csv"),
     ],
 )

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import tomllib
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -22,12 +23,14 @@ from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 
 STORIES = {"alone": 60, "ballad": 66, "castle": 72, "dragon": 64, "wheretheressmoke": 70}
 N_VOXELS = 5
+PUBLISHED_TRS = lebel2023.CARD.n_trs
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    """Be found whether or not this version was installed."""
+    """Be found whether or not this version was installed; the test story is shorter here."""
     monkeypatch.setitem(plugins._registered["datasets"], "lebel2023", lebel2023)
+    monkeypatch.setattr(lebel2023, "CARD", replace(lebel2023.CARD, n_trs={}))
 
 
 def text_grid(words, end_s):
@@ -96,6 +99,25 @@ def test_a_subject_is_loaded_from_the_folder_or_the_one_above(root):
     assert data.words["alone"].words[:2] == ("w0", "w1")
     assert data.audio == {}
     assert dataset_subjects("lebel2023") == tuple(f"UTS0{i}" for i in range(1, 9))
+
+
+def test_the_card_counts_trs_and_stories(root, tmp_path, monkeypatch):
+    def counts(**ours):
+        monkeypatch.setattr(lebel2023, "CARD", replace(lebel2023.CARD, **ours))
+
+    counts(n_trs={"wheretheressmoke": 50})
+    vs.load("lebel2023", "UTS04", root)
+    counts(n_trs=PUBLISHED_TRS)
+    said = r"UTS04: run 'wheretheressmoke' has 50 TRs; 291 are published"
+    with pytest.warns(VoxscaleWarning, match=said):
+        vs.load("lebel2023", "UTS04", root)
+    counts(n_trs={}, n_stories=4)
+    with pytest.warns(VoxscaleWarning, match="UTS04: responses to 5 stories; 4 are published"):
+        vs.load("lebel2023", "UTS04", root)
+    write(tmp_path, "UTS01")
+    with pytest.warns(VoxscaleWarning, match="81,126 are published") as told:
+        vs.load("lebel2023", "UTS01", root)
+    assert len(told) == 1  # who came more often has more stories than the card counts
 
 
 def test_rows_lie_where_the_published_scripts_put_them(root):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -206,6 +208,21 @@ def test_sounds_and_splits(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"is not ds003643: it has no annotation/ or derivatives/"):
         vs.load("littleprince", root=tmp_path / "empty")
+
+
+def test_more_people_than_the_card_counts(tmp_path, monkeypatch):
+    write(tmp_path)
+    card = replace(littleprince.CARD, n_subjects_of={"English": 0, "French": 0})
+    monkeypatch.setattr(littleprince, "CARD", card)
+    with pytest.warns(VoxscaleWarning, match="has 1 people of English; 0 are published"):
+        vs.load("littleprince", root=tmp_path)
+
+
+def test_nine_runs_are_those_of_the_card(tmp_path):
+    assert littleprince.CARD.n_stories == 9
+    write(tmp_path, runs=(*RUNS, 21))
+    with pytest.raises(DataError, match=r"10 runs \(08, .*21\); expected 9, since"):
+        vs.load("littleprince", root=tmp_path)
 
 
 def test_a_subject_of_no_language(tmp_path):

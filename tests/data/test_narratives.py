@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,8 @@ def write(parent):
         save_surface(func, f"sub-001_{stem}", values)
         write_story(folder, story, onset_s)
         write_events(folder, "sub-001", f"sub-001_{stem}", story, start_s)
+    (folder / "code").mkdir()
+    (folder / "code/scan_exclude.json").write_text("{}")
     return parent
 
 
@@ -157,7 +160,6 @@ def test_from_folder_to_scores(root):
 
 def test_scans_that_its_authors_exclude(root):
     code = root / "ds002345/code"
-    code.mkdir()
     excluded = {"pieman": {"sub-001": ["sub-001_task-pieman_run-2"]}, "lucy": {},
                 "bronx": {"sub-001": ["sub-001_task-bron"]}}  # fmt: skip
     (code / "scan_exclude.json").write_text(json.dumps(excluded))
@@ -177,6 +179,23 @@ def test_scans_that_its_authors_exclude(root):
     (code / "scan_exclude.json").write_text("[1]")
     with pytest.raises(DataError, match=r"scan_exclude\.json: cannot be understood"):
         vs.load("narratives", root=root)
+
+
+def test_without_the_list_of_excluded_scans_that_is_said(root):
+    (root / "ds002345/code/scan_exclude.json").unlink()
+    said = r"no code/scan_exclude\.json: no scan is excluded; fetch it with: voxscale fetch narr"
+    with pytest.warns(VoxscaleWarning, match=said) as told:
+        assert len(vs.load("narratives", root=root).responses) == 4
+    assert len(told) == 1
+    assert len(Narratives(root, excluded=True).load("sub-001").responses) == 4
+
+
+def test_more_people_or_stories_than_the_card_counts(root, monkeypatch):
+    monkeypatch.setattr(narratives, "CARD", replace(narratives.CARD, n_subjects=0, n_stories=3))
+    with pytest.warns(VoxscaleWarning) as told:
+        vs.load("narratives", root=root)
+    assert "the folder has 1 people; 0 are published" in str(told[0].message)
+    assert "sub-001: responses to 4 stories; 3 are published (in all)" in str(told[1].message)
 
 
 def test_scans_without_words_are_listed(root):
@@ -264,8 +283,13 @@ def test_what_is_not_fetched_is_told_in_one_line(root):
 
 
 def test_a_folder_that_is_another(tmp_path):
-    with pytest.raises(DataError, match=r"is not ds002345: it has no derivatives/ or stimuli/"):
+    message = r"is not ds002345: it has no derivatives/ or stimuli/"
+    with pytest.raises(DataError, match=message) as told:
         vs.load("narratives", root=tmp_path)
+    assert str(told.value).endswith(f"get one with: {narratives.CARD.fetch}")
+    with pytest.raises(DataError, match="needs root=") as told:
+        vs.load("narratives")
+    assert str(told.value).endswith(f"get it with: {narratives.CARD.fetch}")
     (tmp_path / "narratives/stimuli").mkdir(parents=True)
     with pytest.raises(DataError, match=r"derivatives has none of afni-nosmooth, .*datalad get -n"):
         vs.load("narratives", root=tmp_path)

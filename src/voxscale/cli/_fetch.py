@@ -43,6 +43,10 @@ Verify = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace others of the same name.")]
+AcceptSize = Annotated[
+    bool,
+    typer.Option("--accept-size", help="Take files, too, that only their size can be told by."),
+]
 BaseUrl = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="A copy of OpenNeuro's bucket.")
 ]
@@ -59,12 +63,15 @@ def fetch(
     verify: Verify = False,
     dry_run: DryRun = False,
     replace: Replace = False,
+    accept_size: AcceptSize = False,
     base_url: BaseUrl = None,
 ) -> None:
     """Fetch a published data set; running again is resuming.
 
     A file has its name once its size and hash were compared, not before. In a clone of the data
     set git-annex's pointers say what they shall be, elsewhere the listing of OpenNeuro's bucket.
+    Where neither has a hash that can be checked, a file stays .NAME.part beside its place, until
+    --accept-size takes it.
     """
     from voxscale.data._fetch import fetch as fetch_files
     from voxscale.data._fetch_extras import fetch_with
@@ -79,14 +86,18 @@ def fetch(
             _verify(root)
             return
         if with_program is not None:
-            if registry or base_url or dry_run or replace:
-                msg = "--with stands alone: leave out --registry, --base-url, --dry-run, --replace."
+            if registry or base_url or dry_run or replace or accept_size:
+                msg = (
+                    "--with stands alone: leave out --registry, --base-url, --dry-run, --replace, "
+                    "--accept-size."
+                )
                 raise ConfigError(msg)
             _tell(fetch_with(with_program, dataset, root, **chosen, say=_say))
             return
         remotes = remotes_of(dataset, root, **chosen, registry=registry, base_url=base_url)
+        choices: dict[str, Any] = {"replace": replace, "accept_size": accept_size}
         if dry_run:
-            typer.echo(f"{dataset}: {plan_fetch(remotes, root, replace=replace)}")
+            typer.echo(f"{dataset}: {plan_fetch(remotes, root, **choices)}")
             return
         with fetch_progress() as (begin, tell):
 
@@ -94,7 +105,7 @@ def fetch(
                 _say(f"{dataset}: {plan}")
                 begin(plan)
 
-            summary = fetch_files(remotes, root, replace=replace, announce=announce, tell=tell)
+            summary = fetch_files(remotes, root, **choices, announce=announce, tell=tell)
     _tell(summary)
 
 
@@ -113,7 +124,14 @@ def _tell(summary: Any) -> None:
     for path, why in summary.failed:
         _say(f"{path}: {why}")
     typer.echo(summary)
-    if summary.failed:
+    if summary.unverified:
+        _say(
+            f"{len(summary.unverified)} files (the first: {summary.unverified[0]}) could be "
+            "compared by their size alone, and what arrived of them lies beside its place as "
+            ".NAME.part: run this in a clone of the data set, which knows hashes, or --with "
+            "datalad; or take them as they are with --accept-size."
+        )
+    if summary.failed or summary.unverified:
         raise typer.Exit(_SOME_FAILED)
 
 

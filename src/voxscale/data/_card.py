@@ -26,12 +26,17 @@ class DatasetCard:
         One line of a shell that clones the data set: names of files, without their content.
     tr_s : float, optional, in seconds
     n_subjects : int, optional
+        Where it is known; a folder with more is told.
     n_stories : int, optional
-        That every subject heard.
+        Checked when a person is loaded.
+    stories_are : str
+        Which ones ``n_stories`` counts.
+    n_subjects_of : mapping of group to int
+        Of ``n_subjects``, where they are of several groups.
     n_voxels : mapping of subject to int
         Where it is known; checked when responses are read.
     n_trs : mapping of story to int
-        Rows of the responses to a story, where they are known.
+        Rows of the responses to a story, where they are known; checked as voxels are.
     faults : tuple of str
         What goes wrong, and what voxscale does about it; one sentence or two each.
 
@@ -51,6 +56,8 @@ class DatasetCard:
     tr_s: float | None = None
     n_subjects: int | None = None
     n_stories: int | None = None
+    stories_are: str = "that every subject heard"
+    n_subjects_of: Mapping[str, int] = field(default_factory=dict)
     n_voxels: Mapping[str, int] = field(default_factory=dict)
     n_trs: Mapping[str, int] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
@@ -62,10 +69,12 @@ class DatasetCard:
         lines += [f"fetch: {self.fetch}"] if self.fetch else []
         counts = {
             "subjects": self.n_subjects,
-            "stories that every subject heard": self.n_stories,
+            **{f"subjects, {group}": count for group, count in self.n_subjects_of.items()},
+            f"stories {self.stories_are}": self.n_stories,
             "TR (s)": self.tr_s,
         }
         lines += [f"{what}: {count}" for what, count in counts.items() if count is not None]
+        lines += [f"TRs of {one}: {count}" for one, count in self.n_trs.items()]
         lines += [f"voxels of {one}: {count:,}" for one, count in self.n_voxels.items()]
         for fault in self.faults:
             lines += textwrap.wrap(f"- {fault}", 88, subsequent_indent="  ")

@@ -8,7 +8,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from voxscale.data._hashes import Compared, compare
+from voxscale.data._hashes import SIZE_ONLY, Compared, compare
 from voxscale.data._http import OutOfRange, Passing, Patience, patiently, request
 from voxscale.data._part import Part
 from voxscale.data._remote import Remote, as_count, place
@@ -16,7 +16,7 @@ from voxscale.data._stop import Stop
 from voxscale.errors import DataError
 from voxscale.store._aside import told
 
-__all__ = ["Fetched", "Tell", "download"]
+__all__ = ["Fetched", "Tell", "Unverified", "download"]
 
 # Called with the path of a file and how many of its bytes have arrived.
 Tell = Callable[[str, int], None]
@@ -36,6 +36,10 @@ class Fetched(NamedTuple):
     verified_by: str
 
 
+class Unverified(DataError):
+    """A file has arrived of which only the size could be compared; it has not got its name."""
+
+
 class _Wrong(Exception):
     """What arrives is not what was expected, whole though it may be."""
 
@@ -47,12 +51,14 @@ def download(
     patience: Patience | None = None,
     tell: Tell | None = None,
     stop: Stop | None = None,
+    accept_size: bool = False,
 ) -> Fetched:
     """Fetch one file into a folder; running again is resuming.
 
     It grows under another name, ``.NAME.part``, is compared with the expected size and hash, and
-    then renamed: under its own name it is complete or absent. A file that is whole but wrong is
-    removed and fetched once more.
+    then renamed: under its own name it is complete and verified, or absent. A file that is whole
+    but wrong is removed and fetched once more. One of which only the size can be compared stays
+    ``.NAME.part``, unless that is accepted.
 
     Parameters
     ----------
@@ -66,6 +72,8 @@ def download(
         Called as ``tell(path, n_bytes)`` with the bytes that are there.
     stop : Stop, optional
         Ends it at the next block; what has arrived is kept.
+    accept_size : bool
+        Give a file its name where no more than its size can be compared.
 
     Returns
     -------
@@ -76,6 +84,8 @@ def download(
     DataError
         If there is no such file, the server fails again and again, or the file is not what was
         expected, twice.
+    Unverified
+        If no more than its size could be compared, and that was not accepted.
     StoreError
         If the disk is full, or not ours to write.
     Stopped
@@ -92,6 +102,13 @@ def download(
             wrong = error
             part.remove()
             continue
+        if compared.verified_by == SIZE_ONLY and not accept_size:
+            msg = (
+                f"{remote.path}: no more than its size could be compared; expected a hash of it; "
+                f"it is kept as {part.path.name}; accept its size, or fetch it in a clone, which "
+                "knows hashes."
+            )
+            raise Unverified(msg)
         part.put_in_place()
         return Fetched(remote.path, compared.n_bytes, compared.sha256, compared.verified_by)
     msg = (

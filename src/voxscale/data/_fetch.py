@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxscale.data._download import Fetched, Tell, download
+from voxscale.data._download import Fetched, Tell, Unverified, download
 from voxscale.data._fetch_plan import FetchPlan, plan_fetch
 from voxscale.data._fetch_record import FetchRecord
 from voxscale.data._hashes import SIZE_ONLY, compare
@@ -41,20 +41,24 @@ class FetchSummary:
         Paths, and why.
     n_left : int
         Files that were not tried any more.
+    unverified : tuple of str
+        Paths of files of which only the size could be compared; what arrived has not got its name.
     """
 
     fetched: tuple[Fetched, ...]
     n_there: int
     failed: tuple[tuple[str, str], ...]
     n_left: int = 0
+    unverified: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         n_bytes = sum(one.n_bytes for one in self.fetched)
         failed = f"; {len(self.failed)} failed" if self.failed else ""
         left = f", {self.n_left} not tried after these" if self.n_left else ""
+        by_size = f"; {len(self.unverified)} not verified" if self.unverified else ""
         return (
             f"fetched {len(self.fetched)} files ({amount(n_bytes)}), {self.n_there} were "
-            f"there{failed}{left}"
+            f"there{failed}{left}{by_size}"
         )
 
 
@@ -63,15 +67,17 @@ def fetch(
     root: str | Path,
     *,
     replace: bool = False,
+    accept_size: bool = False,
     n_at_once: int = 4,
     patience: Patience | None = None,
     announce: Callable[[FetchPlan], None] | None = None,
     tell: Tell | None = None,
 ) -> FetchSummary:
-    """Fetch what is missing; a file in place is one that was verified.
+    """Fetch what is missing; a file that is put in place is one that was verified.
 
     A record in the folder, ``.voxscale-fetched.jsonl``, says by what. One file that fails does
-    not stop the others; a full disk does.
+    not stop the others; a full disk does. Files of which only the size can be compared arrive
+    as ``.NAME.part`` and stay so, unless that is accepted.
 
     Parameters
     ----------
@@ -81,6 +87,8 @@ def fetch(
         The folder of the data set; made if need be.
     replace : bool
         Replace files of the same name that are others. By default these fail, and stay.
+    accept_size : bool
+        Put files in place, too, of which no more than the size can be compared.
     n_at_once : int
         How many are fetched side by side.
     patience : Patience, optional
@@ -108,7 +116,7 @@ def fetch(
         raise ValueError(msg)
     root, remotes = Path(root), list(remotes)
     with one_fetch(root):
-        plan = plan_fetch(remotes, root, replace=replace)
+        plan = plan_fetch(remotes, root, replace=replace, accept_size=accept_size)
         (announce or _nobody)(plan)
         record = FetchRecord(root)
         record.rewrite(remotes)
@@ -117,13 +125,17 @@ def fetch(
         for one in plan.there:  # what a fetch that was killed at its very end has left
             Part(place(root, one.path)).remove()
         _check_space(root, plan.n_bytes_missing)
-        summary = _Fetching(root, record, plan, patience or Patience(), tell).run(n_at_once)
+        fetching = _Fetching(
+            root, record, plan, patience or Patience(), tell, accept_size=accept_size
+        )
+        summary = fetching.run(n_at_once)
     n_by_size = sum(one.verified_by == SIZE_ONLY for one in summary.fetched)
     n_by_size += sum(one.verified_by == SIZE_ONLY for _, one in plan.found)
     if n_by_size:
         msg = (
             f"{root}: of {n_by_size} files no more than the size could be compared, since the "
-            "listing has no hash of them that can be checked; the record says 'size' of them."
+            "listing has no hash of them that can be checked; the record says 'size' of them, "
+            "for that was accepted."
         )
         warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     return summary
@@ -135,7 +147,7 @@ def check_fetched(root: str | Path, *, tell: Tell | None = None) -> tuple[int, l
     Returns
     -------
     n_fine : int
-        Files that are what they were.
+        Files that are what they were when they were fetched.
     changed : list of str
         A line for each that is not, or is gone; the record does not count them as verified.
 
@@ -145,12 +157,24 @@ def check_fetched(root: str | Path, *, tell: Tell | None = None) -> tuple[int, l
         If nothing was fetched there.
     StoreError
         If a fetch fills the folder.
+
+    Warns
+    -----
+    VoxscaleWarning
+        If no more than the size of some was compared when they were fetched.
     """
     root = Path(root)
     entries = [one for one in FetchRecord(root).entries.values() if one.verified_by]
     if not entries:
         msg = f"{root} has no record of a fetch; expected one to verify; fetch the data set first."
         raise DataError(msg)
+    n_by_size = sum(one.verified_by == SIZE_ONLY for one in entries)
+    if n_by_size:
+        msg = (
+            f"{root}: of {n_by_size} files no more than the size was compared when they were "
+            "fetched; they are held against what they were then."
+        )
+        warnings.warn(msg, VoxscaleWarning, stacklevel=2)
     changed = []
     with one_fetch(root):
         record = FetchRecord(root)
@@ -193,7 +217,7 @@ def one_fetch(root: Path) -> Iterator[None]:
         except Timeout:
             msg = (
                 f"{root} is being filled by another fetch; one at a time fills a folder; wait for "
-                "it, or stop it."
+                "it, or stop it and run this again: what has arrived is kept."
             )
             raise StoreError(msg) from None
     try:
@@ -207,13 +231,15 @@ class _Fetching:
 
     def __init__(
         self, root: Path, record: FetchRecord, plan: FetchPlan, patience: Patience,
-        tell: Tell | None,
+        tell: Tell | None, *, accept_size: bool,
     ) -> None:  # fmt: skip
         self._root, self._record, self._plan = root, record, plan
+        self._accept_size = accept_size
         self._patience, self._tell, self._stop = patience, tell, Stop()
 
     def run(self, n_at_once: int) -> FetchSummary:
         fetched: list[Fetched] = []
+        unverified = [one.path for one in self._plan.unverified]
         failed = [(one.path, _differs(one, got)) for one, got in self._plan.differing]
         n_differing = len(failed)
         pool = ThreadPoolExecutor(n_at_once, thread_name_prefix="fetch")
@@ -222,6 +248,8 @@ class _Fetching:
             for done in as_completed(waiting):
                 try:
                     fetched.append(done.result())
+                except Unverified:
+                    unverified.append(waiting[done].path)
                 except DataError as error:
                     failed.append((waiting[done].path, str(error)))
                 if len(failed) - n_differing >= _MOST_FAILED:
@@ -230,12 +258,15 @@ class _Fetching:
         finally:  # also at Ctrl-C: what runs ends at its next block, and is kept
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
-        return FetchSummary(tuple(fetched), len(self._plan.there), tuple(failed), n_left)
+        return FetchSummary(
+            tuple(fetched), len(self._plan.there), tuple(failed), n_left, tuple(sorted(unverified))
+        )
 
     def _one(self, remote: Remote) -> Fetched:
         one = download(
-            remote, self._root, patience=self._patience, tell=self._tell, stop=self._stop
-        )
+            remote, self._root, patience=self._patience, tell=self._tell, stop=self._stop,
+            accept_size=self._accept_size,
+        )  # fmt: skip
         self._record.add(remote, place(self._root, remote.path), one.sha256, one.verified_by)
         return one
 

@@ -16,13 +16,19 @@ from voxscale.data._fetch_plan import plan_fetch
 from voxscale.data._fetch_record import FetchRecord
 from voxscale.data._fetch_source import is_clone, remotes_of
 from voxscale.data._hashes import compare
-from voxscale.data._openneuro import BUCKET, by_hand, find_published, matches, wanted_patterns
+from voxscale.data._openneuro import (
+    BUCKET,
+    by_hand,
+    clone_line,
+    find_published,
+    matches,
+    wanted_patterns,
+)
 from voxscale.data._remote import Remote, join_url, place
 from voxscale.errors import DataError
 
 __all__ = ["PROGRAMS", "fetch_with"]
 
-_CLONES = "https://github.com/OpenNeuroDatasets"
 _MOST_PATHS = 200  # of one command line
 _OPENNEURO = "openneuro-py"
 
@@ -77,15 +83,19 @@ def _through_datalad(
     if shutil.which("datalad") is None:
         raise DataError(_not_installed("datalad", "datalad"))
     if not is_clone(root):
-        clone = f"{_CLONES}/{find_published(dataset).accession}.git"
-        _run(["datalad", "clone", clone, str(root)], say)
+        _run(shlex.split(clone_line(dataset, root)), say)
+    for part, some in find_published(dataset).subdatasets.items():
+        for inside in some if part in parts or not parts else ():
+            if not is_clone(root / inside):
+                _run(["datalad", "get", "-n", "-d", str(root), str(root / inside)], say)
     remotes = remotes_of(dataset, root, subjects=subjects, parts=parts)
     missing = plan_fetch(remotes, root).missing
     for start in range(0, len(missing), _MOST_PATHS):
         paths = [one.path for one in missing[start : start + _MOST_PATHS]]
         _run(["datalad", "get", "-d", str(root), *(str(root / path) for path in paths)], say)
     with one_fetch(root):
-        plan, record = plan_fetch(remotes, root), FetchRecord(root)
+        # git-annex has given all of them their names by now; the record says what by.
+        plan, record = plan_fetch(remotes, root, accept_size=True), FetchRecord(root)
         record.rewrite(remotes)
         for one, compared in plan.found:
             record.add(one, place(root, one.path), compared.sha256, compared.verified_by)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voxscale.data._annex_keys import annex_key
 from voxscale.data._fetch_record import FetchRecord
-from voxscale.data._hashes import Compared, compare
+from voxscale.data._hashes import SIZE_ONLY, Compared, compare
 from voxscale.data._part import part_of
 from voxscale.data._remote import Remote, amount, place
 
@@ -30,6 +30,8 @@ class FetchPlan:
         Those of ``there`` that were hashed now, since no record tells of them.
     n_bytes_arrived : int
         Of the missing ones.
+    unverified : tuple of Remote
+        In place, put there by others, and no more than their size could be compared.
     """
 
     there: tuple[Remote, ...]
@@ -37,6 +39,7 @@ class FetchPlan:
     differing: tuple[tuple[Remote, str], ...]
     found: tuple[tuple[Remote, Compared], ...]
     n_bytes_arrived: int
+    unverified: tuple[Remote, ...] = ()
 
     @property
     def n_bytes_missing(self) -> int:
@@ -44,19 +47,27 @@ class FetchPlan:
         return max(0, _sum(self.missing) - self.n_bytes_arrived)
 
     def __str__(self) -> str:
-        every = (*self.there, *self.missing, *(one for one, _ in self.differing))
+        differing = tuple(one for one, _ in self.differing)
+        every = (*self.there, *self.missing, *self.unverified, *differing)
         arrived = (
             f", {amount(self.n_bytes_arrived)} of them arrived" if self.n_bytes_arrived else ""
         )
         others = f"; {len(self.differing)} others of the same name" if self.differing else ""
+        by_size = f"; {len(self.unverified)} there, known by size alone" if self.unverified else ""
         return (
             f"{len(every)} files, {amount(_sum(every))}: {len(self.there)} there "
             f"({amount(_sum(self.there))}), {len(self.missing)} to fetch "
-            f"({amount(_sum(self.missing))}{arrived}){others}"
+            f"({amount(_sum(self.missing))}{arrived}){others}{by_size}"
         )
 
 
-def plan_fetch(remotes: Iterable[Remote], root: str | Path, *, replace: bool = False) -> FetchPlan:
+def plan_fetch(
+    remotes: Iterable[Remote],
+    root: str | Path,
+    *,
+    replace: bool = False,
+    accept_size: bool = False,
+) -> FetchPlan:
     """Find out what is there. Nothing is written; files that no record tells of are hashed.
 
     Parameters
@@ -66,6 +77,9 @@ def plan_fetch(remotes: Iterable[Remote], root: str | Path, *, replace: bool = F
         The folder of the data set, which need not exist.
     replace : bool
         Count files that are not what was expected to those that are missing.
+    accept_size : bool
+        Count files of which only the size can be compared to those that are there. Those whose
+        size was accepted before, as the record tells, are there in any case.
 
     Raises
     ------
@@ -78,6 +92,7 @@ def plan_fetch(remotes: Iterable[Remote], root: str | Path, *, replace: bool = F
     missing: list[Remote] = []
     differing: list[tuple[Remote, str]] = []
     found: list[tuple[Remote, Compared]] = []
+    unverified: list[Remote] = []
     for one in remotes:
         target = place(root, one.path)
         if not target.is_file() or _is_pointer(target):
@@ -93,7 +108,9 @@ def plan_fetch(remotes: Iterable[Remote], root: str | Path, *, replace: bool = F
             there.append(one)
             continue
         compared = _compared(one, target)
-        if compared.verified_by:
+        if compared.verified_by == SIZE_ONLY and not accept_size:
+            unverified.append(one)
+        elif compared.verified_by:
             there.append(one)
             found.append((one, compared))
         elif is_ours or replace:  # what was fetched before is another version by now
@@ -102,7 +119,9 @@ def plan_fetch(remotes: Iterable[Remote], root: str | Path, *, replace: bool = F
             differing.append((one, compared.got))
     arrived = (part_of(place(root, one.path)) for one in missing)
     n_arrived = sum(part.stat().st_size for part in arrived if part.is_file())
-    return FetchPlan(tuple(there), tuple(missing), tuple(differing), tuple(found), n_arrived)
+    return FetchPlan(
+        tuple(there), tuple(missing), tuple(differing), tuple(found), n_arrived, tuple(unverified)
+    )
 
 
 def _compared(one: Remote, target: Path) -> Compared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from voxscale.data._openneuro import (
     BUCKET,
     Published,
     by_hand,
+    clone_line,
     find_published,
     matches,
     wanted_patterns,
@@ -72,6 +74,8 @@ def remotes_of(
         raise ValueError(msg)
     wanted = wanted_patterns(published, subjects, parts)
     base = base_url or BUCKET
+    kept: list[str] = []
+    instead = ""
     if registry is not None:
         found: Iterable[Remote] = read_registry(registry)
         place = str(registry)
@@ -80,9 +84,12 @@ def remotes_of(
         raise by_hand(dataset, root)
     elif is_clone(root):
         found, place = _of_clone(Path(root), published, wanted, base), str(root)
+        kept = [path for path, file in files_below(Path(root)) if annex_key(file) is None]
+        instead = _subdataset_line(Path(root), published, parts)
     else:
         found, place = _of_bucket(published, wanted, base, patience), base
-    return _chosen(found, wanted, dataset, place) if wanted else list(found)
+        instead = f"a clone has all: {clone_line(dataset, root)}, and then this --with datalad"
+    return _chosen(found, wanted, dataset, place, kept, instead) if wanted else list(found)
 
 
 def is_clone(root: FilePath) -> bool:
@@ -122,9 +129,28 @@ def _of_bucket(
         yield from list_bucket(base, published.accession, prefix, patience=patience)
 
 
+def _subdataset_line(root: Path, published: Published, parts: Sequence[str]) -> str:
+    """Say what clones the subdatasets of a clone that are wanted; empty where they are there."""
+    absent = [
+        root / one
+        for part, some in published.subdatasets.items()
+        for one in some
+        if part in (parts or published.parts) and not is_clone(root / one)
+    ]
+    if not absent:
+        return ""
+    return f"run: datalad get -n -d {shlex.join(map(str, (root, *absent)))}, and then this again"
+
+
 def _chosen(
-    found: Iterable[Remote], wanted: Mapping[str, list[str]], dataset: str, place: str
+    found: Iterable[Remote],
+    wanted: Mapping[str, list[str]],
+    dataset: str,
+    place: str,
+    kept: Sequence[str],
+    instead: str,
 ) -> list[Remote]:
+    """Choose the files that are wanted; what is not found is told, and what to do ``instead``."""
     chosen: dict[str, Remote] = {}
     missing = {(part, pattern) for part, patterns in wanted.items() for pattern in patterns}
     for one in found:
@@ -133,14 +159,18 @@ def _chosen(
         if hit:
             chosen[one.path] = one
             missing -= hit
+    if chosen:  # git itself has these
+        missing = {one for one in missing if not any(matches(one[1], path) for path in kept)}
     told = "; ".join(f"{pattern} ({part})" for part, pattern in sorted(missing))
+    instead = f" {instead[0].upper()}{instead[1:]}." if instead else ""
     if not chosen:
         msg = (
             f"{place} has no file of {dataset} to fetch: nothing matches {told}; check the names "
             "of subjects and parts. In a clone, files that git itself keeps are there already."
+            f"{instead}"
         )
         raise DataError(msg)
     if missing:
-        msg = f"{dataset}: nothing to fetch matches {told}; the rest is fetched."
+        msg = f"{dataset}: nothing to fetch matches {told}; the rest is fetched.{instead}"
         warnings.warn(msg, VoxscaleWarning, stacklevel=3)
     return [chosen[path] for path in sorted(chosen)]

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from voxscale.data._card import DatasetCard
 from voxscale.data._files import FilePath, kind_of, present
 from voxscale.errors import DataError
 
@@ -26,7 +27,7 @@ def datalad_line(root: Path, wanted: Iterable[str]) -> str:
 
 def data_folder(
     root: FilePath | None,
-    name: str,
+    card: DatasetCard,
     accession: str,
     inside: Sequence[str],
     *,
@@ -37,8 +38,8 @@ def data_folder(
     Parameters
     ----------
     root : path-like or None
-    name : str
-        Of the data set, for messages.
+    card : DatasetCard
+        Its name, and the line that clones it, are told in messages.
     accession : str
         Name of its folder, such as "ds003020".
     inside : sequence of str
@@ -51,11 +52,10 @@ def data_folder(
     DataError
         If there is none.
     """
-    clone = f"datalad clone https://github.com/OpenNeuroDatasets/{accession}.git"
     if root is None:
         msg = (
-            f"dataset {name!r} needs root=, the folder that holds {accession}; expected a path; "
-            f"get it with: {clone}"
+            f"dataset {card.name!r} needs root=, the folder that holds {accession}; expected a "
+            f"path; get it with: {card.fetch}"
         )
         raise DataError(msg)
     given = Path(root).expanduser()
@@ -65,7 +65,7 @@ def data_folder(
     expected = " or ".join(f"{one}/" for one in inside)
     msg = (
         f"{root} is not {accession}: it has no {expected}, nor has a folder {accession} in it; "
-        f"expected a copy of the data set {name!r}; get one with: {clone}"
+        f"expected a copy of the data set {card.name!r}; get one with: {card.fetch}"
     )
     raise DataError(msg)
 

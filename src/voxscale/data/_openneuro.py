@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from voxscale.data._files import FilePath
+from voxscale.data._known_datasets import dataset_card
 from voxscale.errors import DataError, did_you_mean
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "PUBLISHED",
     "Published",
     "by_hand",
+    "clone_line",
     "find_published",
     "matches",
     "wanted_patterns",
@@ -29,12 +32,14 @@ class Published(NamedTuple):
     """A data set: where it is, and paths below it for each part, ``{subject}`` in some.
 
     ``*`` stands for any letters but ``/``, ``**`` for any at all. ``by_hand`` says what to do
-    where there is nothing to fetch from.
+    where there is nothing to fetch from. ``subdatasets`` are those of a clone that hold a part,
+    and are not cloned with it.
     """
 
     accession: str
     parts: dict[str, tuple[str, ...]]
     by_hand: str = ""
+    subdatasets: dict[str, tuple[str, ...]] = {}  # noqa: RUF012
 
 
 PUBLISHED = {
@@ -51,11 +56,14 @@ PUBLISHED = {
         "ds002345",
         {
             "responses": (
-                "derivatives/afni-smooth/{subject}/func/*_space-fsaverage6_hemi-*_desc-clean*",
+                "derivatives/afni-nosmooth/{subject}/func/*_space-fsaverage6_hemi-*_desc-clean*",
+                "derivatives/afni-*/tpl-*/*_desc-brain_mask.nii.gz",
+                "code/scan_exclude.json",
             ),
             "words": ("stimuli/gentle/**", "{subject}/func/*_events.tsv"),
-            "audio": ("stimuli/*_audio.wav",),
+            "audio": ("stimuli/**_audio.wav",),
         },
+        subdatasets={"responses": ("derivatives/afni-nosmooth",)},
     ),
     "littleprince": Published(
         "ds003643",
@@ -96,6 +104,11 @@ def find_published(name: str) -> Published:
 def by_hand(name: str, root: FilePath) -> DataError:
     """Say what to do about a data set of which no file has an address."""
     return DataError(f"{name}: {PUBLISHED[name].by_hand.format(root=root)}")
+
+
+def clone_line(name: str, root: FilePath) -> str:
+    """Return the line of the card that clones a data set, into a folder."""
+    return f"{dataset_card(name).fetch} {shlex.quote(str(root))}"
 
 
 def wanted_patterns(

@@ -20,7 +20,8 @@ read as data: nothing that it names is run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ import numpy as np
 
 from voxscale.arrays import TRSeries
 from voxscale.data._card import DatasetCard
+from voxscale.data._card_counts import check_row_count
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._files import FilePath
 from voxscale.data._lazy_runs import LazyRuns, shared_runs
@@ -43,7 +45,7 @@ from voxscale.data._textgrid import TextGrid, read_textgrid
 from voxscale.data._tr_report import TRReport, read_tr_report
 from voxscale.data._transcript import Transcript, transcript_of
 from voxscale.data._voxel_counts import check_voxel_count
-from voxscale.errors import AlignmentError, DataError
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 
 __all__ = ["CARD", "REPEATED", "SUBJECTS", "TEST", "Antonello2023", "StackingFiles", "load"]
 
@@ -68,7 +70,8 @@ CARD = DatasetCard(
         "Files are pickles, which run code when they are loaded: here they are read as data.",
         "Responses lack the first 10 TRs of a story and the last 5; nothing in the file says so.",
         "There are responses to more stories (101) than the paper has (about 95); which were left "
-        "out is not published. Stories without words are left out here, and listed.",
+        "out is not published, nor is which file has how many, so that no number of stories is "
+        "checked. Stories without words are left out here, and listed.",
         "Some matrices for stacking hold NaN: such voxels get no weights, and are counted.",
         "The notebook says S02 where its file is of S03, and mixes speech predictions in the place "
         "of the language model's; protocol='huth2023' repeats its numbers.",
@@ -156,12 +159,13 @@ class Antonello2023:
         Warns
         -----
         VoxscaleWarning
-            If stories lack words or responses; all are listed.
+            If stories lack words or responses; all are listed. If the number of voxels, or of TRs
+            of the repeated story, is not the published one.
         """
         check_subject(CARD.name, subject, SUBJECTS)
         label = f"{CARD.name}, {subject}"
         stored = _stories(self.folder.file("responses", subject))
-        heard = sorted(set(self._grids) & set(self._tr_files))
+        heard = self._timed(label, sorted(set(self._grids) & set(self._tr_files)))
         runs = shared_runs(label, list(stored), heard)
         self._check_shapes(label, subject, {run: stored[run].shape for run in runs})
         trials = self._trials(label, subject) if REPEATED in runs else {}
@@ -199,9 +203,22 @@ class Antonello2023:
             If there is no such file.
         AlignmentError
             If a story has other TRs than its report; on reading it.
+
+        Warns
+        -----
+        VoxscaleWarning
+            If stories have no TR times, without which their rows have no place; all are listed.
         """
         path = self.folder.file("features", name=name)
         stored = _stories(path)
+        runs = [run for run in stored if run in self._tr_files]
+        left_out = sorted(set(stored) - set(runs))
+        if left_out:
+            note = (
+                f"{CARD.name}: {path.name} has features of {len(stored)} stories, of which "
+                f"{len(left_out)} have no TR file and are left out: {', '.join(left_out)}."
+            )
+            warnings.warn(note, VoxscaleWarning, stacklevel=2)
 
         def series(run: str) -> TRSeries:
             tr_times = self.reports[run].tr_times
@@ -214,7 +231,7 @@ class Antonello2023:
                 raise AlignmentError(msg)
             return TRSeries(np.asarray(stored[run]), run, 0, tr_times)
 
-        return LazyRuns([run for run in stored if run in self._tr_files], series)
+        return LazyRuns(runs, series)
 
     def weights(self, subject: str, name: str | None = None) -> StoredWeights:
         """Return published weights, which are read in blocks, when they are multiplied.
@@ -283,6 +300,25 @@ class Antonello2023:
         held, label = self._tr_files[run], f"{CARD.name}, story {run!r}"
         return read_tr_report(held) if isinstance(held, Path) else tr_report_of(held, label)
 
+    def _timed(self, label: str, stories: Sequence[str]) -> list[str]:
+        """Leave out stories whose TR times cannot be had, aloud: one bad log is not all of them."""
+        timed, reason = [], ""
+        for story in stories:
+            try:
+                _ = self.reports[story]
+            except DataError as error:
+                reason = reason or str(error)
+            else:
+                timed.append(story)
+        if reason:
+            lost = [story for story in stories if story not in timed]
+            note = (
+                f"{label}: {len(lost)} of {len(stories)} stories have no TR times that can be used "
+                f"and are left out: {', '.join(lost)}. The first: {reason}"
+            )
+            warnings.warn(note, VoxscaleWarning, stacklevel=3)
+        return timed
+
     def _check_shapes(
         self, label: str, subject: str, shapes: Mapping[str, tuple[int, ...]]
     ) -> None:
@@ -295,6 +331,8 @@ class Antonello2023:
         first = next(iter(shapes))
         if not (self.folder.root / _MINIATURE).is_file():
             check_voxel_count(subject, first, shapes[first][1], CARD)
+            for run, shape in shapes.items():
+                check_row_count(label, run, shape[0], CARD)
         for run, shape in shapes.items():
             n_trs = len(self.reports[run])
             if shape[0] != n_trs - _FIRST_TR - _LAST_TRS:

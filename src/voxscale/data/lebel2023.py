@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from voxscale.data._card import DatasetCard
+from voxscale.data._card_counts import check_row_count, check_story_count
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._fetched import check_fetched, data_folder, datalad_line
 from voxscale.data._files import FilePath, kind_of
@@ -110,7 +111,7 @@ class LeBel2023:
         sessions: Sequence[int] | None = None,
         test: Sequence[str] | None = None,
     ) -> None:
-        self.root = data_folder(root, CARD.name, "ds003020", ("derivative", "derivatives"))
+        self.root = data_folder(root, CARD, "ds003020", ("derivative", "derivatives"))
         is_folder = kind_of(self.root / "derivative")[1] == "folder"
         self._derivative = self.root / ("derivative" if is_folder else "derivatives")
         by_session, named_test = self._sessions()
@@ -145,7 +146,8 @@ class LeBel2023:
         Warns
         -----
         VoxscaleWarning
-            If stories lack words or responses, or the number of voxels is not the published one.
+            If stories lack words or responses, or the numbers of voxels, of stories, or of TRs of
+            the test story are not the published ones.
         """
         folder = self._derivative / "preprocessed_data" / subject
         if kind_of(folder)[1] != "folder":
@@ -163,6 +165,7 @@ class LeBel2023:
         n_voxels = shape[1] if len(shape) == 2 else None
         if n_voxels is not None:
             check_voxel_count(subject, one, n_voxels, CARD)
+            check_row_count(label, one, shape[0], CARD)
         reader = Stories(label, self._derivative, folder, self._respdict(), n_voxels)
         repeated = [run for run in runs if run in self._test and reader.has_repeats(run)]
         return Dataset(
@@ -192,6 +195,8 @@ class LeBel2023:
         files += [self._derivative / "TextGrids" / f"{run}.TextGrid" for run in runs]
         files += [folder / f"{run}.hf5" for run in runs]
         check_fetched(label, self.root, files, self._wanted(subject))
+        if subject in SUBJECTS and subject not in DENSE:
+            check_story_count(label, len(responses), CARD)
         return runs
 
     def _wanted(self, subject: str) -> list[str]:

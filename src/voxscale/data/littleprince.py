@@ -31,6 +31,7 @@ from voxscale.arrays import Array
 from voxscale.data._bids_names import Recording, choose, find_recordings, subjects_in
 from voxscale.data._brain_images import epi_mask
 from voxscale.data._card import DatasetCard
+from voxscale.data._card_counts import check_subject_count
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._fetched import check_fetched, data_folder
 from voxscale.data._files import FilePath, as_number, kind_of, read_text
@@ -56,6 +57,8 @@ CARD = DatasetCard(
     tr_s=2.0,
     n_subjects=112,
     n_stories=9,
+    stories_are="(sections) that every subject heard",
+    n_subjects_of={"English": 49, "Chinese": 35, "French": 28},
     faults=(
         "Runs are not numbered 1 to 9: the lowest number is section 1, and so on. Where one of "
         "the nine is missing, sections= must say which is which.",
@@ -65,10 +68,10 @@ CARD = DatasetCard(
         "mask=.",
         "During section 1 English and Chinese listeners were shown pictures.",
         "Each section was heard once, so that there is no noise ceiling of repeats.",
-        "49 English, 35 Chinese and 28 French listeners: no number of subjects is that of all.",
+        "112 people are 49 English, 35 Chinese and 28 French listeners: compare within a language.",
     ),
 )
-_N_SECTIONS = 9
+_SECTIONS = range(1, 1 + (CARD.n_stories or 0))
 _TR_S = 2.0
 # What the files of a language and section may be called; {l} is EN, CN or FR, {s} the section.
 _TABLES = ("annotation/{l}/lpp{l}_word_information.csv", "annotation/lpp{l}_word_information.csv")
@@ -115,7 +118,7 @@ class LittlePrince:
         test: Sequence[str] = ("section9",),
     ) -> None:
         inside = ("annotation", "derivatives")
-        self.root = data_folder(root, CARD.name, "ds003643", inside)
+        self.root = data_folder(root, CARD, "ds003643", inside)
         self._space, self._mask, self._sound_start_s = space, mask, float(sound_start_s)
         self._sections = None if sections is None else {str(k): v for k, v in sections.items()}
         self._cleaning = Cleaning(tuple(confounds or ()), detrend, high_pass_hz)
@@ -150,6 +153,9 @@ class LittlePrince:
         if language not in LANGUAGES:
             msg = f"{label}: its language is not known; expected a name such as sub-EN057."
             raise DataError(msg)
+        prefix = f"sub-{language}"
+        n_found = sum(one.startswith(prefix) for one in self.SUBJECTS)
+        check_subject_count(n_found, CARD, LANGUAGES[language])
         found = choose(
             find_recordings(self.root / "derivatives", subject), label, space=self._space, desc=None
         )
@@ -255,18 +261,18 @@ def _sections_of(
     if given is not None:
         unknown = sorted(set(by_run) - set(given))
         values = list(given.values())
-        if unknown or len(set(values)) < len(values) or not set(values) <= set(range(1, 10)):
+        if unknown or len(set(values)) < len(values) or not set(values) <= set(_SECTIONS):
             msg = (
                 f"{label}: sections is {dict(given)}, runs are {', '.join(sorted(by_run))}; "
                 "expected one section of 1 to 9 for every run."
             )
             raise DataError(msg)
         return {given[run]: one for run, one in by_run.items()}
-    if len(found) != _N_SECTIONS:
+    if len(found) != len(_SECTIONS):
         runs = ", ".join(one.entities.get("run", "?") for one in found) or "none"
         msg = (
-            f"{label}: {len(found)} runs ({runs}); expected 9, since their order says which "
-            "section each is; fetch the others, or pass sections={'15': 1, …}."
+            f"{label}: {len(found)} runs ({runs}); expected {len(_SECTIONS)}, since their order "
+            "says which section each is; fetch the others, or pass sections={'15': 1, …}."
         )
         raise DataError(msg)
     return dict(enumerate(sorted(found, key=Recording.order), start=1))

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from voxscale.data._bids_names import Recording, choose, find_recordings, subjects_in
 from voxscale.data._card import DatasetCard
+from voxscale.data._card_counts import check_story_count, check_subject_count
 from voxscale.data._chosen_tests import chosen_tests
 from voxscale.data._dataset import Dataset, check_subject
 from voxscale.data._events import events_file, read_sounds
@@ -55,6 +56,8 @@ CARD = DatasetCard(
     fetch="datalad clone https://datasets.datalad.org/labs/hasson/narratives",
     tr_s=1.5,
     n_subjects=345,
+    n_stories=27,
+    stories_are="in all",
     faults=(
         "Sounds begin 0 to 12 s after the first TR and open with music in some tasks: alignments "
         "count from the start of the sound, so events.tsv places them.",
@@ -140,7 +143,7 @@ class Narratives:
         test: Sequence[str] | None = None,
     ) -> None:
         inside = ("derivatives", "stimuli")
-        self.root = data_folder(root, CARD.name, "ds002345", inside, others=("narratives",))
+        self.root = data_folder(root, CARD, "ds002345", inside, others=("narratives",))
         self.pipeline = self._pipeline(pipeline)
         self._space, self._mask, self._missing = space, mask, missing
         self._excluded = excluded
@@ -167,15 +170,18 @@ class Narratives:
         Warns
         -----
         VoxscaleWarning
-            If scans are excluded, or have no alignment; all are listed.
+            If scans are excluded, or have no alignment; all are listed. If no file says which
+            scans are excluded.
         """
         del root
         check_subject(CARD.name, subject, self.SUBJECTS)
+        check_subject_count(len(self.SUBJECTS), CARD)
         label = f"narratives, {subject}"
         recordings = self._recordings(label, subject)
         groups: dict[str, list[_Heard]] = {}
         for one in self._heard(label, subject, recordings):
             groups.setdefault(one.story, []).append(one)
+        check_story_count(label, len(groups), CARD)
         self._check_fetched(label, groups)
         mask = self._mask_of(label, recordings[0])
         scans = {
@@ -248,6 +254,11 @@ class Narratives:
     def _named_excluded(self) -> set[str]:
         path = self.root / "code" / "scan_exclude.json"
         if kind_of(path)[1] not in ("file", "link"):
+            note = (
+                f"{self.root}: no code/scan_exclude.json: no scan is excluded; fetch it with: "
+                f"voxscale fetch narratives {self.root} --parts responses, or pass excluded=True."
+            )
+            warnings.warn(note, VoxscaleWarning, stacklevel=5)
             return set()
         try:
             found = json.loads(read_text(path))
