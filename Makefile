@@ -41,6 +41,8 @@ bench: $(VENV)/bench.installed
 	$(BIN)/python benchmarks/surface_coverage.py
 	$(BIN)/python benchmarks/power_defaults.py
 	$(BIN)/python benchmarks/study_of_1000.py
+	$(BIN)/python benchmarks/released_predictions.py
+	$(BIN)/python benchmarks/first_flatmap.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
