@@ -76,7 +76,7 @@ def test_a_protocol_of_ones_own_lies_beside_the_study(tmp_path):
     ("written", "match"),
     [
         ("", r"mine\.toml, line 1: .*lacks 'protocol'"),
-        ('[protocol]\nname = "a"\ncitation = "b"\n[desing]\n', "has no field 'desing'"),
+        ('[protocol]\nname = "a"\ncitation = "b"\n[designs]\n', "has no field 'designs'"),
         (
             '[protocol]\nname = "a"\ncitation = "b"\n[design]\ntrim = 5\n',
             r"line 5: \[design\] trim",
