@@ -17,22 +17,19 @@ import numpy as np
 from voxscale.data import read_pycortex_subject, with_stories_of
 from voxscale.data.antonello2023 import Antonello2023
 from voxscale.fit import predict_streamed
-from voxscale.store import cache_folder, hash_array, key_of, write_aside
+from voxscale.store import hash_array, key_of, write_aside
 from voxscale.study import Protocol
-from voxscale.synthetic import write_antonello2023
+from voxscale.synthetic import kept_miniature
 
 SUBJECT = "UTS03"
 GIVEN = [*sys.argv[1:], "", ""]  # "" for what is not given
-MINIATURE = cache_folder() / "antonello2023-miniature"
-RELEASED, FIGURES = Path(GIVEN[0] or MINIATURE), Path(GIVEN[1] or "voxscale-tutorial")
+RELEASED, FIGURES = Path(GIVEN[0] or kept_miniature(SUBJECT)), Path(GIVEN[1] or "voxscale-tutorial")
 FIGURES.mkdir(parents=True, exist_ok=True)
-if RELEASED == MINIATURE and not (MINIATURE / "miniature.json").is_file():
-    write_antonello2023(MINIATURE, subject=SUBJECT)
 
 
 def tell(message, *_, **__):
     """Print what was left out or skipped, counted, where a reader sees it."""
-    print(textwrap.fill(f"Warning: {message}", 88))
+    print(textwrap.fill(f"Warning: {message}", 78))
 
 
 warnings.showwarning = tell
@@ -63,7 +60,7 @@ def state(train=(), test=()):
     }
     for name, text in rows.items():
         if text:
-            print(textwrap.fill(f"{name}: {text}", 88, subsequent_indent="    "))
+            print(textwrap.fill(f"{name}: {text}", 78, subsequent_indent="    "))
 
 
 def predictions(X, stories):

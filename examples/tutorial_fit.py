@@ -11,6 +11,7 @@ import numpy as np
 from _tutorial import SUBJECT, cortex, data, own_model, protocol, save, state
 
 import voxscale as vs
+from voxscale.evaluate import reduce_scores
 
 train, test = list(protocol.stories.train), list(protocol.stories.test)
 state(train=train, test=test)
@@ -43,17 +44,10 @@ X, Y = recipe.join(features, data.responses, test)
 Y_pred = fit.predict(X)
 explained = vs.r2(Y, Y_pred)
 signed_root, r = np.sign(explained) * np.sqrt(np.abs(explained)), vs.correlation(Y, Y_pred)
-print(
-    f"{test[0]}: mean signed root of R² {np.nanmean(signed_root):.3f}, mean r {np.nanmean(r):.3f}"
-)
+print(f"signed root of R², mean of voxels: {np.nanmean(signed_root):.3f}")
+for reducer in protocol.evaluate.reducers:
+    print(reduce_scores(r, reducer, metric="r"))
 for name, scores in (("signed root of R²", signed_root), ("correlation", r)):
-    figure = vs.flatmap(
-        scores,
-        cortex,
-        label=name,
-        vmin=-1,
-        vmax=1,
-        cmap="RdBu_r",
-        title=f"{SUBJECT}: {test[0]}, {name}",
-    )
+    options = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "label": name}
+    figure = vs.flatmap(scores, cortex, title=f"{SUBJECT}: {test[0]}, {name}", **options)
     save(figure, "fit-r2" if "R²" in name else "fit-r")

@@ -130,7 +130,8 @@ def test_a_fit_tells_what_the_protocol_chose(ran):
     assert "TRs cut: (10, 5) in training, (50, 5) in test" in text
     assert "alphas: 100 to 1e+08, 15" in text
     assert re.search(r"24 training stories, \d+ TRs, 128 columns", text)
-    assert number(text, r"mean r ([\d.]+)") > 0.2
+    assert number(text, r"([\d.]+): mean_voxels of r,") > 0.2
+    assert number(text, r"mean of voxels: ([\d.]+)") > 0.1
     counts = [int(n) for n in re.findall(r"theirs: [\d.e+]+\): (\d+) voxels", text)]
     assert sum(counts) > 200
 

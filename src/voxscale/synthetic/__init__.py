@@ -3,7 +3,11 @@
 Every number of the demo can be checked against what was put in.
 """
 
-from voxscale.synthetic._antonello2023 import MiniatureTruth, write_antonello2023
+from voxscale.synthetic._antonello2023 import (
+    MiniatureTruth,
+    kept_miniature,
+    write_antonello2023,
+)
 from voxscale.synthetic._cortex import Layout, fsaverage5_coordinates, language_network
 from voxscale.synthetic._planting import (
     expected_correlation,
@@ -26,6 +30,7 @@ __all__ = [
     "coloured_noise",
     "expected_correlation",
     "fsaverage5_coordinates",
+    "kept_miniature",
     "language_network",
     "planted_scores",
     "planted_signal",
