@@ -2,20 +2,22 @@
 
     python examples/tutorial_ceiling.py [FOLDER [FIGURES]]
 
-FOLDER holds what was downloaded from https://utexas.box.com/v/EncodingModelScalingLaws, and
-``pycortex-db`` with UTS03, of OpenNeuro ds003020, beside it. Without a folder, a miniature with
-made-up content is written once, and stands in for it.
+FOLDER holds what was downloaded from https://utexas.box.com/v/EncodingModelScalingLaws, as much of
+it as the page reads, and ``pycortex-db`` with UTS03, of OpenNeuro ds003020, beside it. Without a
+folder, a miniature with made-up content is written once, and stands in for it.
 """
 
 import sys
 import textwrap
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from voxscale.data import read_pycortex_subject, with_stories_of
 from voxscale.data.antonello2023 import Antonello2023
+from voxscale.errors import DataError
 from voxscale.fit import predict_streamed
 from voxscale.store import hash_array, key_of, write_aside
 from voxscale.study import Protocol
@@ -34,9 +36,40 @@ def tell(message, *_, **__):
 
 warnings.showwarning = tell
 protocol = Protocol.named("huth2023")
-box = Antonello2023(RELEASED)
-data = with_stories_of(box.load(SUBJECT), box.features())
-cortex = read_pycortex_subject(RELEASED / "pycortex-db", SUBJECT)
+IS_MADE_UP = (RELEASED / "miniature.json").is_file()
+WHO = f"miniature of {SUBJECT}" if IS_MADE_UP else SUBJECT  # in titles
+if sys.argv[0].endswith(".py"):
+    print(f"{'made-up content' if IS_MADE_UP else 'published files'} of {RELEASED}")
+    print(f"figures go to {FIGURES.absolute()}")
+
+
+def _data():
+    loaded = box_of(RELEASED).load(SUBJECT)
+    has_features = box_of(RELEASED).folder.files("features")
+    return with_stories_of(loaded, box_of(RELEASED).features()) if has_features else loaded
+
+
+@cache
+def box_of(folder):
+    """Open the published folder, once."""
+    return Antonello2023(folder)
+
+
+_MAKERS = {
+    "box": lambda: box_of(RELEASED),
+    "data": _data,
+    "cortex": lambda: read_pycortex_subject(RELEASED / "pycortex-db", SUBJECT),
+}
+
+
+def __getattr__(name):
+    """Open a part of the folder when a page first asks for it."""
+    if name not in _MAKERS:
+        raise AttributeError(name)
+    try:
+        return _MAKERS[name]()
+    except DataError as error:
+        sys.exit(f"error: {error}")
 
 
 def own_model():
@@ -47,16 +80,16 @@ def own_model():
     return protocol.study.model, protocol.study.layers[0]
 
 
-def state(train=(), test=()):
+def state(train=(), test=(), *, is_reduced=False):
     """Print what the protocol chose of that which a page uses."""
-    trim, fit = protocol.recipe(test=test).trims, protocol.fit
+    trim, alphas = protocol.recipe(test=test).trims, protocol.fit.penalties
     rows = {
         "protocol": protocol.protocol.name,
         "train": ", ".join(train),
         "test": ", ".join(test),
         "TRs cut": f"{protocol.design.trim} in training, {trim[test[0]]} in test" if test else "",
-        "alphas": f"{fit.penalties[0]:g} to {fit.penalties[-1]:g}, {len(fit.penalties)}",
-        "reducers": ", ".join(protocol.evaluate.reducers),
+        "alphas": f"{len(alphas)}, {alphas[0]:g} to {alphas[-1]:g}" if is_reduced and train else "",
+        "reducers": ", ".join(protocol.evaluate.reducers) if is_reduced else "",
     }
     for name, text in rows.items():
         if text:
@@ -65,7 +98,7 @@ def state(train=(), test=()):
 
 def predictions(X, stories):
     """Multiply a design by the published weights, which never lie in memory whole; once."""
-    weights = box.weights(SUBJECT)
+    weights = box_of(RELEASED).weights(SUBJECT)
     facts = weights.path.stat()
     key = key_of(
         {"design": hash_array(X), "weights": [str(weights.path), facts.st_size, facts.st_mtime_ns]}

@@ -7,7 +7,7 @@ what any model can explain.
 # %%
 # Rows of the repeats are those of the test protocol: from TR 50 on.
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, data, predictions, protocol, save, state
+from _tutorial import WHO, box, cortex, data, predictions, protocol, save, state
 
 import voxscale as vs
 from voxscale.evaluate import noise_ceiling_huth2023
@@ -46,7 +46,7 @@ figure = vs.flatmap(
     vmin=-1,
     vmax=1,
     cmap="RdBu_r",
-    title=f"{SUBJECT}: {story}, where cc_max > {protocol.ceiling.above}",
+    title=f"{WHO}: {story}, where cc_max > {protocol.ceiling.above}",
 )
 save(figure, "ceiling-r")
 
@@ -56,6 +56,6 @@ save(figure, "ceiling-r")
 room = np.where(is_shown, ceiling.cc_max - r, np.nan)
 figure = flatmap_2d(
     room, ceiling.cc_max, cortex, cmap="plasma_alpha", vmin=0, vmax=0.5, vmin2=0.2, vmax2=0.7,
-    label="cc_max - r", label2="cc_max", title=f"{SUBJECT}: room for improvement",
+    label="cc_max - r", label2="cc_max", title=f"{WHO}: room for improvement",
 )  # fmt: skip
 save(figure, "ceiling-room")

@@ -8,7 +8,7 @@ features lie that predict it.
 # The notebook does not divide by the weight that the speech layers have together: the more
 # language a voxel has, the shallower it seems. Both are shown.
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, protocol, save, state
+from _tutorial import SUBJECT, WHO, box, cortex, protocol, save, state
 
 import voxscale as vs
 from voxscale.data.antonello2023 import one_array
@@ -30,9 +30,7 @@ print(f"median centre: {np.nanmedian(as_intended):.1f} of {len(files.speech) - 1
 # Positions are numbers of the 16 layers used, 0 to 15; in Whisper they are layers 2, 4, … 32. The
 # bar ends at 16, as theirs.
 options = {"label": "position among the layers", "vmin": 0, "vmax": 16, "cmap": "hot"}
-figure = vs.flatmap(
-    as_published, cortex, **options, title=f"{SUBJECT}: centre of mass, as published"
-)
+figure = vs.flatmap(as_published, cortex, **options, title=f"{WHO}: centre of mass, as published")
 save(figure, "center-of-mass-published")
 
 # %%
@@ -41,6 +39,6 @@ figure = vs.flatmap(
     np.where(share >= 0.1, as_intended, np.nan),
     cortex,
     **options,
-    title=f"{SUBJECT}: centre of mass of the speech layers",
+    title=f"{WHO}: centre of mass of the speech layers",
 )
 save(figure, "center-of-mass")

@@ -8,13 +8,13 @@ then weights from all of them, then a story that no one has seen.
 # Everything that the notebook chose is in the protocol; a study takes it over with
 # protocol = "huth2023". Its alphas are square roots of penalties: its 10 is 100 here.
 import numpy as np
-from _tutorial import SUBJECT, cortex, data, own_model, protocol, save, state
+from _tutorial import WHO, cortex, data, own_model, protocol, save, state
 
 import voxscale as vs
 from voxscale.evaluate import reduce_scores
 
 train, test = list(protocol.stories.train), list(protocol.stories.test)
-state(train=train, test=test)
+state(train=train, test=test, is_reduced=True)
 
 # %%
 # Features are those of the last page. With delays they are 3,072 columns, for which the weights of
@@ -31,7 +31,8 @@ X, Y = recipe.join(features, data.responses, train)
 print(f"{len(train)} training stories, {len(X)} TRs, {X.shape[1]} columns")
 
 # %%
-# The notebook draws its chunks from an unseeded generator; here they have a seed.
+# The notebook draws its chunks from an unseeded generator; here they have a seed. Voxels at the
+# largest alpha are those that nothing predicts.
 cv = protocol.splits(recipe.run_lengths(data.responses, train), seed=0)
 fit = vs.RidgeCV(protocol.fit.penalties, cv, scoring=protocol.fit.scoring).fit(X, Y)
 values, counts = np.unique(fit.best_alphas_, return_counts=True)
@@ -49,5 +50,5 @@ for reducer in protocol.evaluate.reducers:
     print(reduce_scores(r, reducer, metric="r"))
 for name, scores in (("signed root of R²", signed_root), ("correlation", r)):
     options = {"vmin": -1, "vmax": 1, "cmap": "RdBu_r", "label": name}
-    figure = vs.flatmap(scores, cortex, title=f"{SUBJECT}: {test[0]}, {name}", **options)
+    figure = vs.flatmap(scores, cortex, title=f"{WHO}: {test[0]}, {name}", **options)
     save(figure, "fit-r2" if "R²" in name else "fit-r")

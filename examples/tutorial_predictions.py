@@ -7,13 +7,13 @@ Their product is a prediction of every voxel for stories that the fit never saw.
 # %%
 # The protocol says what was done: which stories, how many TRs were cut, which delays.
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, data, predictions, protocol, save, state
+from _tutorial import WHO, box, cortex, data, predictions, protocol, save, state
 
 import voxscale as vs
 from voxscale.data.antonello2023 import TEST
 from voxscale.evaluate import reduce_scores
 
-state(test=TEST)
+state(test=TEST, is_reduced=True)
 recipe = protocol.recipe(test=TEST)
 print(data)
 
@@ -41,6 +41,6 @@ figure = vs.flatmap(
     vmin=-1,
     vmax=1,
     cmap="RdBu_r",
-    title=f"{SUBJECT}: OPT-30B, layer 33",
+    title=f"{WHO}: OPT-30B, layer 33",
 )
 save(figure, "predictions-r")

@@ -8,7 +8,7 @@ weighted mean of them that errs least on training stories; weights are at least 
 # The products of the models' residuals are published. Some hold NaN: those voxels get no weights,
 # and are counted. The first of the 18 models, an embedding, is left out, as in the notebook.
 import numpy as np
-from _tutorial import SUBJECT, box, cortex, data, protocol, save, state
+from _tutorial import SUBJECT, WHO, box, cortex, data, protocol, save, state
 
 import voxscale as vs
 from voxscale.data.antonello2023 import one_array
@@ -25,7 +25,7 @@ print(f"weights of {np.isfinite(weights[:, 0]).sum()} voxels, {weights.shape[1]}
 # %%
 # Attribution: the share of the language model. Red: speech alone; blue: language alone.
 options = {"vmin": 0, "vmax": 1, "cmap": "RdBu", "label": "weight of LLaMA"}
-title = f"{SUBJECT}: how much of the mix is language"
+title = f"{WHO}: how much of the mix is language"
 figure = vs.flatmap(weights[:, -1], cortex, title=title, **options)
 save(figure, "stacking-attribution")
 
@@ -61,5 +61,5 @@ for name, mix in mixes.items():
 # the gain is 0, and the folds show.
 options = {"vmin": -0.5, "vmax": 0.5, "cmap": "RdBu_r", "label": "gain in r"}
 for name, gain in gains.items():
-    figure = vs.flatmap(gain, cortex, title=f"{SUBJECT}: stacked minus LLaMA, {name}", **options)
+    figure = vs.flatmap(gain, cortex, title=f"{WHO}: stacked minus LLaMA, {name}", **options)
     save(figure, f"stacking-gain-{name.split()[-1]}")

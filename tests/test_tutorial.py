@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -67,9 +68,33 @@ def test_every_page_draws_its_figures(ran, page):
     assert {path.stem for path in (folder / page).glob("*.png")} == FIGURES[page]
 
 
-def test_stories_without_words_are_listed(ran):
+def test_stories_without_words_are_listed_where_responses_are_read(ran):
     told = r"Warning: .* responses of 30 stories where words have 28.*canplanetearthfeedten"
-    assert all(re.search(told, text) for text in ran[1].values())
+    assert all(re.search(told, text) for page, text in ran[1].items() if page != "center_of_mass")
+
+
+def test_every_page_says_whose_content_it_shows(ran):
+    for page, text in ran[1].items():
+        assert f"made-up content of {ran[0] / 'box'} figures go to {ran[0] / page}" in text
+
+
+def test_a_page_needs_only_what_it_reads(ran, tmp_path):
+    for part in ("stacked_regression", "pycortex-db"):
+        shutil.copytree(ran[0] / "box" / part, tmp_path / "box" / part)
+    script = str(ROOT / "examples" / "tutorial_center_of_mass.py")
+    command = [sys.executable, script, str(tmp_path / "box"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "published files of" in done.stdout
+
+
+def test_a_wrong_folder_is_one_line(tmp_path):
+    script = str(ROOT / "examples" / "tutorial_ceiling.py")
+    command = [sys.executable, script, str(tmp_path), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {tmp_path} has none of the folders")
+    assert "Traceback" not in done.stderr
 
 
 def test_predictions_find_what_was_planted(ran):
@@ -121,14 +146,16 @@ def test_the_centre_lies_at_the_layer_that_was_planted(ran):
 
 def test_features_of_every_word(ran):
     text = ran[1]["features"]
-    assert int(re.search(r"25 stories, (\d+) words of 32 numbers", text)[1]) > 25 * 300
+    n_words = re.search(r"25 stories, ([\d,]+) words, 32 numbers each", text)[1]
+    assert int(n_words.replace(",", "")) > 25 * 300
+    assert number(text, r"(\d+)% of the words of souls have other states") > 30
     assert re.search(r"on TRs: \(1\d\d, 32\)", text)
 
 
 def test_a_fit_tells_what_the_protocol_chose(ran):
     text = ran[1]["fit"]
     assert "TRs cut: (10, 5) in training, (50, 5) in test" in text
-    assert "alphas: 100 to 1e+08, 15" in text
+    assert "alphas: 15, 100 to 1e+08" in text
     assert re.search(r"24 training stories, \d+ TRs, 128 columns", text)
     assert number(text, r"([\d.]+): mean_voxels of r,") > 0.2
     assert number(text, r"mean of voxels: ([\d.]+)") > 0.1
@@ -145,7 +172,7 @@ def test_pages_are_short_and_made_of_cells(maker, page):
     assert title[0].isupper()
     assert text
     for prose, code in cells:
-        assert prose.endswith(".")
+        assert prose.rstrip(")").endswith(".")
         compile(code, page, "exec")
     lines = "\n".join(code for _, code in cells).splitlines()
     own = [line for line in script.split("\n# %%\n", 1)[1].splitlines() if line in lines]

@@ -66,6 +66,11 @@ def test_stories_and_rows(data):
     assert not data.responses[REPEATED].values.flags.writeable
 
 
+def test_a_miniature_says_that_it_is_one(data):
+    assert "no person was scanned" in data.citation
+    assert "made up" in data.licence
+
+
 def test_sounds_are_those_of_the_words(data):
     assert set(data.audio) == set(data.responses)
     for run in ("life", REPEATED):

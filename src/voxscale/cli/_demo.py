@@ -19,7 +19,7 @@ __all__ = ["demo"]
 
 _FIRST_TIME = (
     "The demo takes some minutes the first time: it converts the packaged model and plants "
-    "the responses (about a minute without a word), then shows its progress."
+    "the responses (a minute or two), then shows its progress."
 )
 
 

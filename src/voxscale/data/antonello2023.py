@@ -179,8 +179,8 @@ class Antonello2023:
             test=tuple(run for run in TEST if run in runs),
             tr_s=_TR_S,
             audio={run: path for run, path in self._sounds.items() if run in runs},
-            licence=CARD.licence,
-            citation=CARD.citation,
+            licence="made up, by voxscale" if self._is_made_up else CARD.licence,
+            citation=_MADE_UP if self._is_made_up else CARD.citation,
             cortex=subject_folder(self.folder.root / "pycortex-db", subject),
         )
 
@@ -280,6 +280,10 @@ class Antonello2023:
         )
 
     @cached_property
+    def _is_made_up(self) -> bool:
+        return (self.folder.root / _MINIATURE).is_file()
+
+    @cached_property
     def _grids(self) -> Mapping[str, Any]:
         return _stories(self.folder.file("grids"))
 
@@ -329,7 +333,7 @@ class Antonello2023:
             msg = f"{label}: story {run!r} has shape {shape}; expected (n_trs, n_voxels)."
             raise DataError(msg)
         first = next(iter(shapes))
-        if not (self.folder.root / _MINIATURE).is_file():
+        if not self._is_made_up:
             check_voxel_count(subject, first, shapes[first][1], CARD)
             for run, shape in shapes.items():
                 check_row_count(label, run, shape[0], CARD)
@@ -363,6 +367,7 @@ def load(subject: str, root: Path | None = None) -> Dataset:
     return Antonello2023(root).load(subject)
 
 
+_MADE_UP = "nobody: a miniature of antonello2023 with made-up content, no person was scanned"
 _MINIATURE = "miniature.json"  # written by voxscale.synthetic.write_antonello2023
 
 

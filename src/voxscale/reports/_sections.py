@@ -342,7 +342,7 @@ def found_and_planted(material: Material) -> Section:
     section = Section("found", "Found against planted")
     planted = [maps for maps in material.maps if set(_PLANTED) <= set(maps.truth)]
     if not planted:
-        section.paragraphs.append("These are not simulated data: there is no planted truth.")
+        section.paragraphs.append("The data set names no planted truth that could be compared.")
         return section
     names = (*_PLANTED, "r", "best_layer", "p_value", "cc_max")
     tables = [
