@@ -50,7 +50,7 @@ def load_subject(study: Study, subject: str) -> Dataset:
                 f"to {field} on; name some as {field}."
             )
             raise ConfigError(msg)
-    return replace(dataset, train=train, test=test)
+    return replace(dataset, train=tuple(train), test=tuple(test))
 
 
 def _check(
