@@ -25,6 +25,12 @@ def test_help_lists_the_commands():
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == list(COMMANDS)
 
 
+def test_no_summary_is_cut():
+    listed = CliRunner().invoke(app, ["--help"]).output.split("Commands:\n")[1]
+    assert "..." not in listed
+    assert all(line.endswith(".") for line in listed.splitlines() if line.strip())
+
+
 @pytest.mark.parametrize("command", [*COMMANDS[:-1], "features language"])
 def test_every_command_and_option_has_help(command):
     done = CliRunner().invoke(app, [*command.split(), "--help"])

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 from voxscale.cli import app
 from voxscale.data import _fetch_extras
 from voxscale.data._fetch import FetchSummary
+from voxscale.data._stop import Stop
 
 pytestmark = pytest.mark.loopback
 
@@ -124,6 +125,7 @@ def test_a_registry(call, server, contents, tmp_path):
         (["lebel"], "choose one of lebel2023, narratives, littleprince, antonello2023"),
         (["lebel2023", "--parts", "sounds"], "--parts has 'sounds'"),
         (["lebel2023", "--subject", "../x"], "--subject is '../x'"),
+        (["lebel2023", "--subject", "S03"], "the 8 of lebel2023, UTS01 to UTS08 (did you mean 'U"),
         (["lebel2023", "--with", "wget"], "--with is 'wget'"),
         (["lebel2023", "--with", "datalad", "--dry-run"], "--with stands alone"),
         (["lebel2023", "--base-url", "file:///etc"], "expected http or https"),
@@ -135,6 +137,34 @@ def test_mistakes_are_one_message(arguments, said, call, tmp_path):
     assert done.exit_code == 2
     assert said in done.stderr
     assert done.stderr.count("error:") == 1
+
+
+def test_another_try_is_told(call, server, contents, tmp_path, monkeypatch):
+    monkeypatch.setattr(Stop, "wait", lambda *_: False)
+    busy = server.Answer(status=503, body=b"")
+    server.answers[f"bucket/ds003020/{WORDS}"] = [busy, busy]
+    chosen = ["lebel2023", tmp_path, "--parts", "words", *call.url]
+    told = [one for one in call(*chosen).stderr.splitlines() if "trying again" in one]
+    url = f"{server.url}/bucket/ds003020/{WORDS}"
+    assert [one.partition("; ")[2] for one in told] == [
+        "trying again in 1 s (2 of 6)", "trying again in 2 s (3 of 6)",
+    ]  # fmt: skip
+    assert all(one.startswith(f"{url}: the server says 503") for one in told)
+
+
+def test_a_list_that_cannot_be_had_is_told_as_such(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(Stop, "wait", lambda *_: False)
+    url = "http://127.0.0.1:1/bucket"  # where nothing listens
+    done = call("lebel2023", tmp_path, "--base-url", url)
+    *told, error = done.stderr.splitlines()
+    assert done.exit_code == 2
+    assert len(told) == 5
+    assert told[-1].startswith(f"{url}: no answer (")
+    assert told[-1].endswith("; trying again in 16 s (6 of 6)")
+    assert error.startswith(f"error: the list of files at {url}?list-type=2")
+    assert "cannot be had: no answer (" in error
+    assert "use --with datalad" in error
+    assert "what has arrived" not in error
 
 
 def test_another_program_fetches(call, tmp_path, monkeypatch):

@@ -37,6 +37,9 @@ def test_convert_says_what_it_wrote_and_where(tmp_path):
     assert done.exit_code == 0
     assert f"in {out / 'x'} and {out / 'x.zarr'}" in done.stdout
     assert (out / "manifest.json").exists()
+    assert "already there" not in done.stdout
+    again = invoke("convert", path, out)
+    assert again.stdout == done.stdout.replace(f"{path}: ", f"{path}: already there: ")
     alone = invoke("convert", path)
     assert alone.exit_code == 2
     assert "expected one file or more, and then the folder" in alone.stderr

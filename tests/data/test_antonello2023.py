@@ -16,6 +16,7 @@ from voxscale.data import (
     dataset_card,
     read_audio,
 )
+from voxscale.data._released_folder import ROLES, ReleasedFolder
 from voxscale.data.antonello2023 import CARD, REPEATED, TEST, Antonello2023, one_array
 from voxscale.data.lebel2023 import SESSIONS
 from voxscale.design import delay
@@ -157,11 +158,34 @@ def test_nothing_there(tmp_path):
 
 
 def test_a_part_is_missing(root):
-    with pytest.raises(DataError, match=r"holds no responses of UTS01 .*there: UTS03_responses"):
+    expected = r"expected story_responses/UTS01_responses\.jbl or .*there: UTS03_responses"
+    with pytest.raises(DataError, match=rf"holds no responses of UTS01 .*{expected}"):
         vs.load("antonello2023", "UTS01", root)
     (root / "story_data" / "trfiles_huge.jbl").unlink()
     with pytest.raises(DataError, match=r"holds no tr files \(TR times.*story_data/trfiles_huge"):
         vs.load("antonello2023", "UTS03", root)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_expected_is_told_in_words(role, tmp_path):
+    (tmp_path / "story_data").mkdir()
+    folder = ReleasedFolder.at(tmp_path)
+    for subject, named in (("UTS09", "S09"), (None, "S01, S02, …")):
+        with pytest.raises(DataError) as told:
+            folder.file(role, subject)
+        expected = str(told.value).partition("expected ")[2].partition(", or what")[0]
+        assert not set(expected) & set("?*\\^({")
+        assert all(one in expected for one in ROLES[role].folders)
+        assert (named in expected) == ("{n}" in ROLES[role].name)
+
+
+@pytest.mark.parametrize("role", [name for name, one in ROLES.items() if "/" in one.example[:9]])
+def test_examples_are_names_that_are_found(role, tmp_path):
+    (tmp_path / "story_data").mkdir()
+    path = tmp_path / ROLES[role].example.format(folder=ROLES[role].folders[0], n="09")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    assert ReleasedFolder.at(tmp_path).file(role, "UTS09") == path
 
 
 def test_pointers(root):

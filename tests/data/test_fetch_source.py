@@ -456,3 +456,16 @@ def test_what_cannot_be_wanted():
         wanted_patterns(one, ["../x"], [])
     with pytest.raises(ValueError, match="did you mean 'lebel2023'"):
         remotes_of("lebel2032", ".")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "subject", "said"),
+    [
+        ("lebel2023", "S03", r"UTS01 to UTS08 \(did you mean 'UTS03'\?\)"),
+        ("narratives", "sub-346", "expected one of the 345 of narratives, sub-001 to sub-345"),
+    ],
+)
+def test_subjects_are_checked_before_anything_is_asked(dataset, subject, said, server, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        remotes_of(dataset, tmp_path, subjects=[subject], base_url=f"{server.url}/bucket")
+    assert server.asked == []

@@ -106,8 +106,13 @@ def test_the_seed_decides(rng):
 
 def test_fewer_combinations_than_permutations_are_each_used_once(rng):
     Y, guess = smooth(rng, 30, 4), smooth(rng, 30, 4)
-    with pytest.warns(VoxscaleWarning, match="only 11 different shifts .* fewer than n_permu"):
+    with pytest.warns(
+        VoxscaleWarning, match="only 11 different shifts .* fewer than n_permu"
+    ) as told:
         test = permutation_test(Y, guess, n_permutations=1000, min_shift=10)
+    assert str(told[0].message).endswith(
+        'below 0.083; test on more or longer runs, or by rearranging blocks ("block").'
+    )
     assert test.n_permutations == 11
     assert sorted(test.shifts[:, 0]) == list(range(10, 21))
     assert test.null.shape == (11, 4)

@@ -15,6 +15,7 @@ from voxscale.study import (
     Evaluate,
     Features,
     Fit,
+    Protocol,
     Speech,
     StoryLists,
     Study,
@@ -56,6 +57,32 @@ def swept(found, **changed):
     study = study.model_copy(update={"out": found.study.out})
     results_of = dataclasses.replace(found, study=study)
     return what_ran(SimpleNamespace(results=results_of, maps=())).paragraphs[0]
+
+
+def paragraphs_of(found, **changed):
+    study = found.study.model_copy(update=changed)
+    results_of = dataclasses.replace(found, study=study)
+    return what_ran(SimpleNamespace(results=results_of, maps=())).paragraphs
+
+
+def test_a_protocol_is_cited_with_what_differs(found):
+    about = Protocol.named("huth2023").protocol
+    *others, cited, differs = paragraphs_of(found, protocol="huth2023")
+    assert others == paragraphs_of(found)
+    assert "those of the protocol huth2023; please cite: " in cited
+    assert about.citation in cited
+    assert about.differs
+    assert all(one in differs for one in about.differs)
+
+
+def test_a_protocol_of_a_file_lies_where_the_study_file_does(found):
+    path = found.study._folder / "mine.toml"
+    path.write_text('[protocol]\nname = "mine"\ncitation = "Doe 2024."\n')
+    *_, told = paragraphs_of(found, protocol="./mine.toml")
+    assert told.endswith("of the protocol mine; please cite: Doe 2024.")
+    path.unlink()
+    *_, told = paragraphs_of(found, protocol="./mine.toml")
+    assert told.startswith("The protocol ./mine.toml cannot be read any more: ")
 
 
 SWEPT = ("model", "layers", "contexts")

@@ -109,9 +109,39 @@ def test_stories_that_are_not_there(tiny):
         Inputs(study).facts("s1")
 
 
+@pytest.mark.parametrize("given", [{"train": ["buck", "lief"]}, {"test": ["lief"]}])
+def test_the_protocol_is_blamed_for_its_own_lists_alone(tiny, given):
+    study = Study(**LEAST, protocol="huth2023", stories=given)
+    (field,) = given
+    with pytest.raises(ConfigError) as told:
+        load_subject(study, "s1")
+    by = f"[stories] {field} has" if field == "train" else "[stories] train (protocol 'huth2023')"
+    assert str(told.value).startswith(by)
+    # The list of the protocol is a list as any other.
+    whole = Study(**LEAST, protocol="huth2023")
+    assert study.stories != whole.stories
+    assert Study(**LEAST, protocol="huth2023", stories=dict(whole.stories)) == whole
+
+
 def test_a_story_in_both_lists_is_refused():
-    with pytest.raises(ValueError, match=r"it has 'a', which train has too"):
+    with pytest.raises(ValueError, match=r"it has 'a', which train has too") as told:
         Study(**LEAST, contexts=[4], stories={"train": ["a"], "test": ["a"]})
+    assert "the protocol's" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"test": ["fromboyhoodtofatherhood"]}, "; train is the protocol's list: name train here"),
+        ({"train": ["wheretheressmoke"]}, "; this test is the protocol's list: name test here"),
+    ],
+)
+def test_a_story_that_the_protocol_has_in_the_other_list(given, said):
+    with pytest.raises(ValueError, match=r"which train has too") as told:
+        Study(**LEAST, protocol="huth2023", stories=given)
+    assert said in str(told.value)
+    both = {"train": ["buck"], "test": ["wheretheressmoke"], **given}
+    assert Study(**LEAST, protocol="huth2023", stories={**both, "test": ["life"]})
 
 
 def test_the_published_chunks(tiny):

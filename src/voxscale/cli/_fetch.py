@@ -45,7 +45,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be fetch
 Replace = Annotated[bool, typer.Option("--replace", help="Replace others of the same name.")]
 AcceptSize = Annotated[
     bool,
-    typer.Option("--accept-size", help="Take files, too, that only their size can be told by."),
+    typer.Option("--accept-size", help="Take files without a known hash, checked by size alone."),
 ]
 BaseUrl = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="A copy of OpenNeuro's bucket.")
@@ -77,6 +77,7 @@ def fetch(
     from voxscale.data._fetch_extras import fetch_with
     from voxscale.data._fetch_plan import plan_fetch
     from voxscale.data._fetch_source import remotes_of
+    from voxscale.data._http import Patience
     from voxscale.data._openneuro import find_published
 
     chosen: dict[str, Any] = {"subjects": subject or [], "parts": parts.split(",") if parts else []}
@@ -94,7 +95,10 @@ def fetch(
                 raise ConfigError(msg)
             _tell(fetch_with(with_program, dataset, root, **chosen, say=_say))
             return
-        remotes = remotes_of(dataset, root, **chosen, registry=registry, base_url=base_url)
+        patience = Patience(say=_say)
+        remotes = remotes_of(
+            dataset, root, **chosen, registry=registry, base_url=base_url, patience=patience
+        )
         choices: dict[str, Any] = {"replace": replace, "accept_size": accept_size}
         if dry_run:
             typer.echo(f"{dataset}: {plan_fetch(remotes, root, **choices)}")
@@ -105,7 +109,9 @@ def fetch(
                 _say(f"{dataset}: {plan}")
                 begin(plan)
 
-            summary = fetch_files(remotes, root, **choices, announce=announce, tell=tell)
+            summary = fetch_files(
+                remotes, root, **choices, patience=patience, announce=announce, tell=tell
+            )
     _tell(summary)
 
 

@@ -54,10 +54,10 @@ def flatmap(
     export: option.Export = None,
     stat: option.Stat = "r",
 ) -> None:
-    """Draw one value a voxel on the flattened cortex, or export them; prints where.
+    """Draw values on the flattened cortex, or export them.
 
-    Values are those of a subject of pycortex, or 20,484 of fsaverage5. Where there is none the
-    folds show.
+    One a voxel; prints where the files are. Values are those of a subject of pycortex, or 20,484
+    of fsaverage5. Where there is none the folds show.
     """
     from voxscale import reports
     from voxscale.cli._map_files import read_map

@@ -23,7 +23,10 @@ def inspect(
         typer.Option("--max-gib", metavar="X", help="Most that the file may unpack to, in GiB."),
     ] = None,
 ) -> None:
-    """List what a .jbl or .pkl file holds; nothing in it is run or held."""
+    """List what a .jbl or .pkl file holds, running nothing.
+
+    Nor is anything of it held: arrays are passed over.
+    """
     from voxscale.data import inspect_released
 
     entries = inspect_released(file, max_gib=max_gib)

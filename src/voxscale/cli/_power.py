@@ -85,9 +85,10 @@ def power(
         Path | None, typer.Option("--csv", metavar="FILE", help="Write the table there as well.")
     ] = None,
 ) -> None:
-    """Tell how sure a slope would be of more subjects, test stories and sizes.
+    """Tell how sure a slope would be of more subjects or stories.
 
-    Numbers that are not given are the STUDY's own or, without one, assumed; it is said which.
+    Or of more sizes of models. Numbers that are not given are the STUDY's own or, without one,
+    assumed; it is said which.
     """
     if not 0 < level < 1:
         msg = f"--level is {level}; expected a probability between 0 and 1, such as 0.95."

@@ -23,7 +23,10 @@ def prune(
     out: Out = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them without asking.")] = False,
 ) -> None:
-    """Remove results and features that the study file no longer names, after asking."""
+    """Remove what the study file no longer names, after asking.
+
+    That is results and features.
+    """
     from voxscale.study import Study
     from voxscale.study import prune as remove
 

@@ -19,6 +19,7 @@ from voxscale.data._hashes import compare
 from voxscale.data._openneuro import (
     BUCKET,
     by_hand,
+    check_subjects,
     clone_line,
     find_published,
     matches,
@@ -64,7 +65,7 @@ def fetch_with(
     DataError
         If the program is not installed or fails, or the data set has to be downloaded by hand.
     ValueError
-        If there is no such program, data set or part.
+        If there is no such program, data set, part or subject.
     """
     if program not in PROGRAMS:
         msg = f"program is {program!r}; expected one of {', '.join(PROGRAMS)}."
@@ -73,6 +74,7 @@ def fetch_with(
     if published.by_hand:
         raise by_hand(dataset, root)
     wanted_patterns(published, subjects, parts)
+    check_subjects(dataset, subjects)
     return PROGRAMS[program](dataset, root, subjects, parts, say)
 
 

@@ -16,6 +16,7 @@ from voxscale.data._openneuro import (
     BUCKET,
     Published,
     by_hand,
+    check_subjects,
     clone_line,
     find_published,
     matches,
@@ -66,13 +67,15 @@ def remotes_of(
     DataError
         If nothing is found, or the data set has to be downloaded by hand.
     ValueError
-        If there is no such data set or part, or subjects are named where there are none.
+        If there is no such data set, part or subject, or subjects are named where there are none.
     """
     published = find_published(dataset)
     if (subjects or parts) and not published.parts:
         msg = f"{dataset} has neither parts nor subjects that can be chosen; leave them out."
         raise ValueError(msg)
     wanted = wanted_patterns(published, subjects, parts)
+    if registry is None:  # which may list the folders of others
+        check_subjects(dataset, subjects)
     base = base_url or BUCKET
     kept: list[str] = []
     instead = ""

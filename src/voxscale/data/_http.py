@@ -24,6 +24,16 @@ _Made = TypeVar("_Made")
 # What a server says when it may say otherwise later.
 _PASSING_CODES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OUT_OF_RANGE = 416
+# How a message goes on that gives up, on a file and on a list of files.
+_NO_FILE = (
+    "{what}: {trouble}, also after {n} tries; expected the whole file; run the same command again "
+    "later: what has arrived is kept."
+)
+_NO_LIST = (
+    "the list of files at {what} cannot be had: {trouble}, also after {n} tries; expected an "
+    "answer; check the network, or clone the data set and use --with datalad, or give a list of "
+    "your own with --registry."
+)
 _LARGEST_PAGE = 1 << 24  # bytes; S3 lists a thousand files in less than one MiB
 
 
@@ -57,12 +67,16 @@ class Patience:
         Seconds before the second try; twice as many before each further one.
     longest_wait_s : float
         What waits grow to, also where the server asks for more.
+    say : callable, optional
+        Given a line before each wait: what went wrong, and when it is tried again. May be called
+        from several threads.
     """
 
     timeout_s: float = 30.0
     n_tries: int = 6
     wait_s: float = 1.0
     longest_wait_s: float = 60.0
+    say: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         if not (self.timeout_s > 0 and self.wait_s >= 0 and self.longest_wait_s >= 0):
@@ -79,6 +93,8 @@ def patiently(
     patience: Patience,
     stop: Stop,
     went_on: Callable[[], bool] = lambda: False,
+    *,
+    given_up: str = _NO_FILE,
 ) -> _Made:
     """Try until it is done, or has failed so often in a row that it is given up.
 
@@ -93,6 +109,8 @@ def patiently(
         Ends a wait at once.
     went_on : callable
         Tells whether a try that failed brought much nevertheless: then counting begins anew.
+    given_up : str
+        The message where it is given up, with ``{what}``, ``{trouble}`` and ``{n}`` tries.
 
     Raises
     ------
@@ -108,13 +126,16 @@ def patiently(
         except Passing as trouble:
             n_failed = 1 if went_on() else n_failed + 1
             if n_failed >= patience.n_tries:
-                msg = (
-                    f"{what}: {trouble}, also after {n_failed} tries; expected the whole file; "
-                    "run the same command again later: what has arrived is kept."
-                )
+                msg = given_up.format(what=what, trouble=trouble, n=n_failed)
                 raise DataError(msg) from trouble
             wait_s = max(patience.wait_s * 2 ** (n_failed - 1), trouble.wait_s)
-        if stop.wait(min(wait_s, patience.longest_wait_s)):
+            wait_s = min(wait_s, patience.longest_wait_s)
+            if patience.say is not None:
+                patience.say(
+                    f"{what.partition('?')[0]}: {trouble}; trying again in {wait_s:g} s "
+                    f"({n_failed + 1} of {patience.n_tries})"
+                )
+        if stop.wait(wait_s):
             raise Stopped
 
 
@@ -143,13 +164,13 @@ def request(url: str, headers: dict[str, str], timeout_s: float) -> Any:
         if not isinstance(error.reason, OSError):
             msg = f"{url} cannot be asked for ({error.reason}); expected http or https."
             raise DataError(msg) from error
-        raise Passing(_said(error.reason)) from error
+        raise Passing(_said(error.reason, "no answer")) from error
     except (OSError, HTTPException) as error:
         raise Passing(_said(error)) from error
 
 
 def read_page(url: str, patience: Patience, stop: Stop) -> bytes:
-    """Read a short page whole.
+    """Read a page of a list of files whole.
 
     Raises
     ------
@@ -171,7 +192,7 @@ def read_page(url: str, patience: Patience, stop: Stop) -> bytes:
                 raise Passing(msg)
         return page
 
-    page = patiently(attempt, url, patience, stop)
+    page = patiently(attempt, url, patience, stop, given_up=_NO_LIST)
     if len(page) > _LARGEST_PAGE:
         msg = f"{url}: the answer is over {_LARGEST_PAGE} bytes; expected a page of a listing."
         raise DataError(msg)
@@ -228,7 +249,7 @@ def _redirected(url: str, address: str) -> str:
     )
 
 
-def _said(error: BaseException) -> str:
+def _said(error: BaseException, what: str = "the connection broke") -> str:
     if isinstance(error, TimeoutError):
         return "the server is silent"
-    return f"the connection broke ({str(error)[:200] or type(error).__name__})"
+    return f"{what} ({str(error)[:200] or type(error).__name__})"

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from voxscale.data._dataset_file import find_dataset
 from voxscale.data._files import FilePath
 from voxscale.data._known_datasets import dataset_card
 from voxscale.errors import DataError, did_you_mean
@@ -16,6 +17,7 @@ __all__ = [
     "PUBLISHED",
     "Published",
     "by_hand",
+    "check_subjects",
     "clone_line",
     "find_published",
     "matches",
@@ -109,6 +111,25 @@ def by_hand(name: str, root: FilePath) -> DataError:
 def clone_line(name: str, root: FilePath) -> str:
     """Return the line of the card that clones a data set, into a folder."""
     return f"{dataset_card(name).fetch} {shlex.quote(str(root))}"
+
+
+def check_subjects(name: str, subjects: Sequence[str]) -> None:
+    """Check names of subjects before anything is asked for, where all of a data set are known.
+
+    Raises
+    ------
+    ValueError
+        If the data set has no such subject.
+    """
+    known = getattr(find_dataset(name), "SUBJECTS", ())
+    for subject in subjects:
+        if known and subject not in known:
+            hint = did_you_mean(subject, known)
+            msg = (
+                f"subject is {subject!r}; expected one of the {len(known)} of {name}, {known[0]} "
+                f"to {known[-1]}{hint}."
+            )
+            raise ValueError(msg)
 
 
 def wanted_patterns(

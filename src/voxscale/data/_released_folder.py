@@ -27,48 +27,71 @@ class Role:
         In which of these they lie; the folder was laid out anew more than once.
     name : str
         Regular expression of the file's name without its ending. ``{n}`` is the subject's number.
+    example : str
+        What to expect in words, for messages: ``{folder}``, and ``{n}`` of two digits.
     """
 
     what: str
     folders: tuple[str, ...]
     name: str
+    example: str
 
 
 _STACKED = ("stacked_regression",)
+_NAMED = "a file in {folder}/ whose name holds S{n}"
 _RESPONSES = ("story_responses", "responses/full_responses", "responses")
 # Names of the first five are those of the published README and notebook. Of the others only the
 # folders are: they are found by the words in their names.
 ROLES = {
-    "grids": Role("TextGrids of all stories", ("story_data",), r"grids_huge"),
-    "tr files": Role("TR times of all stories", ("story_data",), r"trfiles_huge"),
-    "responses": Role("responses to every story", _RESPONSES, r"UTS0?{n}_responses"),
+    "grids": Role(
+        "TextGrids of all stories", ("story_data",), r"grids_huge", "{folder}/grids_huge.jbl"
+    ),
+    "tr files": Role(
+        "TR times of all stories", ("story_data",), r"trfiles_huge", "{folder}/trfiles_huge.jbl"
+    ),
+    "responses": Role(
+        "responses to every story",
+        _RESPONSES,
+        r"UTS0?{n}_responses",
+        "{folder}/UTS{n}_responses.jbl",
+    ),
     "repeats": Role(
         "ten repeats of one story",
         ("responses", "story_responses"),
         r"tensessions_wheretheressmoke_S0?{n}",
+        "{folder}/tensessions_wheretheressmoke_S{n}.jbl",
     ),
-    "audio": Role("sounds", ("story_data/story_audio",), r".*"),
-    "features": Role("features of a language model, story by story", ("semantic_features",), r".*"),
-    "weights": Role("weights of a fit", ("ridge_weights",), r".*S0?{n}(\D.*)?"),
+    "audio": Role("sounds", ("story_data/story_audio",), r".*", "a sound in {folder}/"),
+    "features": Role(
+        "features of a language model, story by story",
+        ("semantic_features",),
+        r".*",
+        "a file in {folder}/",
+    ),
+    "weights": Role("weights of a fit", ("ridge_weights",), r".*S0?{n}(\D.*)?", _NAMED),
     "residual covariances": Role(
         "products of the models' residuals, voxel by voxel",
         _STACKED,
         r"(?i)(?=.*(resid|covar|stack_?mat)).*S0?{n}(\D.*)?",
+        f"{_NAMED} and resid, covar or stackmat",
     ),
     "speech predictions": Role(
         "what layers of a speech model predict",
         _STACKED,
         r"(?i)(?=.*(whisper|hubert|wavlm))(?!.*(resid|covar)).*S0?{n}(\D.*)?",
+        f"{_NAMED} and whisper, hubert or wavlm",
     ),
     "language predictions": Role(
         "what a language model predicts",
         _STACKED,
         r"(?i)(?=.*(llama|opt))(?!.*(whisper|resid|covar)).*S0?{n}(\D.*)?",
+        f"{_NAMED} and llama or opt",
     ),
     "test responses": Role(
         "responses to the test and validation stories",
         _STACKED,
         r"(?i)(?=.*(resp|truth|actual))(?!.*(whisper|llama|opt|resid|covar)).*S0?{n}(\D.*)?",
+        f"{_NAMED} and resp, truth or actual",
     ),
 }
 
@@ -156,14 +179,14 @@ class ReleasedFolder:
                 raise DataError(msg)
         if len(found) == 1:
             return present(found[0], folder=True)
-        expected = " or ".join(
-            f"{folder}/{ROLES[role].name.replace('{n}', _number(subject))}.jbl"
-            for folder in ROLES[role].folders
-        )
         if found:
             names = ", ".join(path.name for path in found)
             msg = f"{self.root} holds several {role}{of}: {names}; expected one; name it."
             raise DataError(msg)
+        expected = " or ".join(
+            ROLES[role].example.format(folder=folder, n=_two_digits(subject))
+            for folder in ROLES[role].folders
+        )
         lies = sorted(one.name for one in self._lying(role))
         msg = (
             f"{self.root} holds no {role}{of} ({ROLES[role].what}); expected {expected}, or what "
@@ -189,6 +212,11 @@ class ReleasedFolder:
 def bare_name(path: Path) -> str:
     """Return the name of a file without its ending: names of models hold dots too."""
     return re.sub(r"(\.(jbl|joblib|pkl|zarr|wav|flac|gz|xz|bz2|z))+$", "", path.name)
+
+
+def _two_digits(subject: str | None) -> str:
+    digits = re.search(r"\d+$", subject or "")
+    return "01, S02, …" if digits is None else f"{int(digits[0]):02}"
 
 
 def _number(subject: str | None) -> str:

@@ -35,18 +35,21 @@ def draw_codes(
     what: str,
     *,
     n_certain: int = 1,
+    remedy: str = "",
 ) -> Array | None:
     """Draw different numbers below ``n_possible``, all where there are no more than asked for.
 
     None where there are too many to count: then any two draws differ. ``n_certain`` permutations,
-    none at all included, reach the observed score whatever it is.
+    none at all included, reach the observed score whatever it is. ``remedy`` says where more come
+    from, as the warning ends.
     """
     if n_possible >= COUNTABLE:
         return None
     if n_possible < n_permutations:
         msg = (
             f"only {n_possible} different {what}, fewer than n_permutations={n_permutations}; each "
-            f"is used once, and no p-value can be below {n_certain / (n_possible + 1):.2g}."
+            f"is used once, and no p-value can be below {n_certain / (n_possible + 1):.2g}"
+            f"{remedy and '; '}{remedy}."
         )
         warnings.warn(msg, VoxscaleWarning, stacklevel=4)
     # Without replacement: what is drawn again adds to the count but is no new evidence.

@@ -67,7 +67,8 @@ class CircularShifts:
             raise ValueError(msg)
         choices = [length - 2 * min_shift + 1 for length in lengths]
         what = f"shifts exist for runs of {list(lengths)} TRs with min_shift={min_shift}"
-        codes = draw_codes(math.prod(choices), n_permutations, rng, what)
+        remedy = 'test on more or longer runs, or by rearranging blocks ("block")'
+        codes = draw_codes(math.prod(choices), n_permutations, rng, what, remedy=remedy)
         if codes is None:
             shifts = rng.integers(0, choices, size=(n_permutations, len(choices)))
             return cls(lengths, min_shift + shifts)
@@ -114,7 +115,8 @@ class BlockOrders:
         n_blocks = [-(-length // block_trs) for length in lengths]
         n_orders = math.prod(math.factorial(n) for n in n_blocks)
         what = f"orders exist of blocks of {block_trs} TRs in runs of {list(lengths)} TRs"
-        codes = draw_codes(n_orders - 1, n_permutations, rng, what)
+        remedy = "test on more or longer runs, or take shorter blocks (block_trs)"
+        codes = draw_codes(n_orders - 1, n_permutations, rng, what, remedy=remedy)
         if codes is None:
             orders = [
                 rng.permuted(np.tile(np.arange(n), (n_permutations, 1)), axis=1) for n in n_blocks

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from voxscale.errors import ConfigError
 from voxscale.reports._held_out import held_out_data, splits_in_words
 from voxscale.reports._provenance import provenance_of
 from voxscale.reports._reading import FDR_NAMES, NULL_NAMES, permutations_used
@@ -46,6 +47,7 @@ def what_ran(material: Material) -> Section:
             "from), or what is computed once for a subject (noise ceilings, baselines, the mix of "
             f"layers). {_swept(results.study)}",
             *_sources(material),
+            *_protocol(results.study),
         ],
         tables=[
             _subjects_table(results),
@@ -264,6 +266,23 @@ def _failures_table(results: Results) -> Table:
     return Table(
         ("cell", "error", "message"), rows, note + (f" {left} more are not shown." if left else "")
     )
+
+
+def _protocol(study: Study) -> list[str]:
+    """Name whose settings were taken over, what to cite, and how they differ from what was done."""
+    try:
+        taken = study.read_protocol()
+    except ConfigError as error:  # a file that was moved since
+        return [f"The protocol {study.protocol} cannot be read any more: {error}"]
+    if taken is None:
+        return []
+    about = taken.protocol
+    told = (
+        f"Settings that the study file does not name are those of the protocol {about.name}; "
+        f"please cite: {about.citation.rstrip('.')}."
+    )
+    differs = " ".join(about.differs)
+    return [told, f"How it differs from what was published: {differs}"] if differs else [told]
 
 
 def _sources(material: Material) -> list[str]:

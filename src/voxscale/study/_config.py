@@ -20,7 +20,7 @@ from pydantic import (
 from voxscale.data import dataset_name, is_dataset_file
 from voxscale.errors import ConfigError
 from voxscale.study._fit_settings import Fit
-from voxscale.study._protocol import with_protocol
+from voxscale.study._protocol import Protocol, with_protocol
 from voxscale.study._settings import (
     Baselines,
     Count,
@@ -172,6 +172,7 @@ class Study(SettingsTable):
     speech: Speech | None = Field(None, description="the table [speech]")
 
     _source: tuple[str, str] | None = PrivateAttr(None)
+    _folder: Path | None = PrivateAttr(None)  # of the study file, which paths count from
 
     @classmethod
     def from_toml(cls, path: str | Path, *, out: str | Path | None = None) -> Self:
@@ -212,13 +213,23 @@ class Study(SettingsTable):
             line = line_of(text, ["study", "protocol"])
             msg = f"{path.name}, line {line}: [study] protocol: {error}"
             raise ConfigError(msg) from error
-        study._source = (path.name, text)
+        study._source, study._folder = (path.name, text), path.parent
         return study
 
     @property
     def dataset_name(self) -> str:
         """What the data set is called in keys and reports, wherever its file lies."""
         return dataset_name(self.dataset)
+
+    def read_protocol(self) -> Protocol | None:
+        """Read the protocol whose settings the study takes over; None where it names none.
+
+        Raises
+        ------
+        ConfigError
+            As :meth:`Protocol.named`.
+        """
+        return None if self.protocol is None else Protocol.named(self.protocol, self._folder)
 
     def where(self, field: str, table: str = "study") -> str:
         """Say where a field of a table stands, as a message begins; empty without a file."""

@@ -18,6 +18,7 @@ from voxscale.study._settings import (
     Evaluate,
     Features,
     Flag,
+    OfProtocol,
     SettingsTable,
     Share,
     StoryLists,
@@ -175,6 +176,8 @@ def with_protocol(fields: Mapping[str, Any], base: Path) -> dict[str, Any]:
     if not isinstance(name, str):
         return dict(fields)
     tables = Protocol._read(name, base)[1]
+    lists = {field: OfProtocol(one) for field, one in tables.get("stories", {}).items()}
+    tables = {**tables, "stories": lists} if lists else tables
     of_study = dict(tables.get("study", {}))
     if fields.get("model") is not None or fields.get("models"):
         of_study.pop("layers", None)  # which are those of the protocol's own model

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -26,6 +27,7 @@ __all__ = [
     "Features",
     "Hours",
     "Layers",
+    "OfProtocol",
     "SettingsTable",
     "Speech",
     "Stories",
@@ -159,6 +161,12 @@ class Design(SettingsTable):
         return delays
 
 
+class OfProtocol(tuple[str, ...]):
+    """A list that a study has from its protocol, and not of its own."""
+
+    __slots__ = ()
+
+
 class StoryLists(SettingsTable):
     """Which stories of the data set a study is of, where not all of them."""
 
@@ -169,12 +177,24 @@ class StoryLists(SettingsTable):
         None, description='a list of stories to score, such as ["wheretheressmoke"]'
     )
 
+    @field_validator("train", "test", mode="wrap")
+    @classmethod
+    def _whose(cls, given: Any, made_of: ValidatorFunctionWrapHandler) -> Any:
+        """Keep in mind which list is the protocol's, for messages that blame somebody."""
+        made = made_of(given)
+        return OfProtocol(made) if isinstance(given, OfProtocol) else made
+
     @field_validator("test")
     @classmethod
     def _others(cls, test: Any, info: ValidationInfo) -> Any:
-        both = sorted(set(test or ()) & set(info.data.get("train") or ()))
+        train = info.data.get("train") or ()
+        both = sorted(set(test or ()) & set(train))
         if both:
             msg = f"it has {both[0]!r}, which train has too, so that scores would be too good"
+            if isinstance(train, OfProtocol) and not isinstance(test, OfProtocol):
+                msg += "; train is the protocol's list: name train here as well, without this story"
+            elif isinstance(test, OfProtocol) and not isinstance(train, OfProtocol):
+                msg += "; this test is the protocol's list: name test here as well, other stories"
             raise ValueError(msg)
         return test
 

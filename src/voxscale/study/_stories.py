@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from voxscale import data
 from voxscale.errors import ConfigError, did_you_mean
+from voxscale.study._settings import OfProtocol
 
 if TYPE_CHECKING:
     from voxscale.data import Dataset
@@ -49,7 +50,7 @@ def load_subject(study: Study, subject: str) -> Dataset:
                 f"to {field} on; name some as {field}."
             )
             raise ConfigError(msg)
-    return replace(dataset, train=train, test=test)
+    return replace(dataset, train=tuple(train), test=tuple(test))
 
 
 def _check(
@@ -59,7 +60,7 @@ def _check(
     if not absent:
         return
     where = f"{study.where(field, 'stories')}[stories] {field}"
-    by = "" if study.protocol is None else f" (protocol {study.protocol!r})"
+    by = f" (protocol {study.protocol!r})" if isinstance(asked, OfProtocol) else ""
     msg = (
         f"{where}{by} has {len(absent)} of {len(asked)} stories that subject {subject!r} has not: "
         f"{', '.join(map(repr, absent[:8]))}{' …' if len(absent) > 8 else ''}"

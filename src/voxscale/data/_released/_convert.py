@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from voxscale.data._released._write_values import write_values
 from voxscale.errors import DataError
 from voxscale.store import folder_aside, hash_file, remove_whole, write_aside
 
-__all__ = ["convert_released"]
+__all__ = ["convert_and_tell", "convert_released"]
 
 _MANIFEST = "manifest.json"
 _CHUNK_BYTES = 8 * 2**20
@@ -63,13 +63,34 @@ def convert_released(
     StoreError
         If it cannot be written: the disk is full, …; nothing half-made is left.
     """
+    return convert_and_tell(paths, out, max_gib=max_gib)[0]
+
+
+def convert_and_tell(
+    paths: Iterable[FilePath], out: FilePath, *, max_gib: float | None = None
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """Convert as `convert_released`; also tell the stems of the files that were done already."""
     out = Path(out).expanduser()
     found = [present(path) for path in paths]
     _check_names(found, out)
-    manifest = _manifest(out)
+    absent = [one for one in (out, *out.parents) if not one.exists()]
+    try:
+        return _convert_all(found, out, max_gib)
+    except BaseException:
+        for one in absent:  # the innermost first; one that holds something stays
+            with suppress(OSError):
+                one.rmdir()
+        raise
+
+
+def _convert_all(
+    found: list[Path], out: Path, max_gib: float | None
+) -> tuple[dict[str, Any], frozenset[str]]:
+    manifest, done = _manifest(out), set()
     for path in found:
         source = {"name": path.name, "n_bytes": path.stat().st_size, "sha256": hash_file(path)}
         if _is_done(manifest.get(path.stem), source, out):
+            done.add(path.stem)
             continue
         before = manifest.get(path.stem)
         if not before or before["source"]["name"] != path.name:
@@ -83,7 +104,7 @@ def convert_released(
         except BaseException:
             _take_back(manifest, path.stem, before, out)
             raise
-    return manifest
+    return manifest, frozenset(done)
 
 
 def _take_back(manifest: dict[str, Any], stem: str, before: Any, out: Path) -> None:
