@@ -11,7 +11,8 @@ from voxscale import reports, study
 from voxscale.cli import app
 from voxscale.cli._map_files import read_map
 from voxscale.data import read_pycortex_subject
-from voxscale.errors import ConfigError, DataError, StoreError
+from voxscale.errors import ConfigError, DataError
+from voxscale.study import _stories
 
 nibabel = pytest.importorskip("nibabel")
 
@@ -155,26 +156,165 @@ def test_a_hemisphere_brings_the_other(tmp_path, rng):
         read_map(paths[0], None)
 
 
-def test_a_study_gives_the_cell_where_its_sweeps_meet(monkeypatch, tmp_path):
-    asked = []
-
-    def array(cell, name):
-        asked.append((cell, name))
-        return np.arange(3, dtype=np.float32)
-
+@pytest.fixture
+def studied(subject, monkeypatch, rng):
+    """Stand in for a study of two subjects on the tiny cortex; return the arrays of both."""
+    n = int(subject.mask().sum())
+    names = ("r", "cc_max", "cc_abs", "n_repeats_left")
+    arrays = {name: rng.random(n).astype(np.float32) for name in names}
+    arrays |= {"r_by_story": np.zeros((2, n)), "alphas": np.zeros(3)}
+    of_both = {"S1": {name: one / 2 for name, one in arrays.items()}, "S2": arrays}
+    cells = {
+        name: study.Cell(name, "opt-125m", 9, 256, ("a", "b"), reference=True) for name in of_both
+    }
     found = SimpleNamespace(
-        subjects=("S1", "S2"), reference=lambda subject: f"cell of {subject}", array=array
+        study=None,
+        subjects=tuple(of_both),
+        reference=cells.__getitem__,
+        arrays=lambda cell: of_both[cell.subject],
+        held=lambda cell, names: {
+            one: array for one, array in of_both[cell.subject].items() if one in names
+        },
     )
     monkeypatch.setattr(study.Study, "from_toml", lambda path, out: (path, out))
     monkeypatch.setattr(study, "results", lambda made: found)
+    return of_both
+
+
+@pytest.fixture
+def cortex_of(monkeypatch):
+    """Return a function that sets the cortex that the data set names."""
+
+    def names(folder):
+        made = SimpleNamespace(cortex=folder)
+        monkeypatch.setattr(_stories, "load_subject", lambda study, subject: made)
+
+    return names
+
+
+def test_a_study_gives_the_cell_where_its_sweeps_meet(studied, tmp_path):
     path = tmp_path / "study.toml"
-    np.testing.assert_array_equal(read_map(path, None, "S2"), [0, 1, 2])
-    read_map(path, "cc_max", "S1")
-    assert asked == [("cell of S2", "r"), ("cell of S1", "cc_max")]
+    np.testing.assert_array_equal(read_map(path, None, "S2"), studied["S2"]["r"])
+    np.testing.assert_array_equal(read_map(path, "cc_max", "S1"), studied["S1"]["cc_max"])
+    room = studied["S2"]["cc_max"].astype(float) - studied["S2"]["cc_abs"]
+    np.testing.assert_array_equal(read_map(path, "room", "S2"), room)
     with pytest.raises(ConfigError, match=r"no results of subject 'S3'.*expected one of: S1, S2"):
         read_map(path, None, "S3")
     with pytest.raises(ConfigError, match=r"no results of subject None; expected one of"):
         read_map(path, None)
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("cc_maks", r"'cc_maks' is not there \(did you mean 'cc_max'\?\)"),
+        ("r_by_story", "'r_by_story' is not one value a voxel"),
+        ("alphas", "'alphas' is not one value a voxel"),
+    ],
+)
+def test_a_study_offers_what_has_one_value_a_voxel(studied, tmp_path, column, said):
+    with pytest.raises(DataError, match=said) as told:
+        read_map(tmp_path / "study.toml", column, "S1")
+    listed = str(told.value).split("expected one of: ")[1]
+    assert listed == (
+        "r (correlation, all test stories), cc_max (noise ceiling, repeated stories), "
+        "cc_abs (correlation, repeated stories), "
+        "room (room for improvement, cc_max \N{MINUS SIGN} cc_abs), n_repeats_left."
+    )
+
+
+def test_without_a_ceiling_there_is_no_room(studied, tmp_path):
+    del studied["S1"]["cc_max"]
+    with pytest.raises(DataError, match="'room' is not there") as told:
+        read_map(tmp_path / "study.toml", "room", "S1")
+    assert "room (" not in str(told.value)
+
+
+@pytest.mark.parametrize("second", [None, "cc_max"])
+def test_a_study_is_drawn_on_the_cortex_of_its_data_set(
+    studied, cortex_of, filestore, drawn, tmp_path, second
+):
+    cortex_of(filestore / "tiny")
+    more = [] if second is None else ["--second", second]
+    done = run(tmp_path / "study.toml", "--subject", "S2", *more, "--out", tmp_path / "a.png")
+    assert done.exit_code == 0, done.output
+    ((*values, whose), given) = drawn[0]
+    np.testing.assert_array_equal(values[0], studied["S2"]["r"])
+    assert whose.name == "tiny"
+    assert given["title"] == "S2: opt-125m, layer 9, context 256"
+    told = "r" if second is None else "r and cc_max"
+    assert f"S2: opt-125m, layer 9, context 256: {told}." in done.stderr
+    assert done.stdout.strip() == str(tmp_path / "a.png")
+
+
+def test_a_study_whose_data_set_names_no_cortex(studied, cortex_of, tmp_path, filestore, drawn):
+    cortex_of(None)
+    options = ["--subject", "S1", "--out", tmp_path / "a.png"]
+    done = run(tmp_path / "study.toml", *options)
+    assert done.exit_code == 2
+    assert "has 1,824 voxels of subject 'S1', and the data set names no cortex" in done.stderr
+    assert "give --filestore with the subject's own surface" in done.stderr
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_the_title_that_is_given_is_that_of_the_map(studied, cortex_of, filestore, drawn, tmp_path):
+    cortex_of(filestore / "tiny")
+    options = ["--subject", "S1", "--title", "mine", "--out", tmp_path / "a.png"]
+    assert run(tmp_path / "study.toml", *options).exit_code == 0
+    assert drawn[0][1]["title"] == "mine"
+
+
+def test_a_study_s_table_of_scores_has_no_voxels(tmp_path):
+    table = pd.DataFrame({"metric": ["r"], "reducer": ["mean"], "value": [0.1]})
+    table.to_parquet(tmp_path / "scores.parquet")
+    said = r"a study's table of reduced scores.*pass the study file \(study\.toml\) instead"
+    for column in (None, "r", "value"):
+        with pytest.raises(DataError, match=said):
+            read_map(tmp_path / "scores.parquet", column)
+
+
+def test_both_columns_are_exported(table, filestore, tmp_path):
+    made, path = table
+    options = ["--filestore", filestore, "--subject", "tiny", "--second", "cc_max"]
+    done = run(path, *options, "--export", tmp_path)
+    assert done.exit_code == 0, done.output
+    for name, stat in (("r", "r"), ("cc_max", "ccmax")):
+        written = tmp_path / f"sub-tiny/func/sub-tiny_space-orig_stat-{stat}_statmap.nii.gz"
+        assert str(written) in done.stdout
+        found = read_map(written, None)
+        np.testing.assert_allclose(found[np.isfinite(found)], made[name], rtol=1e-6)
+
+
+def test_nothing_is_exported_over_another(table, filestore, tmp_path):
+    options = ["--filestore", filestore, "--subject", "tiny", "--second", "cc_max"]
+    done = run(table[1], *options, "--stat", "ccmax", "--export", tmp_path / "maps")
+    assert done.exit_code == 2
+    assert "--export would write 'cc_max' over the first" in done.stderr
+    assert not (tmp_path / "maps").exists()
+
+
+@pytest.mark.parametrize(
+    "wanted", [["--out", "a.png"], ["--export", "m"], ["--out", "a.png", "--export", "m"]]
+)
+def test_that_no_voxel_has_a_value_is_said_once(
+    wanted, subject, filestore, drawn, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    np.save("r.npy", np.full(int(subject.mask().sum()), np.nan))
+    done = run("r.npy", "--filestore", filestore, "--subject", "tiny", *wanted)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("no voxel has a value") == 1
+
+
+def test_a_broken_drawing_can_be_left_out(tiny_pycortex, drawn, tmp_path):
+    tiny_pycortex.write_subject(tmp_path)
+    (tmp_path / "tiny" / "overlays.svg").write_text("<svg")
+    np.save(tmp_path / "r.npy", np.zeros(1824))
+    options = [tmp_path / "r.npy", "--filestore", tmp_path, "--out", tmp_path / "a.png"]
+    done = run(*options)
+    assert done.exit_code == 2
+    assert "save it again in Inkscape, or leave outlines out with --no-outlines." in done.stderr
+    assert run(*options, "--no-outlines").exit_code == 0
 
 
 def test_columns_that_are_not_there(table, tmp_path):
@@ -183,6 +323,8 @@ def test_columns_that_are_not_there(table, tmp_path):
         DataError, match=r"no column 'ccmax' \(did you mean 'cc_max'\?\).*r, cc_max"
     ):
         read_map(path, "ccmax")
+    with pytest.raises(DataError, match=r"column 'roi' holds text; expected one of.*: r, cc_max\."):
+        read_map(path, "roi")
     pd.DataFrame({"a": [1.0], "b": [2.0]}).to_csv(path, index=False)
     with pytest.raises(DataError, match=r"no column was named; expected one of numbers: a, b"):
         read_map(path, None)
@@ -202,8 +344,24 @@ def test_files_that_are_damaged(name, tmp_path):
 def test_a_pickle_in_an_npy_file_is_not_run(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.array([object()]), allow_pickle=True)
-    with pytest.raises(DataError, match=r"a\.npy cannot be read"):
+    with pytest.raises(DataError, match=r"a\.npy holds Python objects, which are not") as told:
         read_map(path, None)
+    assert "allow_pickle" not in str(told.value)
+    path.write_bytes(b"nothing of use")
+    with pytest.raises(DataError, match=r"a\.npy cannot be read.*does not begin as such") as told:
+        read_map(path, None)
+    assert "allow_pickle" not in str(told.value)
+
+
+def test_texts_are_no_numbers(tmp_path):
+    np.savez(tmp_path / "a.npz", r=np.array(["A", "B"]))
+    with pytest.raises(DataError, match=r"a\.npz: 'r' holds <U1; expected numbers"):
+        read_map(tmp_path / "a.npz", "r")
+
+
+def test_whole_numbers_that_are_missing_are_nan(tmp_path):
+    pd.DataFrame({"r": pd.array([1, None], dtype="Int64")}).to_parquet(tmp_path / "a.parquet")
+    np.testing.assert_array_equal(read_map(tmp_path / "a.parquet", None), [1, np.nan])
 
 
 @pytest.mark.parametrize("n", [81_126, 94_251, 95_556])
@@ -224,6 +382,15 @@ def test_values_of_another_subject_are_told_with_both_counts(n, filestore, tmp_p
         (["--out", "map.jpeg"], "--out is map.jpeg; expected a file that ends in .png, .svg"),
         (["--out", "a.png", "--above", "1"], "--mask-column and --above go together"),
         (["--out", "a.png", "--second", "cc_max", "--cmap", "none"], "--cmap is 'none'"),
+        (["--out", "a.png", "--cmap", "jett"], "--cmap is 'jett' (did you mean 'jet'?)"),
+        (
+            ["--out", "a.png", "--vmin", "1", "--vmax", "0"],
+            "--vmin is 1 and --vmax is 0; expected --vmin below --vmax; swap them, or leave both",
+        ),
+        (
+            ["--out", "a.png", "--second", "cc_max", "--vmin2", "1", "--vmax2", "0"],
+            "--vmin2 is 1 and --vmax2 is 0; expected --vmin2 below --vmax2; swap them",
+        ),
         (["--out", "a.png", "--subject", "someone"], "has no subject 'someone'"),
         (["--export", "maps", "--stat", "r2!"], "--stat is 'r2!'; expected letters"),
     ],
@@ -242,6 +409,12 @@ def test_several_subjects_need_a_name(table, filestore, tmp_path):
     done = run(table[1], "--filestore", filestore, "--out", tmp_path / "a.png")
     assert done.exit_code == 2
     assert "holds 2 subjects: other, tiny; name one with --subject" in done.stderr
+
+
+def test_a_filestore_that_is_not_there(table, tmp_path):
+    done = run(table[1], "--filestore", tmp_path / "nowhere", "--out", tmp_path / "a.png")
+    assert done.exit_code == 2
+    assert "nowhere does not exist; expected a folder of subjects of pycortex" in done.stderr
 
 
 def test_a_file_of_an_unknown_kind(tmp_path):
@@ -272,5 +445,10 @@ def test_a_real_study_is_read(tiny, tmp_path):
     for column in ("r", "cc_max"):
         expected = found.array(found.reference(name), column)
         np.testing.assert_array_equal(read_map(path, column, name), expected)
-    with pytest.raises(StoreError, match="rr"):
+    arrays = found.arrays(found.reference(name))
+    room = arrays["cc_max"].astype(float) - arrays["cc_abs"]
+    np.testing.assert_array_equal(read_map(path, "room", name), room)
+    with pytest.raises(DataError, match=r"'rr' is not there.*r \(correlation, all test") as told:
         read_map(path, "rr", name)
+    assert found.key(found.reference(name)) not in str(told.value)
+    assert "prediction" not in str(told.value)

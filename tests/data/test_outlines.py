@@ -113,8 +113,13 @@ def test_a_subject_without_drawings_has_no_outlines(tiny_pycortex, tmp_path):
     ],
 )
 def test_what_is_no_drawing_is_told(written, tiny_pycortex, change, message):
-    with pytest.raises(DataError, match=rf"overlays\.svg is no drawing of outlines: .*{message}"):
+    with pytest.raises(
+        DataError, match=rf"overlays\.svg is no drawing of outlines: .*{message}"
+    ) as said:
         written(tiny_pycortex.OVERLAYS.replace(*change))
+    todo = "save it again in Inkscape, or leave outlines out with outlines=None."
+    assert str(said.value).endswith(todo)
+    assert str(said.value).count("again") == 1
 
 
 def test_content_that_was_not_fetched_is_told(written):

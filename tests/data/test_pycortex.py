@@ -125,7 +125,7 @@ def test_names_that_are_not_there_are_told_with_those_that_are(filestore, subjec
         read_pycortex_subject(filestore, "tinny")
     with pytest.raises(DataError, match="is the folder of tiny; expected that of 'S1'"):
         read_pycortex_subject(filestore / "tiny", "S1")
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(DataError, match="nowhere does not exist; expected a folder of subjects"):
         read_pycortex_subject(filestore / "nowhere")
     with pytest.raises(DataError, match="holds no subject of pycortex"):
         read_pycortex_subject(tmp_path)

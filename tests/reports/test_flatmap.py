@@ -132,11 +132,13 @@ def test_two_axes_of_values_are_refused():
         flatmap(np.zeros((1, N)))
 
 
+@pytest.mark.filterwarnings("ignore:no voxel has a value")
 def test_nothing_but_nan_shows_the_folds_alone(frozen):
     image = pixels(flatmap(frozen(np.full(N, np.nan)), label="r"))[:, :780]
     assert np.ptp(image, axis=2).max() <= 40  # text and shades of grey
 
 
+@pytest.mark.filterwarnings("ignore:no voxel has a value")
 def test_infinities_are_no_answer():
     values = np.full(N, np.inf)
     values[:HALF] = 0.5
@@ -242,6 +244,7 @@ def test_a_value_between_levels_is_refused():
 
 
 @pytest.mark.parametrize("single", [True, False])
+@pytest.mark.filterwarnings("ignore:no voxel has a value")
 def test_alpha_mixes_colours_with_the_folds(single, frozen):
     values = np.full(N, 0.5)
     values[HALF:] = np.nan
@@ -371,3 +374,50 @@ def test_without_nilearn_the_error_says_what_to_install(own_cache, monkeypatch):
     monkeypatch.setattr(_fsaverage_sheets, "version", missing)
     with pytest.raises(VoxscaleError, match=told):
         flatmap(np.zeros(N), vmax=1)
+
+
+@pytest.mark.parametrize("levels", [None, [0]])
+@pytest.mark.parametrize(
+    ("cmap", "said"),
+    [
+        ("jett", r"cmap is 'jett' \(did you mean 'jet'\?\); expected the name of a colour map of"),
+        (7, "cmap is 7; expected the name of a colour map"),
+        ("", "cmap is ''; expected the name of a colour map"),
+    ],
+)
+def test_a_colour_map_that_matplotlib_has_not(cmap, said, levels):
+    with pytest.raises(ValueError, match=said):
+        flatmap(np.zeros(N), cmap=cmap, levels=levels)
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (
+            {"vmin": 1, "vmax": 0},
+            "vmin is 1 and vmax is 0; expected vmin below vmax; swap them, or",
+        ),
+        ({"vmin": 1, "vmax": 1}, "vmin is 1 and vmax is 1; expected vmin below vmax; give another"),
+        (
+            {"vmin": 7},
+            r"vmin is 7 and vmax is 2 \(the largest value\);.*; give vmax too, or neither",
+        ),
+        ({"vmax": -7}, r"vmin is -1 \(the smallest value\) and vmax is -7;.*; give vmin too, or"),
+        ({"vmin": np.nan, "vmax": 1}, "vmin is nan and vmax is 1; expected"),
+    ],
+)
+def test_ends_in_the_wrong_order_are_refused(ends, said):
+    with pytest.raises(ValueError, match=said):
+        flatmap(np.linspace(-1, 2, N), **ends)
+
+
+def test_one_value_everywhere_needs_no_ends():
+    for ends in ({}, {"vmin": 0}, {"vmax": 0}):
+        flatmap(np.zeros(N), **ends)
+
+
+def test_that_nothing_has_a_value_is_told_once():
+    with pytest.warns(VoxscaleWarning, match="no voxel has a value: all are NaN") as told:
+        flatmap(np.full(N, np.nan))
+    assert len(told) == 1
+    assert told[0].filename == __file__

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from voxscale.data import read_pycortex_subject
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.reports import flatmap_2d as flatmap_2d_of_any_size
 from voxscale.reports._colour_map_2d import colour_map_2d, colour_square
 from voxscale.reports._flat_painting import MIDDLE
@@ -44,6 +44,7 @@ def at(ax, x, y):
     ("first", "second", "x", "y"),
     [(0.0, 0.2, 0.0, 0.0), (0.5, 0.7, 1.0, 1.0), (0.1, 0.7, 0.2, 1.0), (9.0, 0.325, 1.0, 0.25)],
 )
+@pytest.mark.filterwarnings("ignore:no voxel has a value")
 def test_the_published_map_of_room_for_improvement(subject, constant, first, second, x, y):
     """Colour by cc_max - r in 0 … 0.5, opacity by cc_max in 0.2 … 0.7, over the folds."""
     ends = {"vmin": 0, "vmax": 0.5, "vmin2": 0.2, "vmax2": 0.7}
@@ -56,6 +57,7 @@ def test_the_published_map_of_room_for_improvement(subject, constant, first, sec
 
 
 @pytest.mark.parametrize("missing", ["first", "second"])
+@pytest.mark.filterwarnings("ignore:no voxel has a value")
 def test_nan_in_either_shows_the_folds(subject, constant, missing):
     values = {"first": constant(1.0), "second": constant(1.0)}
     values[missing] = constant(np.nan)
@@ -147,8 +149,14 @@ def test_ends_are_those_of_the_values(subject, constant):
 @pytest.mark.parametrize("name", ["vmin", "vmin2"])
 def test_ends_in_the_wrong_order_are_refused(subject, constant, name):
     other = name.replace("min", "max")
-    with pytest.raises(ValueError, match=f"{name} is 1 and {other} 0; expected the first to be"):
+    with pytest.raises(ValueError, match=f"{name} is 1 and {other} is 0; expected {name} below"):
         flatmap_2d(constant(0.5), constant(0.5), subject, **{name: 1, other: 0})
+
+
+def test_both_values_nowhere_is_told_once(subject, constant):
+    with pytest.warns(VoxscaleWarning, match="no voxel has a value") as told:
+        flatmap_2d(constant(np.nan), constant(1.0), subject)
+    assert len(told) == 1
 
 
 def test_both_need_the_same_shape(subject, constant):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from voxscale.data import read_pycortex_subject
-from voxscale.errors import AlignmentError, DataError
+from voxscale.errors import AlignmentError, DataError, VoxscaleWarning
 from voxscale.reports import flatmap as flatmap_of_any_size
 from voxscale.reports import pixel_map as pixel_map_of_any_size
 from voxscale.reports._flat_clip import inner_parts, inner_place
@@ -344,3 +344,17 @@ def test_the_user_s_settings_stay(subject, columns, tmp_path):
     before = dict(mpl.rcParams)
     flatmap(columns, subject).savefig(tmp_path / "map.svg")
     assert dict(mpl.rcParams) == before
+
+
+def test_that_nothing_has_a_value_is_told_once(subject, columns):
+    with pytest.warns(VoxscaleWarning, match="no voxel has a value: all are NaN") as told:
+        flatmap_of_any_size(np.full(columns.shape, np.nan), subject, n_rows=40)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+
+
+def test_a_colour_map_and_ends_that_are_none(subject, columns):
+    with pytest.raises(ValueError, match=r"cmap is 'jett' \(did you mean 'jet'\?\)"):
+        flatmap(columns, subject, cmap="jett")
+    with pytest.raises(ValueError, match="vmin is 1 and vmax is 0; expected vmin below vmax"):
+        flatmap(columns, subject, vmin=1, vmax=0)

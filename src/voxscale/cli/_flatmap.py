@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +12,12 @@ import typer
 from voxscale.cli import _flatmap_options as option
 from voxscale.cli._given import mistakes
 from voxscale.cli._plainly import plainly
+from voxscale.errors import ConfigError, VoxscaleWarning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from voxscale.cli._study_map import StudyMaps
 
 __all__ = ["flatmap"]
 
@@ -22,8 +27,11 @@ _AS_OPTIONS = {
     "name one with subject=": "name one with --subject",
     "name the filestore": "give --filestore",
     "cmap is": "--cmap is",
-    "vmin is": "--vmin is",
-    "vmin2 is": "--vmin2 is",
+    "vmin2": "--vmin2",
+    "vmax2": "--vmax2",
+    "vmin": "--vmin",
+    "vmax": "--vmax",
+    "outlines=None": "--no-outlines",
     "stat is": "--stat is",
 }
 
@@ -52,48 +60,91 @@ def flatmap(
     study_out: option.StudyOut = None,
     out: option.Picture = None,
     export: option.Export = None,
-    stat: option.Stat = "r",
+    stat: option.Stat = None,
 ) -> None:
     """Draw values on the flattened cortex, or export them.
 
     One a voxel; prints where the files are. Values are those of a subject of pycortex, or 20,484
-    of fsaverage5. Where there is none the folds show.
+    of fsaverage5; those of a study are drawn on the cortex that its data set names. Where there is
+    none the folds show.
     """
-    from voxscale import reports
+    import numpy as np
+
     from voxscale.cli._map_files import read_map
-    from voxscale.data import read_pycortex_subject
+    from voxscale.cli._study_map import study_maps
 
     _check(out, export, mask_column, above)
     with mistakes(_AS_OPTIONS):
-        whose: Any = subject or "fsaverage5"
-        if filestore is not None:
-            whose = read_pycortex_subject(filestore, subject)
-        values = read_map(scores, column, subject, study_out)
+        found = study_maps(scores, subject, study_out) if scores.suffix.lower() == ".toml" else None
+        read = partial(read_map, scores) if found is None else found.values
+        values, other = read(column), None if second is None else read(second)
+        stats = _stats(stat, column, second) if export is not None else ()
         if mask_column is not None:
-            judge = read_map(scores, mask_column, subject, study_out)
-            values = _shown(values, judge, f"{mask_column} > {above:g}", above)
+            values = _shown(values, read(mask_column), f"{mask_column} > {above:g}", above)
+        whose = _whose(subject, filestore, found)
         where: dict[str, Any] = {"transform": transform, "mask": mask}
+        if found is not None:
+            typer.echo(f"{found.title}: {' and '.join([column or 'r', *_some(second)])}.", err=True)
+            title = found.title if title is None else title
         if out is not None:
             drawn: dict[str, Any] = {"outlines": "rois" if outlines else None, "labels": labels}
             drawn |= {"title": title, "vmin": vmin, "vmax": vmax, "label": label or column or "r"}
-            if second is None:
-                figure = reports.flatmap(values, whose, cmap=cmap, **where, **drawn)
-            else:
-                other = read_map(scores, second, subject, study_out)
+            drawn |= {"cmap": cmap}
+            if second is not None:
                 drawn |= {"vmin2": vmin2, "vmax2": vmax2, "label2": label2 or second}
                 drawn["cmap"] = cmap or "plasma_alpha"
-                figure = reports.flatmap_2d(values, other, whose, **where, **drawn)
-            _save(figure, out)
-        if export is not None:
-            for path in reports.export_map(values, whose, export, stat=stat, **where):
+            _draw(values, other, whose, out, **where, **drawn)
+        elif not np.isfinite(values).any():
+            warnings.warn("no voxel has a value: all are NaN.", VoxscaleWarning, stacklevel=1)
+        for name, of_what in zip(stats, (values, other), strict=False):
+            for path in _export(of_what, whose, export, stat=name, **where):
                 typer.echo(path)
+
+
+def _some(name: str | None) -> list[str]:
+    return [] if name is None else [name]
+
+
+def _whose(subject: str | None, filestore: Path | None, found: StudyMaps | None) -> Any:
+    """Find what to draw on: the filestore's, or what the data set of a study names."""
+    from voxscale.data import read_pycortex_subject
+
+    if filestore is not None:
+        return read_pycortex_subject(filestore, subject)
+    return (subject or "fsaverage5") if found is None else found.surface()
+
+
+def _draw(values: Any, other: Any, whose: Any, out: Path, **drawn: Any) -> None:
+    from voxscale import reports
+
+    if other is None:
+        _save(reports.flatmap(values, whose, **drawn), out)
+    else:
+        _save(reports.flatmap_2d(values, other, whose, **drawn), out)
+
+
+def _export(*args: Any, **options: Any) -> Any:
+    from voxscale import reports
+
+    return reports.export_map(*args, **options)
+
+
+def _stats(stat: str | None, column: str | None, second: str | None) -> tuple[str, ...]:
+    """Name what is exported: as by --stat, or the letters and digits of the columns."""
+    own, *more = ("".join(filter(str.isalnum, one)) for one in [column or "r", *_some(second)])
+    names = (stat or own, *more)
+    if len(set(names)) < len(names):
+        msg = (
+            f"--export would write {second!r} over the first, as both are called {names[0]!r}; "
+            "expected two names; give another --stat."
+        )
+        raise ConfigError(msg)
+    return names
 
 
 def _check(
     out: Path | None, export: Path | None, mask_column: str | None, above: float | None
 ) -> None:
-    from voxscale.errors import ConfigError
-
     if out is None and export is None:
         msg = "nothing is asked for; give --out FILE.png, --export DIR, or both."
         raise ConfigError(msg)

@@ -32,7 +32,9 @@ Scores = Annotated[
 Filestore = Annotated[
     Path | None,
     typer.Option(
-        "--filestore", metavar="DIR", help="Subjects of pycortex, such as a pycortex-db folder."
+        "--filestore",
+        metavar="DIR",
+        help="Subjects of pycortex, such as a pycortex-db folder. A study's data set may name one.",
     ),
 ]
 Picture = Annotated[
@@ -53,15 +55,24 @@ Outlines = Annotated[
 Mask = Annotated[
     str, typer.Option("--mask", metavar="NAME", help="Of the transform: whose voxels they are.")
 ]
-Stat = Annotated[
-    str, typer.Option("--stat", metavar="NAME", help="What exported file names call the values.")
-]
 Subject = _text("--subject", "NAME", "Whose values they are. Default: the only one.")
 Transform = _text("--transform", "NAME", "Of the subject. Default: the only one, or NAME_auto.")
-Column = _text("--column", "NAME", "Column, key, or array of a study. Default: r.")
-Second = _text("--second", "COLUMN", "Draw this one, too, as the second side of a 2-D colour map.")
-MaskColumn = _text("--mask-column", "NAME", "Show only where this column, such as cc_max, …")
-Above = _number("--above", "… is above this.")
+Column = _text(
+    "--column",
+    "NAME",
+    "Column, key, or array of a study. Default: r, or the only column of numbers.",
+)
+Second = _text(
+    "--second",
+    "COLUMN",
+    "Draw this column, too, as the second side of a 2-D colour map; it is exported, too.",
+)
+MaskColumn = _text(
+    "--mask-column",
+    "NAME",
+    "Show only voxels where this column, such as cc_max, is more than --above.",
+)
+Above = _number("--above", "What --mask-column must exceed for a voxel to be shown.")
 Cmap = _text("--cmap", "NAME", "Of matplotlib; with --second plasma_alpha, red_blue, …")
 Vmin = _number("--vmin", "Lower end of the colour bar.")
 Vmax = _number("--vmax", "Upper end of the colour bar.")
@@ -69,5 +80,6 @@ Vmin2 = _number("--vmin2", "Lower end of the second side.")
 Vmax2 = _number("--vmax2", "Upper end of the second side.")
 Label = _text("--label", "TEXT", "Of the colour bar. Default: the column.")
 Label2 = _text("--label2", "TEXT", "Of its second side. Default: the second column.")
-Title = _text("--title", "TEXT", "Default: the subject.")
+Stat = _text("--stat", "NAME", "What exported file names call the values. Default: the column.")
+Title = _text("--title", "TEXT", "Default: the subject; of a study its model, layer and context.")
 StudyOut = _text("--study-out", "DIR", "Folder of a study's results, instead of the file's.")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from voxscale.arrays import Array
+from voxscale.cli._study_map import study_maps
 from voxscale.data._files import present
 from voxscale.data._surface_mesh import nibabel_or_error
 from voxscale.errors import ConfigError, DataError, did_you_mean
@@ -18,6 +19,8 @@ from voxscale.errors import ConfigError, DataError, did_you_mean
 __all__ = ["read_map"]
 
 _USUAL = "r"
+_NUMBERS = "biuf"  # kinds of dtype
+_REDUCED = {"reducer", "metric", "value"}  # columns of a study's scores.parquet
 _DAMAGED = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -33,7 +36,7 @@ def read_map(
         one hemisphere with the other beside it, or a study file.
     column : str, optional
         Of a table, key of an .npz, array of a study's cell where the sweeps meet. By default
-        "r", or the only one.
+        "r", or the only one of numbers.
     subject, out : str, optional
         Of a study.
 
@@ -46,28 +49,43 @@ def read_map(
     ConfigError
         If the kind of file is not known, has no columns, or a study has no such subject.
     DataError
-        If the file has no content, is not what its name says, or has no such column.
+        If the file has no content, is not what its name says, holds no numbers, or has no such
+        column; if a study has no such array, or its table of scores is given instead of it.
     StoreError
-        If a study has no such cell or array.
+        If a study has no such cell.
     """
     ending = next((one for one in _READERS if path.name.lower().endswith(one)), None)
     if ending is None:
         msg = f"{path} is none of the files that are read; expected {', '.join(_READERS)}."
         raise ConfigError(msg)
     if ending == ".toml":
-        return _of_study(path, column, subject, out)
+        return study_maps(path, subject, out).values(column)
     if ending in _WITHOUT_COLUMNS and column is not None:
         msg = f"{path} has one map and no columns; expected none to be named ({column!r})."
         raise ConfigError(msg)
     whole = present(path)
     try:
-        values = _READERS[ending](whole, column)
-        return np.asarray(values, dtype=np.float64)
+        values = np.asarray(_READERS[ending](whole, column))
+        if values.dtype.kind not in _NUMBERS:
+            where = f"{path}: {column!r}" if column is not None else str(path)
+            msg = f"{where} holds {values.dtype}; expected numbers, one for each voxel."
+            raise DataError(msg)
+        return values.astype(np.float64)
     except DataError:
         raise
     except _DAMAGED as error:
-        msg = f"{path} cannot be read as {ending}, numbers of voxels ({error}); fetch it again."
-        raise DataError(msg) from error
+        raise DataError(_damaged(path, ending, error)) from error
+
+
+def _damaged(path: Path, ending: str, error: BaseException) -> str:
+    """Say why a file is not read; not as NumPy does, whose advice would run what is in it."""
+    if "Object arrays" in str(error):
+        return (
+            f"{path} holds Python objects, which are not read; expected numbers of voxels; save "
+            "them again as an array of numbers: np.save(path, values.astype(float))."
+        )
+    why = "it does not begin as such a file does" if "allow_pickle" in str(error) else error
+    return f"{path} cannot be read as {ending}, numbers of voxels ({why}); fetch it again."
 
 
 def _of_npy(path: Path, _: str | None) -> Any:
@@ -84,8 +102,20 @@ def _of_table(read: str, **options: Any) -> Callable[[Path, str | None], Any]:
         import pandas as pd
 
         table = getattr(pd, read)(path, **options)
-        numeric = table.select_dtypes(["number", "bool"]).columns
-        return table[_chosen(path, column, [str(name) for name in numeric])].to_numpy()
+        table.columns = table.columns.astype(str)
+        if set(table.columns) >= _REDUCED:
+            msg = (
+                f"{path}: this is a study's table of reduced scores, which has no voxels; expected "
+                "one row for each voxel; pass the study file (study.toml) instead."
+            )
+            raise DataError(msg)
+        numeric = table.select_dtypes(["number", "bool"])
+        if column in table and column not in numeric:
+            told = ", ".join(numeric) or "none"
+            msg = f"{path}: column {column!r} holds text; expected one of numbers: {told}."
+            raise DataError(msg)
+        chosen = numeric[_chosen(path, column, list(numeric))]
+        return chosen.to_numpy(dtype=np.float64, na_value=np.nan)
 
     return column_of
 
@@ -113,22 +143,6 @@ def _loaded(path: Path) -> Any:
         return nibabel.load(path)
     except (ExpatError, nibabel.filebasedimages.ImageFileError) as error:
         raise ValueError(str(error)) from error
-
-
-def _of_study(path: Path, column: str | None, subject: str | None, out: str | None) -> Array:
-    from voxscale.study import Study
-    from voxscale.study import results as collect
-
-    found = collect(Study.from_toml(path, out=out))
-    known = found.subjects
-    name = known[0] if subject is None and len(known) == 1 else subject
-    if name not in known:
-        hint = did_you_mean(name, known) if name else ""
-        told = ", ".join(known) or "none"
-        msg = f"{path} has no results of subject {name!r}{hint}; expected one of: {told}."
-        raise ConfigError(msg)
-    array = found.array(found.reference(name), column or _USUAL)
-    return np.asarray(array, dtype=np.float64)
 
 
 def _chosen(path: Path, column: str | None, known: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ def kind_of(path: FilePath) -> tuple[Path, str]:
         return whole, "folder" if stat.S_ISDIR(mode) else "file"
 
 
-def present(path: FilePath, *, folder: bool = False) -> Path:
+def present(path: FilePath, *, folder: bool = False, expected: str = "a file") -> Path:
     """Return ``path`` once it is known to hold content.
 
     Parameters
@@ -76,6 +76,8 @@ def present(path: FilePath, *, folder: bool = False) -> Path:
         ``~`` is the home folder.
     folder : bool
         Accept a folder too.
+    expected : str
+        What an error says was expected where nothing is.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def present(path: FilePath, *, folder: bool = False) -> Path:
         msg = f"{path} is a link to {target}, which does not exist; expected a file; mend the link."
         raise DataError(msg)
     if kind == "nothing":
-        msg = f"{path} does not exist; expected a file{_hint(path)}; check the path."
+        msg = f"{path} does not exist; expected {expected}{_hint(path)}; check the path."
         raise DataError(msg)
     if kind == "folder":
         if folder:

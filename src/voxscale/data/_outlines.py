@@ -81,7 +81,14 @@ def read_outlines(
     except (ElementTree.ParseError, LookupError, DataError) as error:  # of an unknown encoding, too
         if str(error).startswith(str(path)):  # it says which file it is about already
             raise
-        msg = f"{path} is no drawing of outlines: {error}"
+        why = str(error)
+        for todo in ("; save it again.", "; save the drawing again."):  # said once, at the end
+            why = why.removesuffix(todo)
+        msg = (
+            f"{path} is no drawing of outlines: {why}; "
+            "expected an SVG of pycortex or Inkscape; save it again in Inkscape, or leave outlines "
+            "out with outlines=None."
+        )
         raise DataError(msg) from error
     return layers
 

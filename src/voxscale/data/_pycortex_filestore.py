@@ -30,7 +30,7 @@ def read_pycortex_subject(folder: FilePath, subject: str | None = None) -> Pycor
     DataError
         If the folder does not exist or is neither, or there is no such subject.
     """
-    path = present(folder, folder=True)
+    path = present(folder, folder=True, expected="a folder of subjects of pycortex")
     if not path.is_dir():
         msg = f"{path} is a file; expected a filestore of pycortex, or a subject's folder in one."
         raise DataError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,14 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.data import Outline, PycortexSubject, read_pycortex_subject
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.reports._pixel_map import PixelMap
 from voxscale.reports._pixel_maps import flat_picture
 
-__all__ = ["FSAVERAGE", "FlatValues", "checked_alpha", "flat_values", "shown_outlines", "whose"]
+__all__ = [
+    "FSAVERAGE", "FlatValues", "checked_alpha", "flat_values", "shown_outlines",
+    "warn_without_values", "whose",
+]  # fmt: skip
 
 FSAVERAGE = "fsaverage5"
 
@@ -94,6 +98,13 @@ def flat_values(
     return FlatValues(
         np.where(np.isfinite(numbers), numbers, np.nan), pixels, subject, transform, mask
     )
+
+
+def warn_without_values(is_known: Array, stacklevel: int = 4) -> None:
+    """Warn where nothing but the folds would be drawn."""
+    if not is_known.any():
+        msg = "no voxel has a value: all are NaN; the map shows the folds alone."
+        warnings.warn(msg, VoxscaleWarning, stacklevel=stacklevel)
 
 
 def checked_alpha(alpha: ArrayLike, shape: tuple[int, ...]) -> Array:

@@ -14,7 +14,13 @@ from voxscale.data._files import FilePath
 from voxscale.reports._colour_scale import ColourScale, colour_scale, draw_colour_bar
 from voxscale.reports._flat_painting import GYRI, SULCI, over
 from voxscale.reports._flat_sheet import FlatSheet, face_values
-from voxscale.reports._flat_values import FSAVERAGE, checked_alpha, shown_outlines, whose
+from voxscale.reports._flat_values import (
+    FSAVERAGE,
+    checked_alpha,
+    shown_outlines,
+    warn_without_values,
+    whose,
+)
 from voxscale.reports._flatmap_native import draw_native
 from voxscale.reports._fsaverage_sheets import fsaverage_sheets
 from voxscale.reports._style import DPI, WIDTH, styled
@@ -107,6 +113,11 @@ def flatmap(
         Not in pyplot's list; save it with ``.savefig(path)``, as PNG or SVG. In an SVG text is
         text, outlines are lines, and the map is a picture.
 
+    Warns
+    -----
+    VoxscaleWarning
+        If all values are NaN.
+
     Raises
     ------
     AlignmentError
@@ -116,7 +127,8 @@ def flatmap(
         If there is no such subject, transform, mask or layer, or a file has no content.
     ValueError
         If there are not 20,484 values on fsaverage5, one is not among the ``levels``, an opacity
-        is below 0 or above 1, or the axes are too many or too few.
+        is below 0 or above 1, the colour map is none of matplotlib's, ``vmin`` is above ``vmax``,
+        or the axes are too many or too few.
     VoxscaleError
         If nilearn, which brings fsaverage5, or nibabel is not installed.
 
@@ -147,7 +159,9 @@ def flatmap(
         }
         return draw_native(values, somebody, **places, **drawn, **options)
     shown_outlines(somebody, outlines)
-    return _draw_fsaverage(_checked(values, somebody), somebody, title, axes, **options)
+    numbers = _checked(values, somebody)
+    warn_without_values(np.isfinite(numbers))
+    return _draw_fsaverage(numbers, somebody, title, axes, **options)
 
 
 def _draw_fsaverage(

@@ -13,8 +13,15 @@ from voxscale.arrays import Array
 from voxscale.data import PycortexSubject
 from voxscale.data._files import FilePath
 from voxscale.reports._colour_map_2d import ColourMap2D, colour_map_2d, colour_square
+from voxscale.reports._colour_scale import check_ends
 from voxscale.reports._flat_painting import MIDDLE, over, painted
-from voxscale.reports._flat_values import FSAVERAGE, flat_values, shown_outlines, whose
+from voxscale.reports._flat_values import (
+    FSAVERAGE,
+    flat_values,
+    shown_outlines,
+    warn_without_values,
+    whose,
+)
 from voxscale.reports._flatmap_native import one_of
 from voxscale.reports._style import styled
 
@@ -106,6 +113,11 @@ def flatmap_2d(
     matplotlib Figure
         Not in pyplot's list; its last axes is the colour bar.
 
+    Warns
+    -----
+    VoxscaleWarning
+        If nowhere both have a value.
+
     Raises
     ------
     AlignmentError
@@ -135,6 +147,7 @@ def flatmap_2d(
     other = np.where(np.isfinite(other), other, np.nan)
     ends = _ends("vmin", shown.numbers, vmin, vmax), _ends("vmin2", other, vmin2, vmax2)
     both = np.isfinite(shown.numbers) & np.isfinite(other)
+    warn_without_values(both)
     means = [shown.pixels.picture(np.where(both, one, np.nan)) for one in (shown.numbers, other)]
     has = np.isfinite(means[0])
     shares = [end.share(mean[has]) for end, mean in zip(ends, means, strict=True)]
@@ -168,12 +181,7 @@ def _ends(name: str, values: Array, low: float | None, high: float | None) -> _E
     stop = largest if high is None else float(high)
     if low is None and high is None and start == stop:
         start, stop = start - 0.5, stop + 0.5
-    if not start < stop:
-        msg = (
-            f"{name} is {start:g} and {name.replace('min', 'max')} {stop:g}; expected the first to "
-            "be below the second; without them they are the smallest and largest value."
-        )
-        raise ValueError(msg)
+    check_ends((name, name.replace("min", "max")), (start, stop), (low, high))
     return _Ends(start, stop, smallest < start, largest > stop)
 
 

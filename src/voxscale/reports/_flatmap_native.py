@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike
 from voxscale.data import Outline, PycortexSubject
 from voxscale.reports._colour_scale import colour_scale, draw_colour_bar
 from voxscale.reports._flat_painting import painted
-from voxscale.reports._flat_values import FlatValues, checked_alpha, flat_values, shown_outlines
+from voxscale.reports._flat_values import (
+    FlatValues,
+    checked_alpha,
+    flat_values,
+    shown_outlines,
+    warn_without_values,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +52,7 @@ def draw_native(
 
     drawn = shown_outlines(subject, outlines)
     shown = flat_values(values, subject, transform, mask, n_rows)
+    warn_without_values(np.isfinite(shown.numbers), stacklevel=5)
     opacity = None if alpha is None else checked_alpha(alpha, np.shape(values))
     heading = subject.name if title is None else title
     figure: Figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from voxscale.arrays import Array
 from voxscale.data import PycortexSubject
-from voxscale.errors import AlignmentError
+from voxscale.errors import AlignmentError, VoxscaleWarning
 from voxscale.reports._flat_values import FSAVERAGE
 from voxscale.reports._flatmap import N_VERTICES, flatmap
 from voxscale.reports._style import FOUND, INK, MUTED, PAGE_WIDTH, panel_grid, styled
@@ -99,7 +100,10 @@ def slope_map_figure(
             "vmax": end,
             "n_rows": REPORT_ROWS,
         }
-        return flatmap(masked, subject or FSAVERAGE, title=title or "", label=label, **options)
+        options |= {"title": title or "", "label": label}
+        with warnings.catch_warnings():  # that none is shown is for the caller to say
+            warnings.filterwarnings("ignore", "no voxel has a value", VoxscaleWarning)
+            return flatmap(masked, subject or FSAVERAGE, **options)
     return slope_histograms({title or "": (values, where)}, label=label, shown_label=shown_label)
 
 
