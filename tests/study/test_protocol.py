@@ -109,7 +109,7 @@ def test_stories_that_are_not_there(tiny):
         Inputs(study).facts("s1")
 
 
-@pytest.mark.parametrize("given", [{"train": ["buck", "lief"]}, {"test": ["lief"]}])
+@pytest.mark.parametrize("given", [{"train": ["buck", "lyfe"]}, {"test": ["lyfe"]}])
 def test_the_protocol_is_blamed_for_its_own_lists_alone(tiny, given):
     study = Study(**LEAST, protocol="huth2023", stories=given)
     (field,) = given
