@@ -248,7 +248,7 @@ def test_what_is_missing_is_said_in_a_sentence(bare_page):
     assert "no noise ceiling" in section_of(bare_page, "ceiling")
     assert "flat maps exist for 'fsaverage5'" in section_of(bare_page, "cortex")
     assert "no predicted time courses" in section_of(bare_page, "courses")
-    assert "not simulated" in section_of(bare_page, "found")
+    assert "names no planted truth" in section_of(bare_page, "found")
     for anchor in ("ceiling", "cortex", "courses", "found"):
         assert "Files" not in section_of(bare_page, anchor)
 
